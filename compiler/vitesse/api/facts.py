@@ -90,8 +90,20 @@ class WebhookFact:
 
 
 FactKind: TypeAlias = Literal[
-    "records", "record", "paging", "rate_limit", "success", "identity", "version", "since", "sorted_by", "idempotency",
-    "batch", "update_is", "find", "webhooks",
+    "records",
+    "record",
+    "paging",
+    "rate_limit",
+    "success",
+    "identity",
+    "version",
+    "since",
+    "sorted_by",
+    "idempotency",
+    "batch",
+    "update_is",
+    "find",
+    "webhooks",
 ]
 """records: path of the list in a list reply (`customers`, empty for a bare array). record: path of the one record in a single reply.
 identity, version: field path in a record. since: query parameter. sorted_by: field path, with a leading `-` when descending.

@@ -109,7 +109,9 @@ class Ref:
 Type: TypeAlias = "Scalar | Array | Object | Union | Anything | Ref"
 
 ParameterIn: TypeAlias = Literal["path", "query", "header", "cookie"]
-ParameterStyle: TypeAlias = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject", "label", "matrix"]
+ParameterStyle: TypeAlias = Literal[
+    "simple", "form", "spaceDelimited", "pipeDelimited", "deepObject", "label", "matrix"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

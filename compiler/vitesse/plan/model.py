@@ -1,0 +1,522 @@
+"""IR 2: everything the package will do, decided; plain data.
+
+Made by `plan.build`, read by `render`, which only spells it. Names here are final: Python identifiers are unique in their
+scope and safe, module and file lists are in output order. Text from outside (wire names, paths, prose) is carried as plain
+`str` and reaches Python only as a literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from ..api.model import Json
+
+JsonPath: TypeAlias = tuple[str | int, ...]
+"""Wire keys and list positions; the empty path is the whole value."""
+
+
+# --- Python types and models ------------------------------------------------------------------------------------------
+
+ScalarName: TypeAlias = Literal["str", "int", "Decimal", "bool", "date", "datetime", "Any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyType:
+    """The type of a model field: one of `scalar`, `model`, `items` (list) or `values` (dict[str, …]) is set.
+
+    `nullable` adds `| None`, `may_miss` adds `| MISSING` with `MISSING` as the default.
+    """
+
+    scalar: ScalarName | None = None
+    model: str | None = None
+    """Class name of a model of the same module."""
+    items: PyType | None = None
+    values: PyType | None = None
+    nullable: bool = False
+    may_miss: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelField:
+    """One field. Becomes one line of a class: `created_at: Annotated[str | None | MISSING, Field(alias="createdAt")] = MISSING`."""
+
+    name: str
+    wire_name: str
+    type: PyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One class. `doc` is our own sentence; outside text never stands in it but for titles that passed as identifiers."""
+
+    name: str
+    doc: str
+    fields: tuple[ModelField, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelModule:
+    """`models/<module>.py`: one record and the objects inside it; nested classes come first."""
+
+    module: str
+    doc: str
+    reads: bool
+    """True for records that are read (aliases validate), False for bodies that are written (aliases serialise)."""
+    models: tuple[Model, ...]
+
+
+# --- operations and clients -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingValue:
+    """A fixed text or an environment variable. Becomes `"2024-01"` or `Env("SHOPIFY_SHOP", secret=True)`."""
+
+    text: str | None = None
+    env: str | None = None
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterPlan:
+    argument: str
+    name: str
+    location: Literal["path", "query", "header", "cookie"]
+    style: Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"] = "form"
+    explode: bool = True
+    required: bool = False
+    type: PyType
+    """Of the Python argument; `may_miss` when it may be left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagingPlan:
+    """As `runtime.declare.Paging`, member by member."""
+
+    style: Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"] = "none"
+    limit: str | None = None
+    max: int | None = None
+    cursor: str | None = None
+    page: str | None = None
+    first_page: int = 1
+    offset: str | None = None
+    next: JsonPath | None = None
+    has_more: JsonPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessPlan:
+    path: JsonPath
+    equals: str | int | bool | None = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationPlan:
+    """One used operation. Becomes a constant in `clients/<api>.py` and a method of its client."""
+
+    id: str
+    constant: str
+    """`LIST_CUSTOMERS`."""
+    method_name: str
+    """`list_customers`; for a list operation the client also has `iter_customers`."""
+    method: str
+    path: str
+    parameters: tuple[ParameterPlan, ...] = ()
+    body: Literal["json", "form", "multipart"] | None = None
+    media_type: str = "application/json"
+    body_model: str | None = None
+    """Class and module of the typed body; None when the body is sent as plain JSON."""
+    body_module: str | None = None
+    result: Literal["records", "record", "reply", "nothing"] = "reply"
+    result_model: str | None = None
+    result_module: str | None = None
+    records: JsonPath | None = None
+    record: JsonPath = ()
+    paging: PagingPlan = field(default_factory=PagingPlan)
+    success: SuccessPlan | None = None
+    idempotency_header: str | None = None
+    headers: tuple[tuple[str, SettingValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthPlan:
+    """`kind` picks the runtime's class: ApiKey(value, name, location, prefix), Basic(username, password), Bearer(token)."""
+
+    kind: Literal["api_key", "basic", "bearer"]
+    values: tuple[tuple[str, SettingValue], ...]
+    """Keyword → setting, in the order of the runtime's class."""
+    name: str | None = None
+    location: Literal["header", "query", "cookie"] | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitPlan:
+    per_s: float
+    burst: int = 1
+    used_header: str | None = None
+    remaining_header: str | None = None
+    reset_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPlan:
+    """One system: `clients/<module>.py` with the API constant, its operations and the client class."""
+
+    name: str
+    title: str
+    module: str
+    """`shopify`."""
+    constant: str
+    """`SHOPIFY`."""
+    client: str
+    """`ShopifyClient`."""
+    base_url: SettingValue
+    variables: tuple[tuple[str, SettingValue], ...] = ()
+    url_env: str
+    """`SHOPIFY_BASE_URL`: replaces the base URL whole."""
+    auth: AuthPlan | None = None
+    rate_limit: RateLimitPlan | None = None
+    headers: tuple[tuple[str, SettingValue], ...] = ()
+    operations: tuple[OperationPlan, ...] = ()
+
+
+# --- mappers ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """`src.email` or, inside a `within`, `it.city`: a variable and attribute names."""
+
+    variable: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """A literal of the plan: JSON or a Decimal."""
+
+    value: Json | Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionName:
+    """A function passed as an argument: `apply(parse_iso8601_to_date, …)`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """`to_decimal(src.total_spent, places=2)`. The name is imported by the module."""
+
+    function: str
+    arguments: tuple[Expression, ...] = ()
+    keywords: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """`lambda it: it.city`, the second argument of `within`, `each`, `first`."""
+
+    variable: str
+    body: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """A list display: `[a, b]`."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Construct:
+    """A model built from its fields, one a line. `Contact(email=src.email, …)`."""
+
+    model: str
+    fields: tuple[FilledField, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledField:
+    """One destination field and the expression that fills it. Becomes one line of a mapper: `email=src.email,`."""
+
+    name: str
+    value: Expression
+    rule: str | None = None
+    """Id of the rule it comes from (the destination path); None for the objects in between."""
+
+
+Expression: TypeAlias = "Read | Constant | FunctionName | Call | Pick | Items | Construct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """`from <module> import <name>`. `module` is relative to the package: `_runtime.values`, `models.shopify_customer`,
+    `custom.dates`, `_plugins.vitesse_shopify.timestamps`."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A small function on the source record: `def source_identity(src: Customer) -> str: return text(src.id)`."""
+
+    name: str
+    doc: str
+    returns: Literal["str", "str | None"]
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapperModule:
+    """`mappers/<stream>.py`: one mapping function, one field a line, and the readers of identity, version and match."""
+
+    module: str
+    doc: str
+    imports: tuple[Import, ...]
+    """Sorted as isort does: by module, then name."""
+    function: str
+    """`to_contact`."""
+    source_model: str
+    destination_model: str
+    body: Construct
+    readers: tuple[Reader, ...]
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedPlan:
+    name: str
+    value: SettingValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SincePlan:
+    parameter: str
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePlan:
+    list: str
+    """Constant of the operation, as are all operation members below."""
+    get: str | None = None
+    get_argument: str = "id"
+    model: str
+    model_module: str
+    identity: str
+    """Name of the reader in the mapper module."""
+    version: str | None = None
+    since: SincePlan | None = None
+    sorted_by_version: bool = False
+    parameters: tuple[FixedPlan, ...] = ()
+    exact_numbers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchPlan:
+    source: str
+    """Name of the reader in the mapper module."""
+    destination: JsonPath
+    compare: tuple[Literal["trim", "lower", "casefold", "nfc", "digits"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindPlan:
+    operation: str
+    parameters: tuple[tuple[str, str], ...]
+    """(destination match field, parameter wire name)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    operation: str
+    items: JsonPath
+    max: int = 100
+    results: JsonPath | None = None
+    index: JsonPath | None = None
+    status: JsonPath | None = None
+    ok: tuple[str | int | bool, ...] = (200, 201, 204)
+    identity: JsonPath | None = None
+    error: JsonPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationPlan:
+    model: str
+    model_module: str
+    create: str
+    update: str | None = None
+    update_argument: str = "id"
+    update_is: Literal["replace", "merge"] = "merge"
+    get: str | None = None
+    get_argument: str = "id"
+    list: str | None = None
+    delete: str | None = None
+    find: FindPlan | None = None
+    batch: BatchPlan | None = None
+    identity: JsonPath = ("id",)
+    never_sent: tuple[JsonPath, ...] = ()
+    parameters: tuple[FixedPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPlan:
+    """One stream. Becomes one constant in `app.py`."""
+
+    name: str
+    constant: str
+    mapper_module: str
+    mapper_function: str
+    mode: Literal["upsert", "append"] = "upsert"
+    source: SourcePlan
+    destination: DestinationPlan
+    match: tuple[MatchPlan, ...] = ()
+    adopt: Literal["never", "on_conflict", "prefetch", "lookup"] = "on_conflict"
+    duplicates: Literal["dead", "first"] = "dead"
+    conflicts: Literal[
+        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+    ] = "source_priority"
+    schedule: str | None = None
+    overlap_s: int = 60
+    max_dead_share: float = 0.1
+    mapping_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePlan:
+    """As `runtime.declare.SignatureScheme`, member by member."""
+
+    header: str
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    content: str = "{body}"
+    id_header: str | None = None
+    timestamp_header: str | None = None
+    tolerance_s: int | None = None
+    separator: str | None = None
+    secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookPlan:
+    topics: tuple[str, ...]
+    scheme: SignaturePlan
+    secret: SettingValue
+    stream: str
+    record: JsonPath = ()
+
+
+# --- the review's table -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """One line of MAPPING.md: what a reviewer reads about one rule. All of it is outside text but `transform`."""
+
+    destination: str
+    sources: tuple[str, ...]
+    transform: str
+    detail: str
+    """Parameters and policies in words: `places=2, missing: omit`."""
+    destination_type: str
+    source_types: tuple[str, ...]
+    state: str
+    """`accepted by ana on 2026-11-21`, `open (draft)`."""
+    notes: tuple[str, ...] = ()
+    """Waived losses with their reasons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTable:
+    stream: str
+    source: str
+    """`GET /customers.json of Shopify`."""
+    destination: str
+    rows: tuple[RuleRow, ...]
+    waived: tuple[tuple[str, str], ...] = ()
+    """Destination field → reason."""
+    unfilled: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+# --- mocks ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MockPlan:
+    """Both mock APIs as one JSON value each, in the form `runtime_template/mocks` reads (documented there)."""
+
+    source: Json
+    destination: Json
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedFile:
+    """A file that goes into the package as it is: `custom/dates.py`, `_plugins/vitesse_shopify/timestamps.py`."""
+
+    path: str
+    """Relative to the package's import folder (`src/<import name>/`)."""
+    content: bytes
+    origin: str
+    """Where it came from, for the lock: `custom/dates.py`, `vitesse-shopify 0.1.0`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageNames:
+    distribution: str
+    """`shopify-credo`."""
+    module: str
+    """`shopify_credo`."""
+    version: str
+    python: str = "3.11"
+    """The lowest Python it runs on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan:
+    target: str = "local"
+    replicas: int = 1
+    memory_mb: int = 512
+    cpu_cores: float = 0.5
+    auto_scale: bool = False
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One package, decided."""
+
+    names: PackageNames
+    intent: str
+    """The user's own sentence. Outside text."""
+    contract: int
+    """The runtime contract the derived code is written for."""
+    draft: tuple[str, ...] = ()
+    """Open rules that were compiled all the same (`stream.rule`); empty unless the build was a draft."""
+    source: ApiPlan
+    destination: ApiPlan
+    models: tuple[ModelModule, ...]
+    mappers: tuple[MapperModule, ...]
+    streams: tuple[StreamPlan, ...]
+    webhooks: tuple[WebhookPlan, ...] = ()
+    settings: tuple[SettingValue, ...] = ()
+    """Every environment variable, sorted by name."""
+    copied: tuple[CopiedFile, ...] = ()
+    tables: tuple[StreamTable, ...] = ()
+    mocks: MockPlan
+    deploy: DeployPlan = field(default_factory=DeployPlan)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Input file (relative to the integration's folder) → sha256 of its bytes; for the lock."""
