@@ -1,0 +1,31 @@
+"""Every diagnostic code and its title. One table, kept by hand.
+
+A code is never reused. Each has a section in `docs/diagnostics.md`, is used in the source and is produced by a test; the
+tests in `tests/house/test_catalogue.py` hold this. Ranges: V0 manifest and command line, V1 reading documents, V2 what an API
+offers, V3 facts, V4 rules and reviews, V5 plan, V6 rendering and its proof, V7 output and lock, V8 Guardian, V9 deployment and
+plugins.
+"""
+
+from __future__ import annotations
+
+TITLES: dict[str, str] = {
+    # manifest, command line
+    # ------------------------------------------------------------------------------------------------------------------
+    # reading documents
+    # ------------------------------------------------------------------------------------------------------------------
+    # what an API offers
+    # ------------------------------------------------------------------------------------------------------------------
+    # facts
+    # ------------------------------------------------------------------------------------------------------------------
+    # rules, reviews
+    # ------------------------------------------------------------------------------------------------------------------
+    # plan
+    # ------------------------------------------------------------------------------------------------------------------
+    # rendering and its proof
+    # ------------------------------------------------------------------------------------------------------------------
+    # output, lock
+    # ------------------------------------------------------------------------------------------------------------------
+    # Guardian
+    # ------------------------------------------------------------------------------------------------------------------
+    # deployment, plugins
+}
