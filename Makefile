@@ -28,7 +28,7 @@ lint: setup ## ruff, mypy --strict, the arrows between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=runtime_template $(BIN)/lint-imports
 
 format: setup ## sort imports and format
 	$(BIN)/ruff check --fix .
