@@ -10,6 +10,14 @@ from __future__ import annotations
 
 TITLES: dict[str, str] = {
     # manifest, command line
+    "V001": "a file of the integration cannot be read",
+    "V002": "a file is not the YAML or JSON its name says",
+    "V003": "a key is not part of the form",
+    "V004": "a key that the form needs is not there",
+    "V005": "a value is not as the form asks",
+    "V006": "the form is of another version",
+    "V007": "the deployment needs PostgreSQL",
+    "V008": "two parts of the manifest contradict each other",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
     # ------------------------------------------------------------------------------------------------------------------

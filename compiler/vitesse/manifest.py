@@ -1,0 +1,492 @@
+"""integration.yaml → Manifest: what a person asks for, exactly as written.
+
+The form of one integration: two systems, the streams between them, how it is deployed. Knows nothing of the specs; whether an
+operation or a field exists is found out later, with places in both files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from .api.paths import PathSyntaxError, parse_path
+from .diagnostics import Diagnostic, Place, raise_errors
+from .forms import Form, check_form, pointer, read_form
+
+MANIFEST_FILE = "integration.yaml"
+
+_ENV = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_OPERATION = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|QUERY) \S+(?: \S+)*")
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+){1,2}(?:(?:a|b|rc|\.dev|\.post)[0-9]+)?")
+_FIXED = re.compile(r"(?:source|destination)\.\S+")
+_LENGTH = re.compile(r"([0-9]{1,6}) *(s|seconds?|m|minutes?|h|hours?|d|days?)")
+_EVERY = re.compile(r"every ([1-9][0-9]{0,3}) (minute|hour|day)s?")
+_CRON_FIELD = r"(?:\*|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?"
+_CRON = re.compile(
+    rf"(?:{_CRON_FIELD}(?:,{_CRON_FIELD})* ){{4}}{_CRON_FIELD}(?:,{_CRON_FIELD})*(?: [A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*)?"
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"`{value[:80]}` is not {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_path(value: str) -> str:
+    try:
+        parse_path(value)
+    except PathSyntaxError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+EnvName = Annotated[str, _matching(_ENV, "a name for an environment variable: capitals, digits and `_`")]
+Name = Annotated[str, _matching(_NAME, "a name: small letters and digits, with single `-` or `_` between")]
+OperationId = Annotated[str, _matching(_OPERATION, "an operation: a method and a path as published, `GET /customers`")]
+PathText = Annotated[str, AfterValidator(_check_path)]
+Zone = Annotated[
+    str, _matching(re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*"), "a time zone such as `Europe/Berlin`")
+]
+
+
+class Env(Form):
+    """A value that is read from the environment when the package starts."""
+
+    env: EnvName
+    default: str | None = None
+
+
+def _shape(value: Any) -> str:
+    return "(text)" if isinstance(value, str) else "(object)"
+
+
+Setting: TypeAlias = Annotated[Annotated[str, Tag("(text)")] | Annotated[Env, Tag("(object)")], Discriminator(_shape)]
+"""A fixed text or an environment variable."""
+
+
+class Auth(Form):
+    """How to sign in. The kind comes from the spec's security scheme of that name; `kind` is for specs that have none or a wrong one."""
+
+    scheme: str | None = None
+    """The name of a security scheme in the spec."""
+    kind: Literal["api_key", "basic", "bearer"] | None = None
+    token: Setting | None = None
+    """Of a bearer token or an API key."""
+    key: Setting | None = None
+    """Of an API key; the same as `token`."""
+    username: Setting | None = None
+    password: Setting | None = None
+    header: str | None = None
+    """The header that an API key goes into, when no scheme of the spec says it."""
+    query: str | None = None
+    """The query parameter that an API key goes into, when no scheme of the spec says it."""
+    prefix: str = ""
+    """What stands before an API key in its header: `Token `."""
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Auth:
+        pair = self.username is not None or self.password is not None
+        given = [self.token is not None, self.key is not None, pair]
+        if sum(given) != 1:
+            raise ValueError("give one credential: `token`, `key`, or `username` with `password`")
+        if pair and (self.username is None or self.password is None):
+            raise ValueError("`username` and `password` belong together")
+        if self.scheme is None and self.kind is None:
+            raise ValueError("name a `scheme` of the spec, or a `kind`: `api_key`, `basic` or `bearer`")
+        if self.header is not None and self.query is not None:
+            raise ValueError("a key goes into one place: `header` or `query`")
+        if self.kind == "api_key" and self.scheme is None and self.header is None and self.query is None:
+            raise ValueError("a key without a scheme needs a `header` or a `query` parameter to go into")
+        if self.kind == "basic" and not pair:
+            raise ValueError("the kind `basic` takes `username` and `password`")
+        if pair and self.kind in ("api_key", "bearer"):
+            raise ValueError(f"the kind `{self.kind}` takes a `token` or a `key`")
+        return self
+
+    @property
+    def secret(self) -> Setting | None:
+        """The token or key."""
+        return self.token if self.token is not None else self.key
+
+
+class System(Form):
+    """One API: which one, where it is, how to sign in."""
+
+    api: Name
+    """Names its files: `specs/<api>.yaml` and `facts/<api>.yaml`."""
+    spec: str | None = None
+    """The spec's file below `specs/`, when it is not named after the API."""
+    title: str | None = None
+    """What people call it; the spec's title when it is left out."""
+    base_url: Setting | None = None
+    """With `{name}` for each of `variables`; the spec's first server when it is left out."""
+    variables: dict[str, Setting] = Field(default_factory=dict)
+    auth: Auth | None = None
+    headers: dict[str, Setting] = Field(default_factory=dict)
+    """Sent with every request."""
+    timezone: Zone | None = None
+    """The zone of dates and times that name none."""
+
+
+class Since(Form):
+    """The list operation's filter on `version`."""
+
+    parameter: str
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
+
+
+class StreamSource(Form):
+    """Where a stream's records come from."""
+
+    list: OperationId
+    get: OperationId | None = None
+    identity: PathText | None = None
+    """The field that names the record; the fact's when it is left out."""
+    version: PathText | None = None
+    """The field that orders a record's states."""
+    since: (
+        Annotated[Annotated[str, Tag("(text)")] | Annotated[Since, Tag("(object)")], Discriminator(_shape)] | None
+    ) = None
+    """The query parameter that filters on `version`."""
+
+
+class Find(Form):
+    """Looks up destination records by match value."""
+
+    operation: OperationId
+    by: dict[PathText, Annotated[str, _matching(re.compile(r"query\.\S+"), "a query parameter: `query.email`")]] = (
+        Field(min_length=1)
+    )
+    """Destination field path → `query.<parameter>`."""
+
+
+class Batch(Form):
+    """Writes many records with one request."""
+
+    operation: OperationId
+    max: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Records a request; the fact's when it is left out."""
+
+
+class StreamDestination(Form):
+    """Where a stream's records go."""
+
+    create: OperationId
+    update: OperationId | None = None
+    update_is: Literal["replace", "merge"] | None = None
+    """PATCH merges, PUT replaces, unless a fact or this line says otherwise."""
+    get: OperationId | None = None
+    list: OperationId | None = None
+    delete: OperationId | None = None
+    find: Find | None = None
+    batch: (
+        Annotated[Annotated[OperationId, Tag("(text)")] | Annotated[Batch, Tag("(object)")], Discriminator(_shape)]
+        | None
+    ) = None
+    identity: PathText | None = None
+    """The field of a written record that names it; the fact's when it is left out."""
+
+
+class Match(Form):
+    """One field that tells which destination record is the same thing as a source record."""
+
+    source: PathText
+    destination: PathText
+    compare: tuple[Literal["trim", "lower", "casefold", "nfc", "digits"], ...] = ()
+
+
+def _check_length(value: str) -> str:
+    if not _LENGTH.fullmatch(value):
+        raise ValueError(f"`{value[:80]}` is not a length of time such as `90 seconds` or `5 minutes`")
+    return value
+
+
+def _check_schedule(value: str) -> str:
+    if value in ("hourly", "daily") or _EVERY.fullmatch(value) or _CRON.fullmatch(value):
+        return value
+    raise ValueError(
+        f"`{value[:80]}` is not a schedule: `hourly`, `daily`, `every 30 minutes`, or five cron fields with a zone "
+        "such as `0 6 * * 1-5 Europe/Berlin`"
+    )
+
+
+Hint: TypeAlias = Annotated[
+    Annotated[PathText, Tag("(text)")] | Annotated[tuple[PathText, ...], Tag("(object)")], Discriminator(_shape)
+]
+
+
+class Stream(Form):
+    """Records of one source operation that go to one destination resource."""
+
+    mode: Literal["upsert", "append"] = "upsert"
+    """`append` never resends a write whose outcome is unknown."""
+    intent: str = ""
+    """What this stream is for, in a sentence; helps `map`."""
+    source: StreamSource
+    destination: StreamDestination
+    match: tuple[Match, ...] = ()
+    adopt: Literal["never", "on_conflict", "prefetch", "lookup"] = "on_conflict"
+    """How an existing destination record is found at the first sync."""
+    duplicates: Literal["dead", "first"] = "dead"
+    """What becomes of a second source record with the same match value."""
+    conflicts: Literal[
+        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+    ] = "source_priority"
+    schedule: Annotated[str, AfterValidator(_check_schedule)] | None = None
+    overlap: Annotated[str, AfterValidator(_check_length)] = "60 seconds"
+    """How far an incremental run reaches back behind the watermark."""
+    max_dead_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """More dead letters than this share of a run's records (and more than ten) stop the run."""
+    parameters: dict[
+        Annotated[str, _matching(_FIXED, "a parameter of one side: `source.<name>` or `destination.<name>`")], Setting
+    ] = Field(default_factory=dict)
+    """Parameters that never change: `destination.realm-id`."""
+    mapping_hints: dict[PathText, Hint] = Field(default_factory=dict)
+    """Source field path → destination field path, or a list of them. Overrules what `map` would propose."""
+
+    @property
+    def overlap_s(self) -> int:
+        """The overlap in seconds."""
+        found = _LENGTH.fullmatch(self.overlap)
+        assert found is not None
+        return int(found[1]) * _SECONDS[found[2][0]]
+
+
+class SignatureScheme(Form):
+    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+
+    header: str
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    content: str = "{body}"
+    id_header: str | None = None
+    """The header that names a delivery."""
+    timestamp_header: str | None = None
+    tolerance_s: Annotated[int, Field(ge=1, le=86400)] | None = None
+    separator: str | None = None
+    """Between several signatures in one header."""
+    secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+
+
+class Webhook(Form):
+    """Deliveries of the source that sync one record each."""
+
+    topics: Annotated[tuple[str, ...], Field(min_length=1)]
+    deleted_topics: tuple[str, ...] = ()
+    """Topics that tell of a deletion."""
+    scheme: Annotated[
+        Annotated[Name, Tag("(text)")] | Annotated[SignatureScheme, Tag("(object)")], Discriminator(_shape)
+    ]
+    """The name of a known scheme, such as `standard`, or one written out."""
+    secret: Env
+    stream: Name
+    record: PathText = ""
+    """Where the changed record is in the body; empty for the whole body."""
+
+
+class Deploy(Form):
+    """Where the package runs. `local`, `eks`, `ecs`, or the target of a plugin."""
+
+    target: Name = "local"
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    memory_mb: Annotated[int, Field(ge=64, le=1_048_576)] = 512
+    cpu_cores: Annotated[float, Field(gt=0, le=256)] = 0.5
+    auto_scale: bool = False
+    port: Annotated[int, Field(ge=1024, le=65535)] = 8080
+    database: Literal["sqlite", "postgresql"] | None = None
+    """What keeps the state: SQLite for one local replica, PostgreSQL for anything else. Decided by target and replicas when it
+    is left out."""
+
+    @property
+    def needs_postgresql(self) -> bool:
+        return self.replicas > 1 or self.auto_scale or self.target != "local"
+
+
+class ReviewPolicy(Form):
+    """Accepts proposals by their confidence; such an acceptance is recorded as `by: policy`."""
+
+    accept_above: Annotated[float, Field(ge=0.5, le=1)]
+
+
+class Manifest(Form):
+    """One integration: what goes from where to where, and how."""
+
+    vitesse: Literal[1]
+    """The version of this form."""
+    name: Name
+    """Names the package: distribution `shopify-credo`, import `shopify_credo`."""
+    version: Annotated[str, _matching(_VERSION, "a version such as `0.1.0`")] = "0.1.0"
+    intent: str = ""
+    """What the integration is for, in a sentence."""
+    python: Literal["3.11", "3.12", "3.13", "3.14"] = "3.11"
+    """The lowest Python that the package runs on."""
+    models: Literal["narrow", "full"] = "narrow"
+    """`narrow` models hold the mapped and identifying fields only."""
+    review: Annotated[
+        Annotated[Literal["required"], Tag("(text)")] | Annotated[ReviewPolicy, Tag("(object)")],
+        Discriminator(_shape),
+    ] = "required"
+    plugins: tuple[
+        Annotated[str, _matching(re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"), "a plugin's name")], ...
+    ] = ()
+    """Only these are loaded."""
+    source: System
+    destination: System
+    streams: Annotated[dict[Name, Stream], Field(min_length=1)]
+    webhooks: tuple[Webhook, ...] = ()
+    deploy: Deploy = Deploy()
+
+    @property
+    def module(self) -> str:
+        """The import name."""
+        return self.name.replace("-", "_")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read `integration.yaml` of an integration's folder.
+
+    Raises:
+        DiagnosticError: V001 to V006 for what is not as the form asks, V007 and V008 for what contradicts itself.
+    """
+    manifest = check_form(Manifest, read_form(folder, MANIFEST_FILE), MANIFEST_FILE)
+    raise_errors(_contradictions(manifest))
+    return manifest
+
+
+def manifest_schema() -> Mapping[str, Any]:
+    """The JSON Schema of the form, for editors."""
+    schema = Manifest.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "integration.yaml",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def _contradictions(manifest: Manifest) -> list[Diagnostic]:
+    return [
+        *_deploy(manifest.deploy),
+        *(found for name, stream in manifest.streams.items() for found in _stream(name, stream)),
+        *(found for index, webhook in enumerate(manifest.webhooks) for found in _webhook(index, webhook, manifest)),
+        *_same_api(manifest),
+    ]
+
+
+def _deploy(deploy: Deploy) -> list[Diagnostic]:
+    if not deploy.needs_postgresql or deploy.database == "postgresql":
+        return []
+    if deploy.database is None and deploy.target != "local":
+        return []
+    why = "more than one replica" if deploy.replicas > 1 or deploy.auto_scale else f"the target `{deploy.target}`"
+    return [
+        _fault(
+            "V007",
+            f"{why} cannot share a SQLite file",
+            ("deploy", "database" if deploy.database else "replicas"),
+            help="set `database: postgresql`, or run one replica locally",
+        )
+    ]
+
+
+def _stream(name: str, stream: Stream) -> list[Diagnostic]:
+    at = ("streams", name)
+    destination = stream.destination
+    faults = []
+    if stream.mode == "append" and destination.update is not None:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` appends and names an `update` operation",
+                (*at, "destination", "update"),
+                help="remove `update`, or set `mode: upsert`",
+            )
+        )
+    if stream.mode == "upsert" and destination.update is None:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` upserts but names no `update` operation",
+                (*at, "destination"),
+                help="add `update`, or set `mode: append` when records never change",
+            )
+        )
+    if stream.adopt in ("prefetch", "lookup") and not stream.match:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` adopts by `{stream.adopt}` but nothing says how records match",
+                (*at, "adopt"),
+                help="add `match: [{source: …, destination: …}]`, or set `adopt: never`",
+            )
+        )
+    if stream.adopt == "lookup" and destination.find is None:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` adopts by `lookup` but has no `find` operation",
+                (*at, "adopt"),
+                help="add `find` to the destination, or set `adopt: prefetch`",
+            )
+        )
+    if stream.adopt == "prefetch" and destination.list is None and destination.find is None:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` adopts by `prefetch` but has no `list` operation",
+                (*at, "adopt"),
+                help="add `list` to the destination, or set `adopt: on_conflict`",
+            )
+        )
+    matched = {match.destination for match in stream.match}
+    for field in destination.find.by if destination.find else ():
+        if field not in matched:
+            faults.append(
+                _fault(
+                    "V008",
+                    f"the stream `{name}` finds records by `{field}`, which is not a `match` field",
+                    (*at, "destination", "find", "by", field),
+                    help=f"add a `match` with `destination: {field}`",
+                )
+            )
+    return faults
+
+
+def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
+    if webhook.stream in manifest.streams:
+        return []
+    return [
+        _fault(
+            "V008",
+            f"a webhook goes to the stream `{webhook.stream}`, which is not there",
+            ("webhooks", index, "stream"),
+            help=f"name one of the streams: {', '.join(manifest.streams)}",
+        )
+    ]
+
+
+def _same_api(manifest: Manifest) -> list[Diagnostic]:
+    if manifest.source.api != manifest.destination.api:
+        return []
+    return [
+        _fault(
+            "V008",
+            f"source and destination are both named `{manifest.source.api}`",
+            ("destination", "api"),
+            help="give each its own name; with `spec` both can share a file",
+        )
+    ]
+
+
+def _fault(code: str, message: str, at: tuple[str | int, ...], help: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, places=(Place(file=MANIFEST_FILE, pointer=pointer(*at)),), help=help)

@@ -1,0 +1,18 @@
+"""The forms' JSON Schemas, for editors. `python scripts/schemas.py` writes them to docs/schemas/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .manifest import manifest_schema
+
+SCHEMAS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "integration.schema.json": manifest_schema,
+}
+
+
+def schema_text(name: str) -> str:
+    """The schema as it is committed."""
+    return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
