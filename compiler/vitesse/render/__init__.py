@@ -1,0 +1,7 @@
+"""BACK END: Plan → files in memory."""
+
+from __future__ import annotations
+
+from .package import render_package
+
+__all__ = ["render_package"]

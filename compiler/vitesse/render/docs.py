@@ -1,0 +1,80 @@
+"""Plan → the Markdown a person reads: MAPPING.md and the parts of README.md that hold outside text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..plan.model import Plan, RuleRow, StreamTable
+from .outside import MarkdownText, code_span, markdown, markdown_lines
+
+
+def intent(plan: Plan) -> MarkdownText:
+    """The user's own sentence."""
+    return markdown_lines([markdown(plan.intent)])
+
+
+def streams(plan: Plan) -> MarkdownText:
+    """A line for each stream: from where to where, and how."""
+    lines = [
+        f"* **{markdown(table.stream)}**: {code_span(table.source)} → {code_span(table.destination)},"
+        f" {len(table.rows)} {'field' if len(table.rows) == 1 else 'fields'}"
+        for table in plan.tables
+    ]
+    if plan.draft:
+        lines = [
+            f"> **A draft**: {len(plan.draft)} rules are compiled that nobody has accepted. Do not deploy it.",
+            "",
+            *lines,
+        ]
+    return markdown_lines(lines)
+
+
+def settings(plan: Plan, optional: Sequence[str]) -> MarkdownText:
+    """The environment variables, as a table."""
+    lines = ["| variable | |", "| --- | --- |"]
+    for value in plan.settings:
+        lines.append(f"| {code_span(value.env or '')} | required{', secret' if value.secret else ''} |")
+    for api in (plan.source, plan.destination):
+        lines.append(f"| {code_span(api.url_env)} | replaces the base URL of {markdown(api.title)} |")
+    lines += [f"| {code_span(name)} | optional |" for name in optional]
+    return markdown_lines(lines)
+
+
+def mapping_page(plan: Plan) -> str:
+    """MAPPING.md: which field is filled from which, by which rule, in which state of review."""
+    lines = [f"# Mapping of {markdown(plan.names.distribution)}", "", markdown(plan.intent)]
+    if plan.draft:
+        lines += ["", "**Draft**: not accepted yet are " + ", ".join(code_span(rule) for rule in plan.draft) + "."]
+    for table in plan.tables:
+        lines += ["", *_stream(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _stream(table: StreamTable) -> list[str]:
+    lines = [f"## {markdown(table.stream)}", "", f"{code_span(table.source)} → {code_span(table.destination)}", ""]
+    lines += ["| destination | source | transform | detail | review |", "| --- | --- | --- | --- | --- |"]
+    lines += [_row(row) for row in table.rows]
+    if table.waived:
+        lines += ["", "Left empty on purpose:", ""]
+        lines += [f"* {code_span(field)}: {markdown(reason)}" for field, reason in table.waived]
+    if table.unfilled:
+        lines += ["", "Not filled: " + ", ".join(code_span(field) for field in table.unfilled) + "."]
+    if table.unread:
+        lines += ["", "Not read: " + ", ".join(code_span(field) for field in table.unread) + "."]
+    return lines
+
+
+def _row(row: RuleRow) -> str:
+    types = [*row.source_types, *[""] * len(row.sources)]
+    sources = [
+        code_span(path) + (f" {markdown(type)}" if type else "") for path, type in zip(row.sources, types, strict=False)
+    ]
+    detail = "; ".join(markdown(part) for part in (row.detail, *row.notes) if part)
+    cells = (
+        f"{code_span(row.destination)} {markdown(row.destination_type)}".strip(),
+        ", ".join(sources) or "–",
+        markdown(row.transform),
+        detail or "–",
+        markdown(row.state),
+    )
+    return f"| {' | '.join(cells)} |"
