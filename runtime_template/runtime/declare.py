@@ -244,7 +244,7 @@ class Match(Generic[S]):
 
     source: Callable[[S], str | None]
     destination: Path
-    """Path in a destination record and in the body that is written."""
+    """Path in a destination record; in a written body it stands below `Destination.envelope`."""
     compare: tuple[Literal["trim", "lower", "casefold", "nfc", "digits"], ...] = ()
 
 
@@ -268,8 +268,10 @@ class Destination(Generic[D]):
     batch: Batch | None = None
     identity: Path = ("id",)
     """In a destination record (after `Operation.record`)."""
+    envelope: Path = ()
+    """Where the record stands in a written body: `("contact",)` for `{"contact": {…}}`; `Operation.record` is the same for replies."""
     never_sent: tuple[Path, ...] = ()
-    """Read-only fields, taken out of a record that is laid under a replacing update."""
+    """Fields taken out of a record that is laid under a replacing update: the server's own, and what the body does not take."""
     parameters: tuple[Fixed, ...] = ()
 
 

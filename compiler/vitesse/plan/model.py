@@ -326,6 +326,7 @@ class MatchPlan:
     source: str
     """Name of the reader in the mapper module."""
     destination: JsonPath
+    """In a destination record, below any envelope."""
     compare: tuple[Literal["trim", "lower", "casefold", "nfc", "digits"], ...] = ()
 
 
@@ -364,6 +365,8 @@ class DestinationPlan:
     find: FindPlan | None = None
     batch: BatchPlan | None = None
     identity: JsonPath = ("id",)
+    envelope: JsonPath = ()
+    """Where the record stands in a written body: `("contact",)` for `{"contact": {…}}`."""
     never_sent: tuple[JsonPath, ...] = ()
     parameters: tuple[FixedPlan, ...] = ()
 
