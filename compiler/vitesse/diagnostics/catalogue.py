@@ -36,4 +36,11 @@ TITLES: dict[str, str] = {
     # Guardian
     # ------------------------------------------------------------------------------------------------------------------
     # deployment, plugins
+    "V901": "a plugin that the manifest names is not installed",
+    "V902": "a plugin cannot be loaded",
+    "V903": "a file of a plugin cannot be copied into a package",
+    "V904": "a function is not as its plugin declares it",
+    "V905": "two things that plugins or `custom/` bring have one name",
+    "V906": "a file of `custom/` cannot be copied into a package",
+    "V907": "a function of `custom/` cannot be called by a rule",
 }

@@ -1,0 +1,141 @@
+"""What a plugin may add: functions for rules, webhook signature presets, knowledge of a vendor. The one module a plugin imports.
+
+A plugin is an installed distribution with an entry point in the group `vitesse.plugins`, named as a manifest names the
+plugin, that leads to one `Plugin`. A plugin's object is data. Its functions run in generated packages only: they stand in
+a folder of standard-library Python that is copied there whole, and are read here as text, never imported.
+
+Nothing here may be removed or change its meaning without a new `HOOKS` number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from .api.facts import BatchResults, Fact, FactKind, Paging, RateLimit, Success, WebhookFact
+
+HOOKS = 1
+"""The number of this contract. A plugin states the one it was written for."""
+
+ENTRY_POINTS = "vitesse.plugins"
+"""The entry point group: `vitesse-shopify = "vitesse_shopify:plugin"`."""
+
+__all__ = [
+    "ENTRY_POINTS",
+    "HOOKS",
+    "BatchResults",
+    "Fact",
+    "FactKind",
+    "Function",
+    "OptionKind",
+    "OptionValue",
+    "Paging",
+    "Parameter",
+    "Plugin",
+    "RateLimit",
+    "SignaturePreset",
+    "Success",
+    "Vendor",
+    "VendorFact",
+    "WebhookFact",
+]
+
+OptionValue: TypeAlias = "str | int | float | bool | None"
+OptionKind: TypeAlias = Literal["str", "int", "float", "bool", "None"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One option of a function: a keyword that a rule may give under `with`.
+
+    Required unless `has_default`; `choices` are the texts of a `Literal` annotation, in its order.
+    """
+
+    name: str
+    kinds: tuple[OptionKind, ...] = ("str",)
+    choices: tuple[str, ...] = ()
+    has_default: bool = False
+    default: OptionValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function that the transform `custom` can call, as its plugin declares it; checked against the file's own signature.
+
+    Types are written as words: `string`, `integer`, `number` (a `Decimal`), `boolean`, `date`, `date-time`, `object`, `any`,
+    `list[…]`, several with `|`. A result may be `… | null`. A function is called only with values that are there: missing
+    and null are a rule's own business (`on_missing`, `on_null`). It raises ValueError for a value it cannot turn.
+    """
+
+    name: str
+    """What a rule calls it: `parse_shopify_timestamp`. Unique among all that an integration loads."""
+    module: str
+    """File in the vendored folder, without `.py`: `timestamps`."""
+    function: str
+    """The function's name in that file."""
+    inputs: tuple[str, ...]
+    """The type of each source field the function takes, in order: the parameters that have no default."""
+    result: str
+    parameters: tuple[Parameter, ...] = ()
+    loses: tuple[str, ...] = ()
+    """What a result no longer tells, one word each: `time_of_day`. A rule that uses the function states a reason for each."""
+    description: str
+    """One sentence for people and for matchers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePreset:
+    """How a vendor signs webhooks: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+
+    name: str
+    """What a fact or a manifest calls the scheme: `shopify`."""
+    header: str
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    content: str = "{body}"
+    id_header: str | None = None
+    """Unique per delivery."""
+    timestamp_header: str | None = None
+    tolerance_s: int | None = None
+    separator: str | None = None
+    """Between several signatures in one header."""
+    secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorFact:
+    """A fact that is known of a vendor though its description may not say it; `ingest` weighs it with what it infers."""
+
+    operation: str
+    """An operation id in which `*` stands for any text: `*`, `GET /customers.json`, `PUT /customers/*`."""
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """What is known of one vendor's API. It is theirs when a server's host or the title's words match."""
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    """Host names in which `*` stands for any text: `*.myshopify.com`."""
+    titles: tuple[str, ...] = ()
+    """Words that stand in the title in this order, whatever their case: `shopify admin`."""
+    facts: tuple[VendorFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """All that one plugin adds. Built when its module is imported; must not do anything else then."""
+
+    name: str
+    """As a manifest and the entry point name it: `vitesse-shopify`. Lower case letters, digits and hyphens."""
+    version: str
+    hooks: int
+    """The `HOOKS` number the plugin was written for, as a number: `1`."""
+    vendored: Path | None = None
+    """A folder of `.py` files that import the standard library and each other only. Copied whole to `_plugins/<name>/`."""
+    functions: tuple[Function, ...] = ()
+    signatures: tuple[SignaturePreset, ...] = ()
+    vendors: tuple[Vendor, ...] = ()
