@@ -137,6 +137,8 @@ class Body:
     media_type: str
     type: Type
     required: bool = False
+    encoding: tuple[tuple[str, ParameterStyle, bool], ...] = ()
+    """Of a form: (field, style, explode) where the vendor says how lists and objects are written."""
     example: Json = None
     place: Place
 

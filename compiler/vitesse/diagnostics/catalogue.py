@@ -20,8 +20,42 @@ TITLES: dict[str, str] = {
     "V008": "two parts of the manifest contradict each other",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
+    "V101": "a file of a description cannot be read",
+    "V102": "a file of a description is not text",
+    "V103": "a file of a description is not JSON or YAML",
+    "V104": "a key stands twice in one object",
+    "V105": "a limit was passed",
+    "V106": "a YAML tag is outside the core schema",
+    "V107": "a number is not finite",
+    "V108": "a file is not an API description",
+    "V109": "the version of a description is not read",
+    "V110": "a part of a description has another shape than its version says",
+    "V111": "a reference leads out of the folder",
+    "V112": "a reference leads to nothing",
+    "V113": "a reference cannot be followed",
+    "V114": "schemas are nothing but each other",
+    "V115": "the file that a reference names was not read",
     # ------------------------------------------------------------------------------------------------------------------
     # what an API offers
+    "V201": "the type of a schema is not known",
+    "V202": "the parts of a schema contradict each other",
+    "V203": "a bound is not a number",
+    "V204": "a default does not fit its schema",
+    "V205": "the values of an enum do not fit their type",
+    "V206": "a parameter cannot be used as it is",
+    "V207": "the path and its parameters do not agree",
+    "V208": "a media type cannot be used",
+    "V209": "a response has no usable status",
+    "V210": "a security scheme cannot be used",
+    "V211": "a server cannot be used",
+    "V212": "a part of a schema is read more loosely than it is written",
+    "V213": "a discriminator cannot be trusted",
+    "V216": "keywords beside a reference do not count",
+    "V217": "an operation is not quite a method and a path",
+    "V218": "an operation has a body where HTTP expects none",
+    "V219": "an operation is not in the description",
+    "V220": "the style of a parameter is not supported",
+    "V221": "a webhook has no request",
     # ------------------------------------------------------------------------------------------------------------------
     # facts
     # ------------------------------------------------------------------------------------------------------------------
