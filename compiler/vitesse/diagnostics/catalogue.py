@@ -64,8 +64,20 @@ TITLES: dict[str, str] = {
     # plan
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
+    "V600": "a rendered file is not what the plan says",
+    "V601": "a file that would be copied does not parse",
+    "V602": "a plugin's file imports what no package has",
     # ------------------------------------------------------------------------------------------------------------------
     # output, lock
+    "V700": "the lock cannot be read",
+    "V701": "a generated file was edited by hand",
+    "V702": "a file that Vitesse did not write is in the way",
+    "V703": "a link or a special file is in the way",
+    "V704": "the package was made by another version of Vitesse",
+    "V705": "a generated file is not what its inputs give",
+    "V706": "a generated file is missing",
+    "V707": "the package is a draft",
+    "V708": "the package's folder cannot be written",
     # ------------------------------------------------------------------------------------------------------------------
     # Guardian
     # ------------------------------------------------------------------------------------------------------------------

@@ -14,12 +14,21 @@ from ..plan import model as plan_model
 from ..plan.model import ApiPlan, MapperModule, Plan
 from . import imports, literals
 from .environment import PyEnvironment
+from .methods import local_names, methods
 
 _DECLARED = (
     "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match Operation Paging Parameter RateLimit"
     " SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
+
+_CLIENT_NAMES: dict[str, imports.Origin] = {
+    "ApiClient": ".._runtime.client",
+    "Json": ".._runtime.declare",
+    "MISSING": ".._runtime.records",
+    "Page": ".._runtime.client",
+    "Reply": ".._runtime.client",
+}
 
 _AUTH = {"api_key": "ApiKey", "basic": "Basic", "bearer": "Bearer"}
 
@@ -59,19 +68,16 @@ def changed_members(value: Any, *without: str) -> Iterator[tuple[str, Any]]:
 
 def client_text(env: PyEnvironment, api: ApiPlan) -> str:
     """`clients/<api>.py`: where the API is, its operations, and a client with one method each."""
-    body = env.text("client.py.jinja", api=api, auth_class=_AUTH[api.auth.kind] if api.auth else None)
-    own = _runtime(2) | {
-        "ApiClient": ".._runtime.client",
-        "MISSING": ".._runtime.records",
-        "Record": ".._runtime.records",
-    }
-    for operation in api.operations:
-        for model, module in (
-            (operation.body_model, operation.body_module),
-            (operation.result_model, operation.result_module),
-        ):
-            if model and module:
-                own[model] = imports.relative(f"models.{module}", from_depth=1)
+    wanted = [(op.body_module, op.body_model) for op in api.operations]
+    wanted += [(op.result_module, op.result_model) for op in api.operations if op.result in ("records", "record")]
+    local = local_names([(module, name) for module, name in wanted if module and name], set(_CLIENT_NAMES))
+    body = env.text(
+        "client.py.jinja",
+        api=api,
+        auth_class=_AUTH[api.auth.kind] if api.auth else None,
+        methods=list(methods(api, local)),
+    )
+    own = {**_runtime(2), **_CLIENT_NAMES, **_models(local, 1)}
     doc = f"{api.title}: where it is, how to sign in, and the operations that are used."
     return imports.module_text(doc, body, own)
 
@@ -85,12 +91,12 @@ def mapper_text(env: PyEnvironment, mapper: MapperModule) -> str:
 def app_text(env: PyEnvironment, plan: Plan) -> str:
     """`app.py`: the streams and the integration."""
     modules = _module_names(plan)
-    own: dict[str, imports.Origin] = dict(_runtime(1)) | {"SETTINGS": ".settings"}
+    own: dict[str, imports.Origin] = _runtime(1) | {"SETTINGS": ".settings"}
     for (folder, module), local in modules.items():
         own[local] = (f".{folder}", module)
-    for stream in plan.streams:
-        for part in (stream.source, stream.destination):
-            own[part.model] = imports.relative(f"models.{part.model_module}", from_depth=0)
+    parts = [part for stream in plan.streams for part in (stream.source, stream.destination)]
+    records = local_names([(part.model_module, part.model) for part in parts], set(own))
+    own |= _models(records, 0)
     body = env.text(
         "app.py.jinja",
         names=plan.names,
@@ -101,6 +107,7 @@ def app_text(env: PyEnvironment, plan: Plan) -> str:
         source_constant=plan.source.constant,
         destination=modules["clients", plan.destination.module],
         destination_constant=plan.destination.constant,
+        records=records,
         mappers={module: local for (folder, module), local in modules.items() if folder == "mappers"},
     )
     return imports.module_text("The integration: both APIs, the streams between them and the webhooks.", body, own)
@@ -133,5 +140,10 @@ def package_text(env: PyEnvironment, plan: Plan) -> str:
     return imports.module_text(doc, body, {})
 
 
-def _runtime(depth: int) -> dict[str, Any]:
+def _models(local: dict[tuple[str, str], str], depth: int) -> dict[str, imports.Origin]:
+    """Where each locally named model is imported from."""
+    return {name: (imports.relative(f"models.{key[0]}", from_depth=depth), key[1]) for key, name in local.items()}
+
+
+def _runtime(depth: int) -> dict[str, imports.Origin]:
     return dict.fromkeys(_DECLARED, f"{'.' * depth}_runtime.declare")
