@@ -22,25 +22,29 @@ _SENSITIVE = re.compile(
     r"|api.?key|access.?key|private.?key|client.?secret|signature|credential|session.?id|bearer|jwt|otp|pin)s?(?:$|[^a-z])"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NOT_SECRET = frozenset({"page_token", "next_page_token", "cursor_token", "page_info", "idempotency_key"})
+_NOT_SECRET = re.compile(
+    r"(?:^|_)(?:page|next|cursor|continuation|sync)_token$|^idempotency_key$"
+    r"|_(?:used|count|total|limit|left|remaining|type|url|expires(?:_(?:in|at))?|bucket)$"
+)
 
 _HEADER_LINE = re.compile(
     r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[a-z0-9-]*(?:token|key|secret|signature)[a-z0-9-]*)"
-    r"(['\"]?\s*[:=,]\s*b?['\"]?)([^\r\n'\"]+)"
+    r"(['\"]?\s*[:=,]\s*(?:b?['\"])?)([^\r\n'\"]+)"
 )
-_SCHEME_VALUE = re.compile(r"(?i)\b(bearer|basic|token)(\s+)([A-Za-z0-9._~+/=-]{8,})")
+_SCHEME_VALUE = re.compile(r"(?i)\b(bearer|basic|token)(\s+)(?=\S*[0-9=._~+/-])([A-Za-z0-9._~+/=-]{8,})")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)([^\s'\"<>]+)")
 _PAIR = re.compile(
     r"(?i)([\"']?)\b([a-z0-9_.-]*(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[a-z0-9_-]*)"
     r"\1(\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}\])'\"]+)"
 )
+_HARMLESS = frozenset({HIDDEN, HIDDEN[:-1], "", "null", "None", "true", "false", "True", "False"})
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 def is_sensitive(name: str) -> bool:
     """Whether what stands under `name` is to be hidden: `apiKey`, `X-Shopify-Access-Token`, `client_secret`."""
-    flat = _CAMEL.sub("_", name)
-    return flat.lower().replace("-", "_") not in _NOT_SECRET and _SENSITIVE.search(flat) is not None
+    flat = _CAMEL.sub("_", name).lower().replace("-", "_")
+    return _SENSITIVE.search(flat) is not None and _NOT_SECRET.search(flat) is None
 
 
 def escape_controls(text: str) -> str:
@@ -108,7 +112,7 @@ class Redactor:
 
     @staticmethod
     def _pair(found: re.Match[str]) -> str:
-        if not is_sensitive(found[2]) or found[4].strip("\"'") in (HIDDEN, "", "null", "None", "true", "false"):
+        if not is_sensitive(found[2]) or found[4].strip("\"'") in _HARMLESS:
             return found[0]
         mark = found[4][0] if found[4][0] in "\"'" else ""
         return f"{found[1]}{found[2]}{found[1]}{found[3]}{mark}{HIDDEN}{mark}"
