@@ -27,7 +27,8 @@ _raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _raw_dict = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _any = msgspec.json.Decoder().decode
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,\"]*))?)*)\s*(?:,|$)")
-_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
+_PARAMETER = re.compile(r";\s*([\w!#$&+.^`|~*-]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]*)))?")
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 _TARGET = re.compile(r"/[\x21-\x7e]*")
 
 
@@ -114,22 +115,33 @@ class PageReader:
 
     def read(self, body: bytes, headers: httpx.Headers) -> Parts:
         """Raises `DecodeError` or `Truncated` when there is no list where one should be."""
-        parts: Parts = read_json(self._operation, body, headers, self._split)
+        parts: Parts
+        try:
+            parts = read_json(self._operation, body, headers, self._split)
+        except Truncated:
+            if (mended := _mended(body)) == body:
+                raise
+            # Half a surrogate pair somewhere: only the record that holds it cannot be read, so only it must suffer.
+            parts = read_json(self._operation, mended, headers, self._split)
+            parts.records[:] = _as_they_came(parts.records, mended, body)
         return parts
 
     def _split(self, body: bytes) -> Parts:
         following: Json | None = None
         more: Json | None = None
+        records: list[msgspec.Raw] | None = None
+        found: Any
         if self._decode is None:
             found = walk(body, self._records)
-            records: list[msgspec.Raw] | None = None
             if found is not None:
                 records = [] if bytes(found).strip() == b"null" else _raw_list(found)
             following = None if self._next is None else value_at(body, self._next)
             more = None if self._has_more is None else value_at(body, self._has_more)
         else:
             page = self._decode(body)
-            records = _attributes(page, self._records)
+            holder = _attributes(page, self._records[:-1])
+            found = getattr(holder, _field(str(self._records[-1])), msgspec.UNSET)
+            records = [] if found is None else None if found is msgspec.UNSET else found
             if self._next is not None:
                 following = _decoded(_attributes(page, self._next))
             if self._has_more is not None:
@@ -141,6 +153,21 @@ class PageReader:
             if isinstance(key, int) and -len(records) <= key < len(records):
                 following = value_at(records[key], tuple(rest))
         return Parts(records, following, more)
+
+
+def _mended(body: bytes) -> bytes:
+    """The body with each half of a surrogate pair (`\\ud800`) replaced by U+FFFD; as long as before."""
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
+
+
+def _as_they_came(records: list[msgspec.Raw], mended: bytes, body: bytes) -> list[msgspec.Raw]:
+    found: list[msgspec.Raw] = []
+    at = 0
+    for record in records:
+        at = mended.index(record, at)
+        found.append(msgspec.Raw(body[at : at + len(record)]))
+        at += len(record)
+    return found
 
 
 def _decoded(raw: Any) -> Json | None:
@@ -189,7 +216,8 @@ def next_link(headers: httpx.Headers) -> str | None:
     """
     for field in headers.get_list("link"):
         for link in _LINK.finditer(field):
-            if (rel := _REL.search(link[2])) is not None and "next" in (rel[1] or rel[2] or "").lower().split():
+            rel = next((each for each in _PARAMETER.finditer(link[2]) if each[1].lower() == "rel"), None)
+            if rel is not None and "next" in (rel[2] or rel[3] or "").lower().split():
                 return link[1].strip()
     return None
 

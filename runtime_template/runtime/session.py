@@ -378,7 +378,11 @@ class Session:
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
         traffic = self.traffic
         traffic.requests += 1
-        response = await self._wire.handle_async_request(request)
+        try:
+            response = await self._wire.handle_async_request(request)
+        except httpx.TransportError as error:  # another transport's
+            early = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+            raise TransportError(f"no complete reply: {type(error).__name__}", sent=False if early else None) from error
         stream = response.stream
         if type(stream) is not Body:
             # Another transport than ours (a test's): read what it has, within the cap.

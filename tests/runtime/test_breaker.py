@@ -75,9 +75,9 @@ def test_half_open_breaker_lets_one_probe_through_at_a_time_and_closes_after_two
     with pytest.raises(BreakerOpen):
         breaker.enter()
     breaker.leave(True)
-    assert breaker.state == "half_open"
+    assert breaker.status().state == "half_open"
     call(breaker, True)
-    assert breaker.state == "closed"
+    assert breaker.status().state == "closed"
     call(breaker, False)
     assert breaker.state == "closed"
 

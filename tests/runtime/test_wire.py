@@ -44,8 +44,10 @@ async def wired(behaviour: Behaviour, **options: Any) -> AsyncIterator[tuple[Aio
             await wire.aclose()
 
 
-def request(server: Server, method: str = "GET", path: str = "/", body: bytes = b"", **headers: str) -> httpx.Request:
-    fields = {name: value.encode() for name, value in headers.items()}
+def request(
+    server: Server, method: str = "GET", path: str = "/", body: bytes = b"", headers: dict[str, str] | None = None
+) -> httpx.Request:
+    fields = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     return httpx.Request(method, server.url + path, headers=fields, stream=Body(body))
 
 
@@ -72,7 +74,7 @@ def free_port() -> int:
 async def test_request_goes_out_byte_for_byte_with_nothing_added_but_framing() -> None:
     """No automatic headers; path and query stay as they were spelled."""
     async with wired(answer) as (wire, server):
-        what = request(server, "POST", "/", b'{"a":1}', **{"X-Name": "ü"})
+        what = request(server, "POST", "/", b'{"a":1}', headers={"X-Name": "ü"})
         what.extensions["target"] = b"/a%2Fb/%7Ec?x=%5B1%5D&y=a+b"
         assert await send(wire, what) == b'{"ok":true}'
     seen = server.requests[0]
@@ -99,7 +101,7 @@ async def test_line_break_in_a_header_is_refused_before_it_is_sent() -> None:
     """No header of ours can become two."""
     async with wired(answer) as (wire, server):
         with pytest.raises(RequestRefused):
-            await send(wire, request(server, **{"X-A": "1\r\nX-B: 2"}))
+            await send(wire, request(server, headers={"X-A": "1\r\nX-B: 2"}))
     assert server.requests == []
 
 

@@ -1,0 +1,239 @@
+"""What stands on the wire, byte for byte."""
+
+from __future__ import annotations
+
+import email
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from runtime.declare import Operation, Parameter
+from runtime.encode import (
+    canonical_json,
+    cookie_pair,
+    encode_body,
+    encode_form,
+    encode_json,
+    encode_multipart,
+    header_name,
+    header_text,
+    path_text,
+    query_pairs,
+    scalar,
+    since_text,
+)
+from runtime.errors import RequestRefused
+from runtime.records import MISSING, Record
+
+Style = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+LIST = ["blue", "black & white", 3]
+OBJECT = {"R": 100, "näme": "a,b"}
+
+
+@pytest.mark.parametrize(
+    ("style", "explode", "value", "expected"),
+    [
+        ("form", True, "blue sky", "color=blue%20sky"),
+        ("form", True, None, "color="),
+        ("form", True, True, "color=true"),
+        ("form", True, LIST, "color=blue&color=black%20%26%20white&color=3"),
+        ("form", False, LIST, "color=blue,black%20%26%20white,3"),
+        ("form", True, OBJECT, "R=100&n%C3%A4me=a%2Cb"),
+        ("form", False, OBJECT, "color=R,100,n%C3%A4me,a%2Cb"),
+        ("spaceDelimited", False, LIST, "color=blue%20black%20%26%20white%203"),
+        ("pipeDelimited", False, LIST, "color=blue%7Cblack%20%26%20white%7C3"),
+        ("deepObject", True, OBJECT, "color%5BR%5D=100&color%5Bn%C3%A4me%5D=a%2Cb"),
+        ("deepObject", True, {"a": {"b": [1, 2]}}, "color%5Ba%5D%5Bb%5D%5B0%5D=1&color%5Ba%5D%5Bb%5D%5B1%5D=2"),
+        ("form", True, [], ""),
+        ("form", True, ["a", MISSING], "color=a"),
+    ],
+)
+def test_query_styles(style: Style, explode: bool, value: object, expected: str) -> None:
+    """The table of OpenAPI's styles."""
+    parameter = Parameter(argument="color", name="color", location="query", style=style, explode=explode)
+    assert "&".join(query_pairs(parameter, value)) == expected
+
+
+@given(st.text(max_size=20).filter(lambda text: text.isprintable() or text.isascii()), st.text(max_size=20))
+def test_query_name_and_value_come_back_as_they_were(name: str, value: str) -> None:
+    """Whatever the vendor's name or the value holds, a server reads it back."""
+    name = f"n{name}".encode(errors="ignore").decode()
+    value = value.encode(errors="ignore").decode()
+    pairs = query_pairs(Parameter(argument="x", name=name, location="query"), value)
+    assert parse_qsl("&".join(pairs), keep_blank_values=True) == [(name, value)]
+
+
+@pytest.mark.parametrize(
+    ("value", "explode", "expected"),
+    [
+        ("a/b", False, "a%2Fb"),
+        ("..%2f", False, "..%252f"),
+        ("a..b", False, "a..b"),
+        (["a", "b,c"], False, "a,b%2Cc"),
+        ({"R": 1, "G": 2}, False, "R,1,G,2"),
+        ({"R": 1, "G": 2}, True, "R=1,G=2"),
+        (17, False, "17"),
+    ],
+)
+def test_path_styles(value: object, explode: bool, expected: str) -> None:
+    """`simple`, with everything encoded that could end the segment."""
+    assert path_text("id", value, explode=explode) == expected
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", [], None])
+def test_path_value_that_would_climb_or_vanish_is_refused(value: object) -> None:
+    """`DELETE /contacts/{id}` must never become `DELETE /contacts/`."""
+    with pytest.raises(RequestRefused):
+        path_text("id", value)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: 1", "a\nb", "a\x00b", "a\x7fb", ["a", "b\rc"]])
+def test_header_value_with_a_control_character_is_refused(value: object) -> None:
+    """One header of ours is one header."""
+    with pytest.raises(RequestRefused):
+        header_text("X-A", value)
+
+
+def test_header_name_and_cookie_name_must_be_tokens() -> None:
+    """Names come from specs."""
+    assert header_name("X-Shopify-Access-Token") == "X-Shopify-Access-Token"
+    assert cookie_pair("session", "a;b c") == "session=a%3Bb%20c"
+    for bad in ("X A", "X:A", "", "X\nA", "Ä"):
+        with pytest.raises(RequestRefused):
+            header_name(bad)
+        with pytest.raises(RequestRefused):
+            cookie_pair(bad, "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("1.10"), "1.10"),
+        (Decimal("1E+3"), "1000"),
+        (1e21, "1e+21"),
+        (False, "false"),
+        (datetime(2024, 5, 1, 10, 0, tzinfo=UTC), "2024-05-01T10:00:00Z"),
+        (datetime(2024, 5, 1, 10, 0, tzinfo=timezone(timedelta(hours=2))), "2024-05-01T10:00:00+02:00"),
+        (date(2024, 5, 1), "2024-05-01"),
+        (None, ""),
+    ],
+)
+def test_scalar_has_one_text(value: object, text: str) -> None:
+    """Outside JSON."""
+    assert scalar(value) == text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), Decimal("-Infinity")])
+def test_number_that_is_not_finite_is_refused(value: object) -> None:
+    """`NaN` is no number a vendor could mean."""
+    with pytest.raises(RequestRefused):
+        scalar(value)
+
+
+class Address(Record):
+    city: str | None | MISSING = MISSING
+
+
+class Contact(Record):
+    email: str | None | MISSING = Field(default=MISSING, serialization_alias="E-Mail")
+    value: Decimal | MISSING = MISSING
+    address: Address | MISSING = MISSING
+    tags: list[str] | MISSING = MISSING
+
+
+def test_json_keeps_null_leaves_out_missing_and_keeps_every_digit() -> None:
+    """Wire names, three kinds of nothing, decimals as numbers."""
+    body = Contact(email=None, value=Decimal("12345678901234567890.10"), address=Address())
+    assert encode_json(body) == b'{"E-Mail":null,"value":12345678901234567890.10,"address":{}}'
+    nested = {"items": [body, {"x": MISSING, "y": Decimal("0.1")}], "b": 1, "a": 2}
+    assert json.loads(encode_json(nested), parse_float=Decimal)["items"][1] == {"y": Decimal("0.1")}
+    assert encode_json({"b": 1, "a": {"d": 1, "c": 2}}, sort_keys=True) == b'{"a":{"c":2,"d":1},"b":1}'
+
+
+def test_canonical_form_is_the_same_for_the_same_content() -> None:
+    """Order does not count; 1.10 and "1.10" are told apart nowhere else but by their digits."""
+    one = canonical_json({"b": Decimal("1.10"), "a": None})
+    assert one == canonical_json({"a": None, "b": Decimal("1.10"), "c": MISSING})
+    assert one == b'{"a":null,"b":"1.10"}'
+
+
+def test_value_without_a_json_form_is_refused_by_its_kind() -> None:
+    """No traceback of the encoder, no value in the message."""
+    with pytest.raises(RequestRefused, match="object"):
+        encode_json({"a": object()})
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(RequestRefused):
+        encode_json(deep)
+
+
+def test_form_spells_nested_members_with_brackets() -> None:
+    """As Stripe reads them: `metadata[k]=`, `items[0][price]=`; what is empty clears."""
+    body = {
+        "email": "a+b@example.com",
+        "metadata": {"order id": "ü", "gone": None},
+        "items": [{"price": Decimal("9.90"), "on": True}, {"price": 1}],
+        "tags": [],
+        "left_out": MISSING,
+    }
+    assert encode_form(body) == (
+        b"email=a%2Bb%40example.com&metadata%5Border%20id%5D=%C3%BC&metadata%5Bgone%5D="
+        b"&items%5B0%5D%5Bprice%5D=9.90&items%5B0%5D%5Bon%5D=true&items%5B1%5D%5Bprice%5D=1&tags="
+    )
+    assert dict(parse_qsl(encode_form(body).decode()))["items[0][price]"] == "9.90"
+    with pytest.raises(RequestRefused):
+        encode_form([1])
+
+
+def test_multipart_is_readable_and_the_same_every_time() -> None:
+    """A retry sends the same bytes; names cannot break out of their quotes."""
+    body = {'na"me\r\nX: 1': "value", "file": b"\x00\xff--", "nested": {"a": [1]}}
+    data, media = encode_multipart(body)
+    assert encode_multipart(body) == (data, media)
+    message = email.message_from_bytes(b"Content-Type: " + media.encode() + b"\r\n\r\n" + data)
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    names = [part.get_param("name", header="content-disposition") for part in parts]  # type: ignore[union-attr]
+    assert names == ["na%22me%0D%0AX: 1", "file", "nested[a][0]"]
+    assert parts[1].get_payload(decode=True) == b"\x00\xff--"  # type: ignore[union-attr]
+
+
+def test_body_of_a_form_operation_has_the_forms_media_type() -> None:
+    """Also when the declaration leaves the JSON default in place."""
+    operation = Operation(id="POST /x", api="a", method="POST", path="/x", body="form")
+    assert encode_body(operation, {"a": 1}) == (b"a=1", "application/x-www-form-urlencoded")
+    patch = Operation(
+        id="P", api="a", method="PATCH", path="/x", body="json", media_type="application/merge-patch+json"
+    )
+    assert encode_body(patch, b'{"raw":1}') == (b'{"raw":1}', "application/merge-patch+json")
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    """It has no UTF-8 form; nothing is sent in its place."""
+    with pytest.raises(RequestRefused):
+        path_text("id", "\ud800")
+    with pytest.raises(RequestRefused):
+        encode_json({"a": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("iso8601", "2024-05-01T08:00:00Z"),
+        ("unix_s", "1714550400"),
+        ("unix_ms", "1714550400900"),
+        ("date", "2024-05-01"),
+    ],
+)
+def test_since_is_never_later_than_the_moment(format: str, text: str) -> None:
+    """Fractions are cut, not rounded: a filter may bring too much, never too little."""
+    moment = datetime(2024, 5, 1, 10, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=2)))
+    assert since_text(moment, format) == text
