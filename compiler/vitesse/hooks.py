@@ -79,7 +79,7 @@ class Function:
     result: str
     parameters: tuple[Parameter, ...] = ()
     loses: tuple[str, ...] = ()
-    """What a result no longer tells, one word each: `time_of_day`. A rule that uses the function states a reason for each."""
+    """What a result no longer tells, in the words that a rule's `waive` has for it: `datetime_to_date`."""
     description: str
     """One sentence for people and for matchers."""
 

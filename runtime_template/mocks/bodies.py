@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from email import message_from_bytes
+from email.policy import HTTP
 from urllib.parse import parse_qsl
 
 from .form import BodyForm, Json, Schema
@@ -25,7 +27,9 @@ def read_body(form: BodyForm, content_type: str, raw: bytes, synthesis: Synthesi
     try:
         text = raw.decode("utf-8")
         if form.encoding == "form":
-            return read_form(text, form.schema, synthesis)
+            return read_form(parse_qsl(text, keep_blank_values=True, strict_parsing=True), form.schema, synthesis)
+        if form.encoding == "multipart":
+            return read_form(_parts(content_type, raw), form.schema, synthesis)
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except ValueError as error:
         raise Refused(400, f"the body cannot be read: {error}") from None
@@ -39,10 +43,25 @@ def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON")
 
 
-def read_form(text: str, schema: Schema, synthesis: Synthesis) -> Json:
+def _parts(content_type: str, raw: bytes) -> list[tuple[str, str]]:
+    """The named texts of a multipart body."""
+    message = message_from_bytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + raw, policy=HTTP)
+    if not message.is_multipart():
+        raise ValueError("it has no parts")
+    parts = []
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(content, bytes):
+            raise ValueError("a part has no name")
+        parts.append((name, content.decode()))
+    return parts
+
+
+def read_form(pairs: list[tuple[str, str]], schema: Schema, synthesis: Synthesis) -> Json:
     """`address[city]=Leeds&items[0][id]=7` → nested values, each read as the type that the schema gives its field."""
     tree: dict[str, Json] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, strict_parsing=True):
+    for name, value in pairs:
         keys = [name.split("[", 1)[0], *re.findall(r"\[([^\]]*)\]", name)]
         node = tree
         for key in keys[:-1]:

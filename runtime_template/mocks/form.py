@@ -16,7 +16,8 @@
         "version": PATH | null,               stamped by the server at every effect
         "created": [PATH, …],                 stamped once
         "unique": [[{"path": PATH, "compare": ["trim", "lower"]}, …], …],    fields that tell records apart: 409
-        "hints": [{"path": PATH, "kind": KIND, "values": […]}, …],           what the values must look like to be mapped
+        "hints": [{"path": PATH, "kind": KIND, "values": […], "longest": 20}, …],    what can be mapped and written: a
+                                              format or `decimal`, `integer`, `unix_s`, `unix_ms`, `time:%d/%m/%Y`
         "examples": [RECORD, …],              the description's own examples, used first
         "seeded": true                        whether the server starts with records in it
       }},
@@ -31,9 +32,10 @@
         "order": null | "version" | "-version",
         "paging": null | {"style": …, "limit", "max", "cursor", "page", "first_page", "offset",
                           "next": PATH, "has_more": PATH, "total": PATH},
-        "body": null | {"encoding": "json" | "form", "media_type": …, "required": bool, "schema": SCHEMA,
+        "body": null | {"encoding": "json" | "form" | "multipart", "media_type": …, "required": bool, "schema": SCHEMA,
                         "record": PATH, "waived": [PATH, …]},
         "replaces": bool,                     an update that drops what it does not name
+        "upserts": bool,                      a create that updates the record with the same match value
         "batch": null | {"items": PATH, "max", "results": PATH | null, "index", "status", "ok": […], "identity", "error"},
         "idempotency_header": "Idempotency-Key" | null,
         "reply": {"status": 200, "schema": SCHEMA | null, "records": PATH | null, "record": PATH,
@@ -83,6 +85,7 @@ class Hint:
     path: Path
     kind: str | None = None
     values: tuple[Json, ...] = ()
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class PagingForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyForm:
-    encoding: Literal["json", "form"] = "json"
+    encoding: Literal["json", "form", "multipart"] = "json"
     media_type: str = "application/json"
     required: bool = True
     schema: Schema = field(default_factory=dict)
@@ -186,6 +189,7 @@ class OperationForm:
     paging: PagingForm = field(default_factory=PagingForm)
     body: BodyForm | None = None
     replaces: bool = False
+    upserts: bool = False
     batch: BatchForm | None = None
     idempotency_header: str | None = None
     reply: ReplyForm = field(default_factory=ReplyForm)
@@ -340,7 +344,7 @@ def _collection(name: str, value: dict[str, Json]) -> CollectionForm:
         created=tuple(_path(path) for path in value.get("created", ())),
         unique=tuple(tuple(_part(part) for part in parts) for parts in value.get("unique", ())),
         hints=tuple(
-            Hint(path=_path(hint["path"]), kind=hint.get("kind"), values=tuple(hint.get("values", ())))
+            Hint(**{**hint, "path": _path(hint["path"]), "values": tuple(hint.get("values", ()))})
             for hint in value.get("hints", ())
         ),
         examples=tuple(value.get("examples", ())),
@@ -381,6 +385,7 @@ def _operation(value: dict[str, Json]) -> OperationForm:
         paging=_paging(paging) if paging else PagingForm(),
         body=_body(body) if body else None,
         replaces=value.get("replaces", False),
+        upserts=value.get("upserts", False),
         batch=_batch(batch) if batch else None,
         idempotency_header=value.get("idempotency_header"),
         reply=_reply(value.get("reply", {})),

@@ -103,9 +103,7 @@ class Operation:
                 _, stored = self._named(call)
                 return self._one(stored.record)
             case "create":
-                id, record = self._effect(lambda collection: collection.create(self._record_in(body)))
-                self._store.note(self.form, "create", id, record, key, call.number)
-                return self._one(record)
+                return self._create(self._record_in(body), key, call)
             case "update":
                 id, _ = self._named(call)
                 record = self._effect(
@@ -125,6 +123,16 @@ class Operation:
                 schema = self.form.reply.schema
                 value = self._synthesis.value(schema, "reply") if schema is not None else {}
                 return self._reply(value)
+
+    def _create(self, sent: Json, key: str | None, call: Call) -> Reply:
+        existing = self._collection.taken_by(sent) if self.form.upserts else None
+        if existing is not None:
+            record = self._collection.update(existing, sent, replaces=self.form.replaces)
+            self._store.note(self.form, "update", existing, record, key, call.number)
+        else:
+            existing, record = self._effect(lambda collection: collection.create(sent))
+            self._store.note(self.form, "create", existing, record, key, call.number)
+        return self._one(record)
 
     @property
     def _collection(self) -> Collection:

@@ -127,8 +127,8 @@ class Synthesis:
         """The least valid value of a reply's schema: what stands around the records."""
         return {} if schema is None else _Maker(self, least=True).make(schema, _Place(()))(0, 0)
 
-    def resolve(self, schema: Schema | bool) -> Schema:
-        """The schema behind references and single-member unions."""
+    def resolve(self, schema: Schema | bool, key: str | int | None = None) -> Schema:
+        """The schema behind references; of a union, the first member that has the field `key` (or items), else the first."""
         for _ in range(100):
             if not isinstance(schema, dict):
                 return {}
@@ -137,15 +137,24 @@ class Synthesis:
                     schema["$ref"].removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
                 ]
             elif members := schema.get("anyOf") or schema.get("oneOf"):
-                schema = next((member for member in members if member.get("type") != "null"), members[0])
+                real = [member for member in members if member.get("type") != "null"] or members
+                schema = next((member for member in real if self._has_key(member, key)), real[0])
             else:
                 return schema
         return {}
 
+    def _has_key(self, schema: Schema, key: str | int | None) -> bool:
+        if key is None:
+            return True
+        resolved = self.resolve(schema, key)
+        if isinstance(key, int):
+            return "items" in resolved
+        return key in resolved.get("properties", {}) or isinstance(resolved.get("additionalProperties"), dict)
+
     def schema_at(self, schema: Schema, path: Path) -> Schema:
         """The schema of a field; empty when the schema does not say."""
         for key in path:
-            schema = self.resolve(schema)
+            schema = self.resolve(schema, key)
             if isinstance(key, int):
                 schema = schema.get("items", {})
             else:
@@ -182,9 +191,12 @@ class _Maker:
     def make(self, schema: Schema | bool, place: _Place) -> Make:
         if not isinstance(schema, dict):
             return lambda position, revision: None
-        resolved = self._synthesis.resolve(schema)
+        below = self._below(place)
+        resolved = self._synthesis.resolve(schema, next(iter(below), None))
         kinds = kinds_of(resolved)
-        if "enum" in resolved and resolved["enum"] and place.path not in self._hints:
+        if not kinds and below:
+            kinds = {"array"} if isinstance(below[0], int) else {"object"}
+        if resolved.get("enum"):
             return self._enum(resolved["enum"], place)
         if "object" in kinds:
             return self._object(resolved, place)
@@ -201,11 +213,20 @@ class _Maker:
             for name, field in schema.get("properties", {}).items()
             if self._has(name, field, name in required, place)
         )
+        properties, extra = schema.get("properties", {}), schema.get("additionalProperties", {})
+        fields += tuple(
+            (str(key), self.make(extra, place.down(key))) for key in self._below(place) if key not in properties
+        )
 
         def make(position: int, revision: int) -> Json:
             return {name: field(position, revision) for name, field in fields}
 
         return make
+
+    def _below(self, place: _Place) -> list[str | int]:
+        """What is wanted right below a place."""
+        own = _every(place.path)
+        return sorted({path[-1] for path in self._wanted if len(path) == len(own) + 1 and path[:-1] == own}, key=str)
 
     def _has(self, name: str, field: Json, is_required: bool, place: _Place) -> bool:
         if isinstance(field, dict) and field.get("writeOnly"):
@@ -218,8 +239,7 @@ class _Maker:
         return place.depth < _WHOLE_DEPTH or not kinds_of(resolved) & {"object", "array"}
 
     def _array(self, schema: Schema, place: _Place) -> Make:
-        is_wanted = any(path[: len(place.path)] == _every(place.path) for path in self._wanted)
-        if (self._least or place.depth > _WHOLE_DEPTH) and not is_wanted:
+        if (self._least or place.depth > _WHOLE_DEPTH) and not self._below(place):
             return lambda position, revision: []
         items = [self.make(schema.get("items", {}), place.down(number)) for number in (0, 1)]
 
@@ -242,7 +262,7 @@ class _Maker:
             return self._enum(list(hint.values), place)
         if _every(place.path) in self._unique:
             return self._distinct(schema, kinds, place)
-        vary = self._vary(schema, kinds, place, hint.kind if hint else None)
+        vary = self._vary(schema, kinds, place, hint)
         examples = [] if hint else [one for one in schema.get("examples", ()) if self._synthesis.fits(schema, one)]
         is_constant = bool(examples) and "string" in kinds and not _says_something(schema, place)
 
@@ -253,10 +273,10 @@ class _Maker:
 
         return make
 
-    def _vary(self, schema: Schema, kinds: set[str], place: _Place, hinted: str | None) -> Callable[[Draw], Json]:
-        name = place.name
+    def _vary(self, schema: Schema, kinds: set[str], place: _Place, hint: Hint | None) -> Callable[[Draw], Json]:
+        name, hinted = place.name, hint.kind if hint else None
         if "string" in kinds or not kinds:
-            longest = schema.get("maxLength")
+            longest = min((each for each in (schema.get("maxLength"), hint and hint.longest) if each), default=None)
             text = _text(schema, name, hinted)
             return text if longest is None else lambda draw: text(draw)[:longest]
         if "boolean" in kinds:
@@ -293,6 +313,9 @@ class _Maker:
 
 def _text(schema: Schema, name: str, hinted: str | None) -> Vary:
     wished = hinted or schema.get("format")
+    if wished is not None and wished.startswith("time:"):
+        pattern = wished.removeprefix("time:")
+        return lambda draw: a_time(draw).strftime(pattern)
     if wished in BY_FORMAT:
         return BY_FORMAT[wished]
     if (vary := by_name(name)) is not None:

@@ -1,0 +1,284 @@
+"""Planned APIs and streams → the two JSON values that the package's mock APIs are driven by.
+
+The form is documented where it is read, in `runtime_template/mocks/form.py`. A mock does what the plan declares (paging, since
+filter, find, batch, limits, credential) and knows what the spec says beyond it (whole schemas, all parameters).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from ..api.model import Json, Object, Operation, Type
+from ..api.paths import EACH, format_path
+from .mock_builder import Form, MockBuilder, Side, StreamRecords, plain, positions, stamps
+from .mock_hints import TypeAt
+from .mock_schemas import type_at
+from .model import (
+    DestinationPlan,
+    JsonPath,
+    MockPlan,
+    OperationPlan,
+    StreamPlan,
+    WebhookPlan,
+)
+
+_CREATED = re.compile(r"(created|inserted)(_?at|_?on|_?date|_?time)?|(date|time)_?(created|added)", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"(last_?)?(updated|modified|changed)(_?at|_?on|_?date|_?time)?|(date|time)_?(last_?)?(updated|modified)",
+    re.IGNORECASE,
+)
+_UPSERT = re.compile(r"upsert|create.?or.?update|create.?or.?replace", re.IGNORECASE)
+
+
+def plan_mocks(
+    *,
+    source: Side,
+    destination: Side,
+    streams: Sequence[StreamPlan],
+    records: Mapping[str, StreamRecords],
+    webhooks: Sequence[WebhookPlan] = (),
+) -> MockPlan:
+    """Both mocks of a package.
+
+    Args:
+        records: Stream → the paths behind its readers, its rules and its waivers.
+    """
+    return MockPlan(
+        source=_SourceMock(source, streams, records).form(webhooks, _written_types(destination, streams)),
+        destination=_DestinationMock(destination, streams, records).form(),
+    )
+
+
+class _SourceMock(MockBuilder):
+    side = "source"
+
+    def form(self, webhooks: Sequence[WebhookPlan], written: Mapping[str, TypeAt]) -> Json:
+        for plan in self.streams:
+            self._stream(plan, written[plan.name])
+        names = {form["name"]: form["collection"] for form in self.stream_forms}
+        return self.whole([self._webhook(webhook, names[webhook.stream]) for webhook in webhooks])
+
+    def _stream(self, plan: StreamPlan, written: TypeAt) -> None:
+        source, known = plan.source, self.records[plan.name]
+        list_plan, listing = self.operation(source.list)
+        records_type = type_at(self.api, self.reply_type(source.list, list_plan.records or ()), (EACH,))
+        get_path = self.operations[source.get].record if source.get is not None else ()
+        collection = self.new_collection(
+            list_plan.id,
+            listing,
+            type=records_type or self.reply_type(source.get, get_path),
+            identity=positions(known.identity),
+            version=positions(known.version) if known.version is not None else None,
+        )
+        record = self.api.resolve(collection.type) if collection.type is not None else None
+        if isinstance(record, Object):
+            collection.created = collection.created or stamps(self.api, record, _CREATED, but=collection.version)
+        compares = [part.compare for part in plan.match]
+        parts = [
+            {"path": list(positions(path)), "compare": list(compare)}
+            for path, compare in zip(known.match, compares, strict=False)
+        ]
+        if parts and parts not in collection.unique:
+            collection.unique.append(parts)
+        collection.examples = collection.examples or self._examples(listing, list_plan.records)
+        for rule in known.rules:
+            collection.hints.add(rule, lambda path: type_at(self.api, records_type, path), written)
+        since = {"parameter": source.since.parameter, "format": source.since.format} if source.since else None
+        order = "version" if source.sorted_by_version else None
+        self.put(source.list, "list", collection.name, since=since, order=order)
+        if source.get is not None:
+            self.put(source.get, "get", collection.name, identity_parameter=source.get_argument)
+        self.fixed(plan)
+        used = [self.operations[constant].id for constant in (source.list, source.get) if constant is not None]
+        self.stream_forms.append(
+            {
+                "name": plan.name,
+                "collection": collection.name,
+                "operations": list(dict.fromkeys(used)),
+                "rules": [
+                    {
+                        "destination": list(positions(rule.destination)),
+                        "sources": [list(positions(path)) for path in rule.sources],
+                        "transform": rule.transform,
+                    }
+                    for rule in known.rules
+                ],
+            }
+        )
+
+    def _examples(self, operation: Operation, records: JsonPath | None) -> list[Json]:
+        reply = operation.success()
+        value: Json = reply.example if reply is not None else None
+        for key in records or ():
+            value = value.get(str(key)) if isinstance(value, dict) else None
+        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+    def _webhook(self, webhook: WebhookPlan, collection: str) -> Form:
+        env = webhook.secret.env
+        if env is not None and env not in self.environment:
+            self.environment[env] = _secret(env, webhook.scheme.secret_encoding)
+        return {
+            "topics": list(webhook.topics),
+            "scheme": asdict(webhook.scheme),
+            "secret": self._value(webhook.secret),
+            "collection": collection,
+            "record": list(webhook.record),
+            "stream": webhook.stream,
+        }
+
+
+class _DestinationMock(MockBuilder):
+    side = "destination"
+
+    def form(self) -> Json:
+        for plan in self.streams:
+            self._stream(plan)
+        return self.whole([])
+
+    def _stream(self, plan: StreamPlan) -> None:
+        destination, known = plan.destination, self.records[plan.name]
+        create_plan, create = self.operation(destination.create)
+        body_type = create.body.type if create.body is not None else None
+        record = self._record_type(destination) or type_at(self.api, body_type, destination.envelope)
+        resolved = self.api.resolve(record) if record is not None else None
+        changed = stamps(self.api, resolved, _CHANGED) if isinstance(resolved, Object) else []
+        collection = self.new_collection(
+            create_plan.id,
+            create,
+            type=record,
+            identity=destination.identity,
+            version=changed[0] if changed else None,
+        )
+        if isinstance(resolved, Object):
+            collection.created = collection.created or stamps(self.api, resolved, _CREATED)
+        parts = [{"path": list(part.destination), "compare": list(part.compare)} for part in plan.match]
+        if parts and plan.mode == "upsert" and parts not in collection.unique:
+            collection.unique.append(parts)
+        waived = [list(positions(path)) for path in known.waived]
+        self._writes(destination, collection.name, waived)
+        self._reads(plan, collection.name)
+        self.fixed(plan)
+        used = [destination.create, destination.update, destination.get, destination.list, destination.delete]
+        used += [destination.find.operation] if destination.find is not None else []
+        used += [destination.batch.operation] if destination.batch is not None else []
+        operations = [self.operations[constant].id for constant in used if constant is not None]
+        self.stream_forms.append(
+            {
+                "name": plan.name,
+                "collection": collection.name,
+                "operations": list(dict.fromkeys(operations)),
+                "rules": [],
+            }
+        )
+
+    def _record_type(self, destination: DestinationPlan) -> Type | None:
+        """The fullest description of a stored record that a reply gives."""
+        found = [
+            self.reply_type(constant, self.operations[constant].record)
+            for constant in (destination.get, destination.create, destination.update)
+            if constant is not None
+        ]
+        for constant in (destination.list, destination.find.operation if destination.find else None):
+            if constant is not None and (records := self.operations[constant].records) is not None:
+                found.append(type_at(self.api, self.reply_type(constant, records), (EACH,)))
+        objects = [one for one in found if isinstance(one, Object)]
+        return max(objects, key=lambda one: len(one.fields), default=None)
+
+    def _writes(self, destination: DestinationPlan, collection: str, waived: list[list[str | int]]) -> None:
+        envelope = list(destination.envelope)
+        create_plan, create = self.operation(destination.create)
+        says_upsert = _UPSERT.search(f"{create.operation_id} {create.path} {create.summary}") is not None
+        self.put(
+            destination.create,
+            "create",
+            collection,
+            body=self._body(create_plan, create, envelope, waived),
+            upserts=says_upsert or destination.update == destination.create,
+        )
+        if destination.update is not None:
+            update_plan, update = self.operation(destination.update)
+            self.put(
+                destination.update,
+                "update",
+                collection,
+                identity_parameter=destination.update_argument,
+                body=self._body(update_plan, update, envelope, waived),
+                replaces=destination.update_is == "replace",
+            )
+        if destination.delete is not None:
+            names = re.findall(r"\{([^{}]+)\}", self.operations[destination.delete].path)
+            fixed = {each.name for each in destination.parameters}
+            own = [name for name in names if name not in fixed]
+            self.put(destination.delete, "delete", collection, identity_parameter=own[-1] if own else None)
+        if destination.batch is not None:
+            batch_plan, batch = self.operation(destination.batch.operation)
+            members = {name: plain(value) for name, value in asdict(destination.batch).items() if name != "operation"}
+            depth = len(envelope)
+            inner = [path[depth:] if depth and path[:depth] == envelope else path for path in waived]
+            self.put(
+                destination.batch.operation,
+                "batch",
+                collection,
+                body=self._body(batch_plan, batch, [], inner),
+                batch=members,
+            )
+
+    def _reads(self, plan: StreamPlan, collection: str) -> None:
+        destination = plan.destination
+        if destination.get is not None:
+            self.put(destination.get, "get", collection, identity_parameter=destination.get_argument)
+        if destination.list is not None:
+            self.put(destination.list, "list", collection)
+        if destination.find is not None:
+            compares = {
+                format_path(tuple(EACH if isinstance(step, int) else step for step in part.destination)): part
+                for part in plan.match
+            }
+            filters = []
+            for name, parameter in destination.find.parameters:
+                part = compares.get(name)
+                path = list(part.destination) if part is not None else name.split(".")
+                filters.append(
+                    {"parameter": parameter, "path": path, "compare": list(part.compare) if part is not None else []}
+                )
+            self.put(destination.find.operation, "list", collection, filters=filters)
+
+    def _body(
+        self, plan: OperationPlan, operation: Operation, envelope: list[str | int], waived: list[list[str | int]]
+    ) -> Form | None:
+        if plan.body is None or operation.body is None:
+            return None
+        return {
+            "encoding": plan.body,
+            "media_type": plan.media_type,
+            "required": operation.body.required or operation.method in ("POST", "PUT", "PATCH"),
+            "schema": self.writer.schema(operation.body.type),
+            "record": envelope,
+            "waived": waived,
+        }
+
+
+# --- small things -----------------------------------------------------------------------------------------------------
+
+
+def _secret(env: str, encoding: str) -> str:
+    """A webhook secret in the spelling that its scheme decodes."""
+    text = f"mock-{env.lower().replace('_', '-')}"
+    if encoding == "text":
+        return text
+    return ("whsec_" if encoding == "whsec_base64" else "") + b64encode(text.encode()).decode()
+
+
+def _written_types(destination: Side, streams: Sequence[StreamPlan]) -> dict[str, TypeAt]:
+    """Stream → the type of a field of its written body."""
+    ids = {operation.constant: operation.id for operation in destination.plan.operations}
+    found: dict[str, TypeAt] = {}
+    for plan in streams:
+        create = destination.api.operation(ids[plan.destination.create])
+        body = create.body.type if create is not None and create.body is not None else None
+        found[plan.name] = partial(type_at, destination.api, body)
+    return found

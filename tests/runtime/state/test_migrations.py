@@ -1,0 +1,99 @@
+"""Promises of the schema's versions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from runtime.state import SchemaNewer, State, StateError
+from runtime.state.database import Database
+from runtime.state.migrations import migrate
+from runtime.state.tables import Tables
+
+
+def test_prepare_makes_the_tables_once(state: State) -> None:
+    """A second start finds the schema and leaves it."""
+    assert state.prepare() == 1
+
+
+def test_state_of_a_newer_schema_is_refused(state_url: str) -> None:
+    """Older code never writes into a schema it does not know."""
+    database = Database(state_url, name="newer")
+    database.prepare()
+    database.execute(database.tables.schema_version.insert().values(version=99, applied_at=0.0))
+    with pytest.raises(SchemaNewer, match="schema 99 and this package knows 1"):
+        database.prepare()
+    database.close()
+
+
+def test_step_that_fails_leaves_the_version_before_it(state_url: str) -> None:
+    """Changes and the version that records them are one transaction, also in SQLite."""
+    database = Database(state_url, name="steps")
+    database.prepare()
+
+    def broken(connection: Connection, tables: Tables) -> None:
+        name = "links" if tables.schema is None else f'"{tables.schema}".links'
+        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN more TEXT"))
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        migrate(database._engine, database.tables, 0.0, steps={2: broken}, known=2)
+    with database._engine.connect() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("links", schema=database.tables.schema)}
+    assert "more" not in columns
+    assert database.prepare() == 1
+    database.close()
+
+
+def test_sqlite_commits_survive_a_power_cut(tmp_path: Path) -> None:
+    """The pragmas that the promise rests on."""
+    database = Database(f"sqlite:///{tmp_path / 's.db'}", name="x")
+    found = database.read(
+        lambda connection: [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout")
+        ]
+    )
+    assert found == ["wal", 2, 30_000]
+    database.close()
+
+
+def test_damaged_sqlite_file_is_refused_and_kept(tmp_path: Path) -> None:
+    """A state that cannot be read is never re-created in silence."""
+    path = tmp_path / "s.db"
+    path.write_bytes(b"no database at all" * 100)
+    state = State(f"sqlite:///{path}", name="x")
+    with pytest.raises(StateError, match="damaged"):
+        state.prepare()
+    state.close()
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_two_processes_that_start_at_once_both_find_a_schema(tmp_path: Path) -> None:
+    """The migration's lock lets one make the tables and the other find them."""
+    code = "import sys; from runtime.state import State; s = State(sys.argv[1], name='x'); s.prepare(); s.close(); print('ok')"
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, env=environment, text=True)
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=30)[0].strip() for process in started] == ["ok"] * 3
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense"])
+def test_database_url_that_is_not_supported_names_the_variable(url: str) -> None:
+    """The way out is in the message; the URL, which may hold a password, is not."""
+    with pytest.raises(StateError, match="DATABASE_URL") as caught:
+        State(url, name="x")
+    assert url not in str(caught.value)
+
+
+def test_tables_use_portable_types_only() -> None:
+    """What one database can store, the other can too."""
+    kinds = {type(column.type).__name__ for table in Tables().metadata.sorted_tables for column in table.c}
+    assert kinds <= {"Text", "Float", "Integer", "BigInteger", "Boolean", "LargeBinary"}

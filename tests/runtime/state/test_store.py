@@ -1,0 +1,188 @@
+"""Promises of the state's hot path: one transaction a group, behind the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from runtime.state import LeaseLost, State
+from runtime.state.rows import (
+    Checkpoint,
+    Commit,
+    DeadLetter,
+    Found,
+    IntentRow,
+    Lease,
+    Look,
+    NewLink,
+    Outcomes,
+)
+
+S = "customers"
+
+
+def run(state: State, run_id: str = "r1") -> Lease:
+    lease = state.leases.acquire(S, "me")
+    state.runs.start(
+        run_id, stream=S, kind="full", trigger="cli", parameters={}, dry_run=False, mapping="m", token=lease.token
+    )
+    return lease
+
+
+def link(source_id: str, *, match: str | None = None, content: bytes = b"h") -> NewLink:
+    return NewLink(S, source_id, f"c-{source_id}", content, "2024-01-01T00:00:00Z", match, "r1", 1.0)
+
+
+def letter(source_id: str, version: str = "1") -> DeadLetter:
+    return DeadLetter(
+        f"d-{source_id}", S, source_id, version, "map", "permanent_record", "why", b"{}", True, 1, 1.0, 1.0, "r1", "m"
+    )
+
+
+def test_commit_writes_outcomes_and_finds_them_again(state: State) -> None:
+    """Links, match owners and checkpoint of one group are there for the next."""
+    lease = run(state)
+    outcomes = Outcomes(
+        stream=S,
+        links=[link("1", match="aa"), link("2")],
+        checkpoint=Checkpoint(stream=S, cursor="p2", mapping="m", high="v"),
+    )
+    state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={"read": 2, "written": 2}, outcomes=outcomes))
+    look = Look(stream=S, source_ids=["1", "2", "3"], matches=["aa", "bb"], index=True)
+    found = state.store.commit(Commit(run_id="r1", lease=lease, step=2, counts={"read": 2}, look=look))
+    assert sorted(found.links) == ["1", "2"]
+    assert found.links["1"].destination_id == "c-1"
+    assert found.links["1"].hash == b"h"
+    assert found.owners == {"aa": "1"}
+    assert state.store.checkpoint(S).cursor == "p2"
+    assert state.runs.get("r1")["read"] == 2  # type: ignore[index]
+    assert state.store.owner_of(S, "c-2") == "2"
+
+
+def test_commit_writes_intents_that_plan_makes_from_what_was_found(state: State) -> None:
+    """Look-up and intents of a group are one transaction."""
+    lease = run(state)
+
+    def plan(found: Found) -> Sequence[IntentRow]:
+        assert found.links == {}
+        return [IntentRow("i1", S, "r1", "sending", b"[]", 1.0)]
+
+    look = Look(stream=S, source_ids=["1"])
+    found = state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, look=look, plan=plan))
+    assert [intent.id for intent in found.intents] == ["i1"]
+    assert [intent.id for intent in state.store.intents(S)] == ["i1"]
+    done = Outcomes(stream=S, finished=["i1"], unknown=[IntentRow("i2", S, "r1", "unknown", b"[]", 2.0)])
+    state.store.commit(Commit(run_id="r1", lease=lease, step=2, counts={}, outcomes=done))
+    assert [(intent.id, intent.state) for intent in state.store.intents(S)] == [("i2", "unknown")]
+
+
+def test_commit_of_a_holder_that_lost_its_lease_writes_nothing(state: State) -> None:
+    """A zombie that wakes after another took over cannot move the checkpoint."""
+    old = state.leases.acquire(S, "zombie", ttl_s=-1)
+    new = run(state)
+    assert new.token == old.token + 1
+    outcomes = Outcomes(stream=S, links=[link("1")], checkpoint=Checkpoint(stream=S, cursor="far"))
+    with pytest.raises(LeaseLost):
+        state.store.commit(Commit(run_id="r1", lease=old, step=1, counts={}, outcomes=outcomes))
+    assert state.store.checkpoint(S).cursor is None
+    assert not state.store.has_links(S)
+
+
+def test_commit_that_fails_half_way_leaves_nothing(state: State) -> None:
+    """Outcome, link and checkpoint stand or fall together."""
+    lease = run(state)
+
+    def plan(found: Found) -> Sequence[IntentRow]:
+        raise RuntimeError("power cut")
+
+    outcomes = Outcomes(stream=S, links=[link("1")])
+    with pytest.raises(RuntimeError):
+        state.store.commit(
+            Commit(
+                run_id="r1",
+                lease=lease,
+                step=1,
+                counts={},
+                outcomes=outcomes,
+                look=Look(stream=S, source_ids=["1"]),
+                plan=plan,
+            )
+        )
+    assert not state.store.has_links(S)
+
+
+def test_commit_whose_acknowledgement_was_lost_is_not_done_twice(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection breaks after the commit: the run's step tells that it took place."""
+    lease = run(state)
+    database = state.store.database
+    plans = []
+
+    def plan(found: Found) -> Sequence[IntentRow]:
+        plans.append(1)
+        return [IntentRow(f"i{len(plans)}", S, "r1", "sending", b"[]", 1.0)]
+
+    from sqlalchemy.engine.base import RootTransaction
+
+    commit = RootTransaction._do_commit
+    broken = []
+
+    def broken_once(self: RootTransaction) -> None:
+        commit(self)
+        if not broken and plans:
+            broken.append(1)
+            raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(RootTransaction, "_do_commit", broken_once)
+    monkeypatch.setattr(database, "_pause", lambda seconds: None)
+    look = Look(stream=S, source_ids=["1"])
+    found = state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, look=look, plan=plan))
+    assert broken
+    assert plans == [1]
+    assert [intent.id for intent in found.intents] == ["i1"] == [intent.id for intent in state.store.intents(S)]
+
+
+def test_dead_letter_that_dies_again_counts_its_attempts(state: State) -> None:
+    """One row a record: the first time stays, attempts grow; a discarded one opens again with a newer version."""
+    lease = run(state)
+
+    def die(step: int, version: str) -> None:
+        outcomes = Outcomes(stream=S, dead=[letter("1", version)])
+        state.store.commit(Commit(run_id="r1", lease=lease, step=step, counts={}, outcomes=outcomes))
+
+    die(1, "1")
+    die(2, "1")
+    [row] = state.dead_letters.latest(S)
+    assert (row["attempts"], row["state"]) == (2, "open")
+    assert state.dead_letters.discard([row["id"]]) == 1
+    die(3, "1")
+    assert state.dead_letters.open_count(S) == 0
+    die(4, "2")
+    assert state.dead_letters.open_count(S) == 1
+    outcomes = Outcomes(stream=S, cleared=["1", "9"])
+    state.store.commit(Commit(run_id="r1", lease=lease, step=5, counts={}, outcomes=outcomes))
+    assert state.dead_letters.open_count() == 0
+
+
+def test_index_marks_a_match_value_that_two_destination_records_have(state: State) -> None:
+    """An ambiguous match is known as such, whatever page it came from."""
+    lease = run(state)
+    state.store.put_index(lease, S, [("aa", "c1"), ("bb", "c2")], first=True)
+    state.store.put_index(lease, S, [("aa", "c9"), ("bb", "c2")], first=False)
+    found = state.store.look(Look(stream=S, source_ids=[], matches=["aa", "bb"], index=True))
+    assert found.index["aa"].several
+    assert not found.index["bb"].several
+
+
+def test_inbox_keeps_one_row_for_one_delivery(state: State) -> None:
+    """A hundred copies of an event are one piece of work."""
+    delivery = {"stream": S, "topic": "t", "delivery_id": "d1", "body": b"{}"}
+    state.inbox.put([delivery])
+    state.inbox.put([delivery, {**delivery, "delivery_id": "d2"}])
+    waiting = state.inbox.waiting(S)
+    assert [row["delivery_id"] for row in waiting] == ["d1", "d2"]
+    state.inbox.end([waiting[0]["id"]], state="done", run_id="r1")
+    assert state.inbox.counts() == {"waiting": 1, "done": 1}
+    state.inbox.put([delivery])
+    assert len(state.inbox.waiting(S)) == 1
