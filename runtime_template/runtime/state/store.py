@@ -142,10 +142,25 @@ class Store:
 
     def intents(self, stream: str) -> list[IntentRow]:
         """Requests of earlier runs whose outcome is not known, oldest first."""
+        return self.database.read(lambda connection: self._intents(connection, stream))
+
+    def take_intents(self, lease: Lease, stream: str) -> list[IntentRow]:
+        """As `intents`, for the run that is to find out their outcomes; counts the attempt before it is made."""
+        table = self.database.tables.intents
+
+        def transact(connection: Connection) -> list[IntentRow]:
+            rows = self._intents(connection, stream)
+            if rows:
+                self._hold(connection, lease)
+                connection.execute(update(table).where(table.c.stream == stream).values(attempts=table.c.attempts + 1))
+            return rows
+
+        return self.database.write(transact)
+
+    def _intents(self, connection: Connection, stream: str) -> list[IntentRow]:
         table = self.database.tables.intents
         query = select(*[table.c[name] for name in IntentRow._fields]).where(table.c.stream == stream)
-        rows = self.database.read(lambda connection: connection.execute(query.order_by(table.c.made_at)).all())
-        return [IntentRow(*row) for row in rows]
+        return [IntentRow(*row) for row in connection.execute(query.order_by(table.c.made_at, table.c.id)).all()]
 
     def put_index(self, lease: Lease, stream: str, entries: Iterable[tuple[str, str]], *, first: bool) -> None:
         """Remember destination records by match digest; one that several records have is marked.

@@ -1,0 +1,97 @@
+"""The sample's engine between the two fakes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.declare import Stream
+from runtime.engine import Engine, RunReport, RunRequest
+from runtime.session import Session, open_api
+from runtime.settings import resolve_settings
+from runtime.state import State
+from tests.runtime.fakes import Credo, FakeClock, Shopify
+from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
+
+ENVIRON = {
+    "SHOPIFY_SHOP": "shop",
+    "SHOPIFY_ACCESS_TOKEN": "shpat_planted",
+    "CREDO_API_KEY": "credo_planted",
+    "SHOPIFY_BASE_URL": "https://shop.example/admin",
+    "CREDO_BASE_URL": "https://credo.example/v1",
+    "MAX_ATTEMPTS": "2",
+}
+
+
+class World:
+    """Both fakes, one state, and a new engine for each run, as after a restart."""
+
+    def __init__(self, url: str) -> None:
+        self.shopify = Shopify()
+        self.credo = Credo()
+        self.clock = FakeClock()
+        self.url = url
+        self.environ = dict(ENVIRON)
+        self.ids = (f"id-{number}" for number in itertools.count(1))
+        self.state = self.open_state()
+
+    def open_state(self) -> State:
+        state = State(self.url, name="shopify-credo", now=self.clock.now)
+        state.prepare()
+        return state
+
+    def engine(self, **changes: Any) -> Engine:
+        """An engine of the sample; `changes` replace members of its stream (`destination__batch=None`)."""
+        stream: Stream[Any, Any] = CUSTOMERS
+        for name, value in changes.items():
+            part, _, member = name.partition("__")
+            stream = replace(stream, **{part: replace(getattr(stream, part), **{member: value}) if member else value})
+        integration = replace(INTEGRATION, streams=(stream,))
+        settings = resolve_settings(integration, self.environ)
+
+        def session(api: Any, fake: Callable[[httpx.Request], httpx.Response]) -> Session:
+            return open_api(api, settings, transport=httpx.MockTransport(fake), clock=self.clock)
+
+        return Engine(
+            integration,
+            source=session(integration.source, self.shopify),
+            destination=session(integration.destination, self.credo),
+            state=self.state,
+            settings=settings,
+            clock=self.clock,
+            ids=lambda: next(self.ids),
+            holder="me",
+        )
+
+    async def sync(self, *, changes: dict[str, Any] | None = None, **request: Any) -> RunReport:
+        """One run, and a check that its numbers add up, here and in the state."""
+        self.clock.moment = max(self.clock.moment, self.shopify.now_s) + 10
+        report = await self.engine(**(changes or {})).run(RunRequest(stream="customers", **request))
+        report.counts.check()
+        row = self.state.runs.get(report.run_id)
+        assert row is not None
+        for name, value in report.counts.as_columns().items():
+            assert row[name] == value, name
+        return report
+
+    def crash(self) -> None:
+        """Forget everything that was not committed, lease included."""
+        self.state.close()
+        self.clock.moment += 120
+        self.state = self.open_state()
+
+
+SINGLE: dict[str, Any] = {"destination__batch": None}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(f"sqlite:///{tmp_path / 'state.db'}")
+    yield world
+    world.state.close()
