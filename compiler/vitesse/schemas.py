@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .manifest import manifest_schema
+from .rules.load import mapping_schema
+from .rules.review import review_schema
 
 SCHEMAS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "integration.schema.json": manifest_schema,
+    "mapping.schema.json": mapping_schema,
+    "review.schema.json": review_schema,
 }
 
 

@@ -154,7 +154,13 @@ def combine(
 ) -> R | None | MISSING: ...
 @overload
 def combine(
-    function: Callable[[A, B, C], R], a: A | None | MISSING, b: B | None | MISSING, c: C | None | MISSING, /
+    function: Callable[Concatenate[A, B, C, P], R],
+    a: A | None | MISSING,
+    b: B | None | MISSING,
+    c: C | None | MISSING,
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> R | None | MISSING: ...
 def combine(function: Callable[..., R], /, *values: object, **options: object) -> R | None | MISSING:
     """Call a registered function with several values: missing when one is missing, else null when one is null."""

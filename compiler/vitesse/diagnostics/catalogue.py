@@ -60,6 +60,36 @@ TITLES: dict[str, str] = {
     # facts
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews
+    "V401": "a field path cannot be read",
+    "V402": "a mapping says two things",
+    "V405": "an operation is not in the spec",
+    "V406": "a list operation has no records where the fact says",
+    "V407": "an operation takes no record",
+    "V410": "a destination field does not exist",
+    "V411": "a source field does not exist",
+    "V412": "a destination field is read-only",
+    "V413": "a rule fills an object whole",
+    "V414": "a transform does not exist",
+    "V415": "a transform takes another number of fields",
+    "V416": "a transform's parameters are not as it asks",
+    "V417": "a custom function cannot be called",
+    "V418": "lists do not pair",
+    "V419": "a transform does not take this source",
+    "V420": "the destination does not take what a rule gives",
+    "V421": "a rule does not say what happens when a required value is missing",
+    "V422": "a rule does not say what happens to a null",
+    "V423": "a default does not fit",
+    "V424": "a transform is not compiled yet",
+    "V430": "a rule may lose something",
+    "V431": "a waiver names no loss",
+    "V432": "a waiver is not needed",
+    "V440": "a required destination field is never filled",
+    "V441": "a waived field does not exist",
+    "V442": "a field is filled whole and inside",
+    "V450": "nobody has accepted a rule",
+    "V451": "a review no longer holds",
+    "V452": "nobody vouches for a fact",
+    "V453": "a rejected rule is still in the mapping",
     # ------------------------------------------------------------------------------------------------------------------
     # plan
     # ------------------------------------------------------------------------------------------------------------------
