@@ -26,7 +26,8 @@ class Item:
     """One source record on its way."""
 
     __slots__ = (
-        "body", "destination_id", "fate", "hash", "is_create", "match", "match_values", "raw", "source_id", "version", "why"
+        "body", "destination_id", "fate", "hash", "is_create", "match", "match_values", "may_be_ours", "raw", "source_id",
+        "version", "why",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +50,8 @@ class Item:
         self.raw = raw
         self.destination_id: str | None = None
         self.is_create = True
+        self.may_be_ours = False
+        """What was found in the destination may be what a lost answer was about."""
         self.fate: str | None = None
         """created, updated, deleted, unchanged, skipped, dead, unknown, held; None while it is open."""
         self.why = Why("", "", "")

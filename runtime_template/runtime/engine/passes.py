@@ -39,6 +39,10 @@ class RunRequest:
     """The mapping changed: write every record again that looks different now."""
     keep: bool = False
     """The mapping changed: go on; records get the new form when they change."""
+    not_there: tuple[str, ...] = ()
+    """A person's word on writes whose outcome is unknown, by source identity: they were not carried out."""
+    settled: tuple[str, ...] = ()
+    """The same: they were, or are not wanted."""
 
     def parameters(self) -> dict[str, object]:
         """What the run's row remembers of it."""

@@ -22,7 +22,7 @@ from .requests import Request
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
 MAX_ATTEMPTS = 5
-"""Attempts to find out one outcome; after that a person is asked, by a dead letter."""
+"""Attempts to find out one outcome before a person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ class Recovery:
             _leave_unknown(entry.items)
             return [], []
         if entry.row.attempts >= MAX_ATTEMPTS:
-            for item in entry.items:
-                item.fate = "dead"
-                item.why = Why("resolve", "unknown", f"its outcome could not be found out in {MAX_ATTEMPTS} attempts")
+            _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
             return [], []
         if entry.request.kind == "update":
             return [], [Request(self._ids(), "update", [item]) for item in entry.items]
@@ -110,6 +108,23 @@ class Recovery:
         return [], fresh
 
 
-def _leave_unknown(items: Sequence[Item]) -> None:
+def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled: Sequence[str]) -> list[Unresolved]:
+    """Take a person's answers into account; returns what is still open."""
+    left = []
+    for entry in entries:
+        items = []
+        for item in entry.items:
+            if item.source_id in settled:
+                item.fate = "created" if entry.request.kind != "update" else "updated"
+            elif item.source_id in not_there:
+                item.fate = "skipped"
+            else:
+                items.append(item)
+        if items:
+            left.append(Unresolved(entry.row, entry.request, items))
+    return left
+
+
+def _leave_unknown(items: Sequence[Item], reason: str = "whether it was written cannot be looked up") -> None:
     for item in items:
-        item.fate, item.why = "unknown", Why("resolve", "unknown", "its outcome cannot be looked up")
+        item.fate, item.why = "unknown", Why("resolve", "unknown", reason)

@@ -25,7 +25,7 @@ from .items import Bad, Item, Reader
 from .letters import Letters
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
 from .passes import Pass, RunRequest
-from .recover import Recovery, unresolved
+from .recover import MAX_ATTEMPTS, Recovery, Unresolved, answered, unresolved
 from .report import Counts
 from .requests import Request, open_requests, read_back, write_down
 from .write import Writer
@@ -149,6 +149,9 @@ class Run:
                 for start in range(0, last_start + 1, GROUP_RECORDS):
                     is_end = start == last_start
                     await self._group(records[start : start + GROUP_RECORDS], page if is_end else None)
+        except IntegrationError:
+            await self._flush()  # what was done is recorded, whatever ended it
+            raise
         finally:
             await pages.close()
 
@@ -286,7 +289,9 @@ class Run:
         opened = [(row, read_back(row)) for row in rows]
         named = list({item.source_id for _, requests in opened for request in requests for item in request.items})
         links = await self._state.call(lambda: store.links_of(stream.name, named))
-        entries = unresolved(opened, {link.source_id: link for link in links})
+        found = unresolved(opened, {link.source_id: link for link in links})
+        request = self._request
+        entries = answered(found, not_there=request.not_there, settled=request.settled)
         recovery = Recovery(stream, self._adopter, ids=self._ids, now=self._now())
         repeated: list[Request] = []
         fresh: list[Request] = []
@@ -296,18 +301,37 @@ class Run:
             fresh += anew
         await self._note(fresh)
         sent, stop = await self._writer.send_all([*repeated, *fresh])
-        items = [item for entry in entries for item in entry.items]
+        items = [item for entry in found for item in entry.items]
         outcomes = self._outcomes(items, (), {}, (), None)
         outcomes.finished += [row.id for row in rows]
-        left = open_requests([*(entry.request for entry in entries), *sent], (None, "unknown"))
-        if left:
-            outcomes.unknown = [self._row(left, "unknown", max(row.attempts for row in rows) + 1)]
+        outcomes.unknown = self._still_unknown(entries, sent)
+        given_up = [item for entry in entries if entry.row.attempts == MAX_ATTEMPTS for item in entry.items]
+        outcomes.dead += [
+            self._letters.letter(item, letter_id=self._ids(), now=self._now())
+            for item in given_up
+            if item.fate == "unknown"
+        ]
         self._unknown = {item.source_id for item in items if item.fate in (None, "unknown")}
         self.counts.resolved += len(items) - len(self._unknown)
         self._pending = outcomes
         await self._flush()
         if stop is not None:
             raise stop
+
+    def _still_unknown(self, entries: Sequence[Unresolved], sent: Sequence[Request]) -> list[IntentRow]:
+        """What is open still: under its old row's age and attempts when it was not sent anew."""
+        rows_of = {id(entry.request): entry.row for entry in entries}
+        attempts_of = {id(item): entry.row.attempts for entry in entries for item in entry.items}
+        by_age: dict[tuple[float, int], list[Request]] = {}
+        for request in open_requests([*(entry.request for entry in entries), *sent], (None, "unknown")):
+            row = rows_of.get(id(request))
+            made_at = row.made_at if row is not None else self._now()
+            attempts = max(attempts_of.get(id(item), 0) for item in request.items) + 1
+            by_age.setdefault((made_at, attempts), []).append(request)
+        return [
+            self._row(requests, "unknown", attempts)._replace(made_at=made_at)
+            for (made_at, attempts), requests in by_age.items()
+        ]
 
     async def _read_matches(self) -> None:
         """Before the first sync of `adopt: prefetch`: read what the destination has, once."""

@@ -179,7 +179,7 @@ class Writer:
             if self._destination.update_is == "replace":
                 body = await self._replacement(item)
             if body is None:
-                item.fate = "unchanged"
+                item.fate = "created" if item.may_be_ours else "unchanged"
                 return
             if operation.body == "form":
                 body = encode_form(decode_exact(body))
@@ -262,6 +262,7 @@ class Writer:
             return
         item.destination_id = found[0]
         item.is_create = False
+        item.may_be_ours = may_be_ours
         if self._destination.update is None:
             item.fate, item.why = (
                 "skipped",
