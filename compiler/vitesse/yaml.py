@@ -26,15 +26,17 @@ def read_yaml(text: str) -> Json:
     Raises:
         YamlError: Where it is not YAML or means two things at once.
     """
-    try:
-        import ryaml
-    except ImportError:  # no wheel for this platform
-        return _text_keys(_read_with_pyyaml(text))
-    try:
-        return _text_keys(ryaml.loads(text))  # type: ignore[attr-defined]
-    except (ryaml.InvalidYamlError, ValueError, TypeError) as error:  # type: ignore[attr-defined]
-        _read_with_pyyaml(text)  # says where, when it sees the fault too
-        raise YamlError(f"this is not YAML: {' '.join(str(error).split())}") from None
+    # ryaml is quick, but drops tags in silence and turns keys that look like numbers into numbers.
+    if not any(mark in text for mark in "!&*"):
+        try:
+            import ryaml
+
+            value = ryaml.loads(text)  # type: ignore[attr-defined]
+            if _has_text_keys(value):
+                return _plain(value)
+        except (ImportError, ValueError, TypeError):
+            pass  # no wheel for this platform, or a fault that the other parser gives a line to
+    return _plain(_read_with_pyyaml(text))
 
 
 def read_json(text: str) -> Json:
@@ -68,18 +70,18 @@ def _read_with_pyyaml(text: str) -> Any:
 def _loader() -> Any:
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """YAML 1.2's core schema for plain scalars; no key twice."""
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """YAML 1.2's core schema for plain scalars; keys are text; no key twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key `{key.value}` stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
+            self.flatten_mapping(node)
+            found: dict[str, Any] = {}
+            for key, value in node.value:
+                if not isinstance(key.value, str) or key.value in found:
+                    what = f"the key `{key.value}` stands twice" if isinstance(key.value, str) else "a key is no text"
+                    raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+                found[key.value] = self.construct_object(value, deep=True)
+            return found
 
     Loader.yaml_implicit_resolvers = {}
     for kind, pattern, starts in (
@@ -93,18 +95,23 @@ def _loader() -> Any:
     return Loader
 
 
-def _text_keys(value: Any) -> Json:
+def _has_text_keys(value: Any) -> bool:
     if isinstance(value, dict):
-        return {_key(key): _text_keys(member) for key, member in value.items()}
+        return all(isinstance(key, str) for key in value) and all(map(_has_text_keys, value.values()))
+    return all(map(_has_text_keys, value)) if isinstance(value, list) else True
+
+
+def _plain(value: Any, left: list[int] | None = None) -> Json:
+    """The value without shared parts; aliases that name aliases would grow without end."""
+    left = [1_000_000] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
+        raise YamlError("this holds more values than a form can have")
+    if isinstance(value, dict):
+        return {key: _plain(member, left) for key, member in value.items()}
     if isinstance(value, list):
-        return [_text_keys(item) for item in value]
+        return [_plain(item, left) for item in value]
     if value is not None and not isinstance(value, (str, int, float, bool)):
         raise YamlError(f"a value of the kind `{type(value).__name__}` cannot be read here")
     result: Json = value
     return result
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return key
-    return json.dumps(key) if key is None or isinstance(key, (bool, int, float)) else str(key)
