@@ -1,8 +1,8 @@
 """Values → Python literals; the only place where outside text becomes Python.
 
-A literal depends on the value alone: not on the interpreter's Unicode tables, not on the locale. Strings are double-quoted, as
-black leaves them. Characters outside a fixed table are escaped: controls, bidirectional marks, line separators, combining
-marks, and the letters of Greek and Cyrillic, which a reader takes for Latin ones.
+A literal depends on the value alone: not on the interpreter's Unicode tables, not on the locale. Strings are quoted as black
+leaves them: double, unless single needs fewer escapes. Characters outside a fixed table are escaped: controls, bidirectional
+marks, line separators, combining marks, and the letters of Greek and Cyrillic, which a reader takes for Latin ones.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _PLAIN: Final = (
 )
 
 _ESCAPED: Final = re.compile(
-    '["\\\\]|[^' + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _PLAIN) + "]",
+    "\\\\|[^" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _PLAIN) + "]",
 )
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SHORT: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SEAL: Final = object()
 
@@ -115,7 +115,12 @@ def _literal(value: object) -> str:
 
 
 def _string(text: str) -> str:
-    return f'"{_ESCAPED.sub(_escape, text)}"'
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + _escaped(text, quote) + quote
+
+
+def _escaped(text: str, quote: str) -> str:
+    return _ESCAPED.sub(_escape, text).replace(quote, f"\\{quote}")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -141,7 +146,7 @@ def docstring(text: object) -> Code:
     '''
     if type(text) is not str:
         raise InternalError(f"a docstring is a {type(text).__name__}")
-    body = _ESCAPED.sub(_escape, " ".join(text.split()))
+    body = _escaped(" ".join(text.split()), '"')
     if body.endswith(('\\"', "\\\\")):
         body = body[:-2] + (r"\x22" if body.endswith('"') else r"\x5c")
     return _code(f'"""{body}"""')

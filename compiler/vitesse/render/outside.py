@@ -101,12 +101,10 @@ def markdown(text: str) -> str:
 def _escape_punctuation(text: str) -> str:
     # `.`, `-`, `+`, `#` mean something at the start of a line only, `://` and `@` only to linkifiers.
     text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
-    text = re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", lambda match: match[1] + _entity(match[2]), text)
+    text = re.sub(
+        r"^(\s*)([#+\-=]|[0-9]+(?=[.)]))", lambda match: match[1] + f"&#{ord(match[2][0])};" + match[2][1:], text
+    )
     return text.replace("://", ":&#47;/").replace("www.", "www&#46;").replace("@", "&#64;")
-
-
-def _entity(text: str) -> str:
-    return f"&#{ord(text[0])};{text[1:]}"
 
 
 def code_span(text: str) -> str:
@@ -115,12 +113,14 @@ def code_span(text: str) -> str:
     if not shown:
         return "–"
     if "|" in shown or "`" in shown:
-        # Bars end a table's cell even in a code span, and entities mean nothing in one.
-        return f"<code>{''.join(_CODE.get(character, character) for character in shown)}</code>"
+        # A bar ends a table's cell even in a code span, and entities mean nothing in one.
+        return f"<code>{''.join(map(_entity, shown))}</code>"
     return f"`{shown}`"
 
 
-_CODE = {**_HTML, "|": "&#124;", "`": "&#96;", "*": "&#42;", "_": "&#95;", "[": "&#91;", "\\": "&#92;", "~": "&#126;"}
+def _entity(character: str) -> str:
+    is_plain = character > "\x7f" or character.isalnum() or character == " "
+    return character if is_plain else f"&#{ord(character)};"
 
 
 def markdown_lines(lines: Iterable[str]) -> MarkdownText:
