@@ -35,6 +35,8 @@ class Scalar:
     enum: tuple[JsonScalar, ...] = ()
     """The published values in their order; empty when the schema names none. Readers must tolerate others."""
     max_length: int | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     place: Place
 
 
@@ -44,6 +46,7 @@ class Array:
 
     items: Type
     nullable: bool = False
+    max_items: int | None = None
     place: Place
 
 

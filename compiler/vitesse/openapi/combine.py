@@ -7,7 +7,7 @@ nullable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -262,7 +262,10 @@ def _merge_arrays(schemas: Schemas, parts: _Parts, file: str, pointer: str, *, n
         if isinstance(part.schema.get("items"), dict)
     ]
     items = merged(schemas, several) if several else schemas.anything(file, pointer)
-    return Array(items=items, nullable=nullable, place=schemas.reports.place(file, pointer))
+    bounds = [part.schema["maxItems"] for part in parts.plain if type(part.schema.get("maxItems")) is int]
+    return Array(
+        items=items, nullable=nullable, max_items=min(bounds, default=None), place=schemas.reports.place(file, pointer)
+    )
 
 
 def _merge_scalars(
@@ -287,6 +290,8 @@ def _merge_scalars(
         nullable=nullable,
         enum=enum,
         max_length=min(lengths, default=None),
+        minimum=max((one.minimum for one in scalars if one.minimum is not None), default=None),
+        maximum=min((one.maximum for one in scalars if one.maximum is not None), default=None),
         place=schemas.reports.place(file, pointer),
     )
 
@@ -356,12 +361,20 @@ def _add_member(members: list[Type], type: Type) -> None:
                 format=other.format if other.format == type.format else None,
                 enum=tuple(dict.fromkeys(other.enum + type.enum)) if other.enum and type.enum else (),
                 max_length=None if None in lengths else max(length for length in lengths if length is not None),
+                minimum=_looser(min, type.minimum, other.minimum),
+                maximum=_looser(max, type.maximum, other.maximum),
             )
             return
         if isinstance(type, Scalar) and isinstance(other, Scalar) and {type.kind, other.kind} == {"integer", "number"}:
             members[index] = other if other.kind == "number" else type
             return
     members.append(type)
+
+
+def _looser(
+    pick: Callable[[list[int | float]], int | float], one: int | float | None, other: int | float | None
+) -> int | float | None:
+    return None if one is None or other is None else pick([one, other])
 
 
 def _spread(

@@ -54,7 +54,7 @@ MISSPELT: dict[str, tuple[str, str | None]] = {
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_BOUNDS = frozenset((*_NUMBERS, *_COUNTS))
+BOUNDS = frozenset((*_NUMBERS, *_COUNTS))
 _UUID = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?\Z")
 _NUMERIC = re.compile(r"\s*[-+]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][-+]?\d{1,3})?\s*\Z", re.ASCII)
 
@@ -76,15 +76,18 @@ def read_scalar(
     if "enum" in schema or "const" in schema:
         enum, has_null = read_enum(schema, kind, file, pointer, reports, enum_limit)
         nullable = nullable or has_null
-    if not _BOUNDS.isdisjoint(schema):
+    if not BOUNDS.isdisjoint(schema):
         check_bounds(schema, file, pointer, reports)
     length = schema.get("maxLength")
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
     return Scalar(
         kind=kind,
         format=format,
         nullable=nullable,
         enum=enum,
         max_length=length if type(length) is int and length >= 0 else None,
+        minimum=lowest if type(lowest) in (int, float) else None,
+        maximum=highest if type(highest) in (int, float) else None,
         place=place,
     )
 
@@ -164,7 +167,7 @@ def fit(value: Any, kind: ScalarKind) -> Any:
 
 def check_bounds(schema: dict[str, Any], file: str, pointer: str, reports: Reports) -> None:
     """Bounds are numbers. They are not compiled, but a file that puts text there is not what it seems."""
-    for key in _BOUNDS.intersection(schema):
+    for key in BOUNDS.intersection(schema):
         value = schema[key]
         if type(value) in (int, float) or (type(value) is bool and key.startswith("exclusive")):
             continue

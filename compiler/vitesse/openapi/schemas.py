@@ -253,16 +253,22 @@ class Schemas:
     def _read_array(self, schema: dict[str, Any], nullable: bool, file: str, pointer: str) -> Array:
         place = self.reports.place(file, pointer)
         items = schema.get("items")
+        most = schema.get("maxItems")
+        most = most if type(most) is int and most >= 0 else None
+        if not scalars.BOUNDS.isdisjoint(schema):
+            scalars.check_bounds(schema, file, pointer, self.reports)
         at = pointers.join(pointer, "items")
         if isinstance(items, list) or (items is None and isinstance(schema.get("prefixItems"), list)):
             at = at if isinstance(items, list) else pointers.join(pointer, "prefixItems")
             listed = items if isinstance(items, list) else schema["prefixItems"]
             message = "the items have a schema by position; all positions are read as any of them"
             self.reports.note("V212", message, file, at)
-            return Array(items=combine.union(self, listed, {}, file, at, ""), nullable=nullable, place=place)
+            return Array(
+                items=combine.union(self, listed, {}, file, at, ""), nullable=nullable, max_items=most, place=place
+            )
         if items is None:
-            return Array(items=self.anything(file, pointer), nullable=nullable, place=place)
-        return Array(items=self.read(items, file, at), nullable=nullable, place=place)
+            return Array(items=self.anything(file, pointer), nullable=nullable, max_items=most, place=place)
+        return Array(items=self.read(items, file, at), nullable=nullable, max_items=most, place=place)
 
     def _read_object(self, schema: dict[str, Any], nullable: bool, file: str, pointer: str, title: str) -> Object:
         properties = schema.get("properties")
