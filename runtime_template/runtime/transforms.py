@@ -6,7 +6,7 @@ Decimals never pass through float. Dates are counted and written in a named zone
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, DecimalException
 from functools import lru_cache
@@ -144,8 +144,8 @@ FALSE_WORDS = ("false", "no", "n", "0", "off", "f")
 def to_bool(
     value: str | bool | int,
     *,
-    true: tuple[str, ...] = TRUE_WORDS,
-    false: tuple[str, ...] = FALSE_WORDS,
+    true: Collection[str] = TRUE_WORDS,
+    false: Collection[str] = FALSE_WORDS,
 ) -> bool:
     """True or false by the word for it, whatever its case; any other word is refused."""
     if value is True or value is False:

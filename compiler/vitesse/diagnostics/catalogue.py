@@ -93,6 +93,13 @@ TITLES: dict[str, str] = {
     "V453": "a rejected rule is still in the mapping",
     # ------------------------------------------------------------------------------------------------------------------
     # plan
+    "V501": "a required parameter has no value",
+    "V502": "the spec has no such operation",
+    "V503": "the webhook signature scheme is not known",
+    "V504": "the spec has no such security scheme",
+    "V505": "the spec names no usable server",
+    "V506": "nothing names a stream's records",
+    "V507": "nothing says how a batch operation works",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

@@ -1,0 +1,211 @@
+"""(Manifest, Apis, Facts, ReviewedRules) → Plan: every decision about the package, taken once and in one place.
+
+Pure: same inputs, same plan. What is inferred was pinned in the facts; what a person says in the manifest wins over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..api.facts import ApiFacts
+from ..api.model import Api
+from ..diagnostics import Diagnostic, DiagnosticError
+from ..manifest import Manifest
+from ..rules.model import ReviewedRules
+from .mock_builder import Side
+from .mocks import plan_mocks
+from .model import (
+    ApiPlan,
+    CopiedFile,
+    DeployPlan,
+    MapperModule,
+    ModelModule,
+    PackageNames,
+    Plan,
+    SettingValue,
+    SignaturePlan,
+    StreamPlan,
+    StreamTable,
+    WebhookPlan,
+)
+from .names import Scope
+from .operations import json_path
+from .streams import SideNames, StreamBuilder
+from .systems import plan_api, side_names
+
+CONTRACT = 1
+"""The runtime contract that the derived code is written for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything a plan is made from."""
+
+    manifest: Manifest
+    source: Api
+    destination: Api
+    source_facts: ApiFacts
+    destination_facts: ApiFacts
+    rules: Mapping[str, ReviewedRules]
+    """Stream → its reviewed rules."""
+    copied: tuple[CopiedFile, ...] = ()
+    schemes: Mapping[str, SignaturePlan] = field(default_factory=dict)
+    """Signature scheme preset → its plan."""
+    used_headers: Mapping[str, str] = field(default_factory=dict)
+    """API → the header in which its vendor tells how much of the rate is used, where a plugin knows one."""
+    tables: tuple[StreamTable, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+def build_plan(inputs: Inputs) -> Plan:
+    """Decide everything about the package.
+
+    Raises:
+        DiagnosticError: V501 and on, everything that cannot be planned, for all streams at once.
+    """
+    manifest = inputs.manifest
+    modules = Scope(ignore_case=True)
+    source_names = side_names(manifest.source, inputs.source, modules)
+    destination_names = side_names(manifest.destination, inputs.destination, modules, "destination")
+    builders, streams, found = [], [], list[Diagnostic]()
+    constants = Scope(("INTEGRATION", "SETTINGS", source_names.constant, destination_names.constant))
+    model_modules, mapper_modules = Scope(ignore_case=True), Scope(ignore_case=True)
+    source_uses = source_names.uses(inputs.source)
+    destination_uses = destination_names.uses(inputs.destination)
+    for name, stream in manifest.streams.items():
+        builder = StreamBuilder(
+            name=name,
+            stream=stream,
+            rules=inputs.rules[name],
+            source=SideNames(names=source_names, api=inputs.source, facts=inputs.source_facts, uses=source_uses),
+            destination=SideNames(
+                names=destination_names, api=inputs.destination, facts=inputs.destination_facts, uses=destination_uses
+            ),
+            constants=constants,
+            model_modules=model_modules,
+            mapper_modules=mapper_modules,
+        )
+        try:
+            builder.collect()
+            builders.append(builder)
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
+    apis: list[ApiPlan] = []
+    for system, names, api, facts, uses, header in (
+        (manifest.source, source_names, inputs.source, inputs.source_facts, source_uses, manifest.source.api),
+        (
+            manifest.destination,
+            destination_names,
+            inputs.destination,
+            inputs.destination_facts,
+            destination_uses,
+            manifest.destination.api,
+        ),
+    ):
+        try:
+            apis.append(plan_api(system, names, api, facts, uses, inputs.used_headers.get(header)))
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
+    if found:
+        raise DiagnosticError(found)
+    source, destination = apis
+    models: list[ModelModule] = []
+    mappers: list[MapperModule] = []
+    for builder in builders:
+        stream_plan = builder.plan(source, destination)
+        streams.append(stream_plan)
+        models.extend(builder.models)
+        mappers.append(builder.mapper)
+    webhooks = _webhooks(manifest, inputs.schemes)
+    return Plan(
+        names=PackageNames(
+            distribution=manifest.name, module=manifest.module, version=manifest.version, python=manifest.python
+        ),
+        intent=manifest.intent,
+        contract=CONTRACT,
+        draft=tuple(f"{name}.{rule}" for name, rules in inputs.rules.items() for rule in rules.open),
+        source=source,
+        destination=destination,
+        models=tuple(sorted(models, key=lambda module: module.module)),
+        mappers=tuple(mappers),
+        streams=tuple(streams),
+        webhooks=webhooks,
+        settings=_settings(source, destination, streams, webhooks),
+        copied=inputs.copied,
+        tables=inputs.tables,
+        mocks=plan_mocks(
+            source=Side(plan=source, api=inputs.source, facts=inputs.source_facts),
+            destination=Side(plan=destination, api=inputs.destination, facts=inputs.destination_facts),
+            streams=streams,
+            records={builder.name: builder.records() for builder in builders},
+            webhooks=webhooks,
+        ),
+        deploy=DeployPlan(
+            target=manifest.deploy.target,
+            replicas=manifest.deploy.replicas,
+            memory_mb=manifest.deploy.memory_mb,
+            cpu_cores=manifest.deploy.cpu_cores,
+            auto_scale=manifest.deploy.auto_scale,
+            port=manifest.deploy.port,
+        ),
+        inputs=dict(inputs.digests),
+    )
+
+
+def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple[WebhookPlan, ...]:
+    plans, found = [], []
+    for position, webhook in enumerate(manifest.webhooks):
+        if isinstance(webhook.scheme, str):
+            scheme = schemes.get(webhook.scheme)
+            if scheme is None:
+                found.append(_unknown_scheme(position, webhook.scheme, schemes))
+                continue
+        else:
+            scheme = SignaturePlan(**webhook.scheme.model_dump())
+        plans.append(
+            WebhookPlan(
+                topics=webhook.topics,
+                scheme=scheme,
+                secret=SettingValue(env=webhook.secret.env, text=webhook.secret.default, secret=True),
+                stream=webhook.stream,
+                record=json_path(webhook.record),
+            )
+        )
+    if found:
+        raise DiagnosticError(found)
+    return tuple(plans)
+
+
+def _settings(
+    source: ApiPlan, destination: ApiPlan, streams: Sequence[StreamPlan], webhooks: Sequence[WebhookPlan]
+) -> tuple[SettingValue, ...]:
+    """Every environment variable once, by name; secret when one of its uses is."""
+    values = [webhook.secret for webhook in webhooks]
+    for api in (source, destination):
+        values.append(api.base_url)
+        values.extend(value for _, value in (*api.variables, *api.headers))
+        values.extend(value for _, value in (api.auth.values if api.auth is not None else ()))
+        values.extend(value for operation in api.operations for _, value in operation.headers)
+    for stream in streams:
+        values.extend(fixed.value for fixed in (*stream.source.parameters, *stream.destination.parameters))
+    named: dict[str, SettingValue] = {}
+    for value in values:
+        if value.env is not None:
+            known = named.get(value.env)
+            secret = value.secret or (known is not None and known.secret)
+            named[value.env] = SettingValue(env=value.env, secret=secret, text=value.text)
+    return tuple(named[name] for name in sorted(named))
+
+
+def _unknown_scheme(position: int, name: str, schemes: Mapping[str, SignaturePlan]) -> Diagnostic:
+    from ..diagnostics import Place
+    from ..forms import pointer
+
+    known = ", ".join(sorted(schemes)) or "none"
+    return Diagnostic(
+        code="V503",
+        message=f"no plugin or preset knows the signature scheme `{name}`",
+        places=(Place(file="integration.yaml", pointer=pointer("webhooks", position, "scheme")),),
+        help=f"use a known one ({known}), add the plugin that brings it to `plugins`, or write the scheme out",
+    )

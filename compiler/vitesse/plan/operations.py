@@ -1,0 +1,239 @@
+"""Used operations × facts → OperationPlans.
+
+Decides names, the parameters that are worth having, the body and what a reply is read as. Only parameters that the streams,
+the paging or the vendor (required ones) need become arguments: an unused filter is no part of the package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ..api.facts import ApiFacts, Paging, Success
+from ..api.model import Api, Operation, Parameter, Scalar
+from ..api.paths import EACH, parse_path
+from ..diagnostics import Diagnostic, DiagnosticError, Place
+from .model import JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
+from .names import Scope, constant, singular, snake, words
+from .shape import leaf_type
+
+Style: TypeAlias = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Role: TypeAlias = Literal["list", "get", "create", "update", "find", "batch", "delete"]
+
+_VERBS: Mapping[Role, str] = {
+    "list": "list",
+    "find": "list",
+    "get": "get",
+    "create": "create",
+    "update": "update",
+    "batch": "batch",
+    "delete": "delete",
+}
+_NO_NOUN = frozenset(
+    "json xml api rest v1 v2 v3 create update list get find search upsert batch bulk delete new".split()
+)
+_PARAMETER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Use:
+    """How the streams use one operation. Filled by `plan.build` before any name is given."""
+
+    operation: Operation
+    roles: list[Role] = field(default_factory=list)
+    parameters: set[str] = field(default_factory=set)
+    """Wire names of parameters that something asks for: a since filter, a find, an identity."""
+    fixed: set[str] = field(default_factory=set)
+    """Wire names that the manifest gives a value for all requests of a stream."""
+    body: tuple[str, str] | None = None
+    """Class and module of the typed body."""
+    result: tuple[str, str] | None = None
+    """Class and module of the record in the reply."""
+
+
+def noun(operation: Operation) -> str:
+    """The resource an operation is about, in snake case and as published: `/contacts/batch` → `contacts`."""
+    for segment in reversed(operation.path.split("?")[0].split("#")[0].split("/")):
+        if not segment or _PARAMETER.fullmatch(segment):
+            continue
+        kept = [word for word in words(_PARAMETER.sub("", segment)) if word not in _NO_NOUN]
+        if kept:
+            return "_".join(kept)
+    return "record"
+
+
+def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Scope, methods: Scope) -> OperationPlan:
+    """Decide everything about one used operation. Raises DiagnosticError when it cannot be sent as described."""
+    operation, role = use.operation, use.roles[0]
+    resource = noun(operation)
+    subject = resource if role in ("list", "find", "batch") else singular(resource)
+    name = snake(f"{_VERBS[role]}_{subject}", otherwise="request")
+    paging = _paging(facts, operation) if role in ("list", "find") else PagingPlan()
+    wanted = use.parameters | {
+        text for text in (paging.limit, paging.cursor, paging.page, paging.offset) if text is not None
+    }
+    idempotency = facts.get(operation.id, "idempotency")
+    idempotency_header = str(idempotency.value) if idempotency and idempotency.value and role != "get" else None
+    parameters, headers = _parameters(side, api, use, wanted, idempotency_header)
+    success = facts.get(operation.id, "success")
+    success_value = success.value if success else None
+    records = facts.get(operation.id, "records") if role in ("list", "find") else None
+    record = facts.get(operation.id, "record") if role in ("get", "create", "update") else None
+    reply = operation.success()
+    has_reply = reply is not None and reply.type is not None
+    result: Literal["records", "record", "reply", "nothing"] = (
+        "records"
+        if records is not None
+        else "record"
+        if role in ("get", "create", "update") and has_reply and use.result is not None
+        else "reply"
+        if has_reply
+        else "nothing"
+    )
+    is_typed = use.result is not None and result in ("records", "record")
+    return OperationPlan(
+        id=operation.id,
+        constant=constants.claim(constant(name, otherwise="REQUEST")),
+        method_name=methods.claim(name),
+        method=operation.method,
+        path=operation.path,
+        parameters=parameters,
+        body=_body_kind(operation, role),
+        media_type=operation.body.media_type if operation.body is not None else "application/json",
+        body_model=use.body[0] if use.body and role in ("create", "update") else None,
+        body_module=use.body[1] if use.body and role in ("create", "update") else None,
+        result=result,
+        result_model=use.result[0] if use.result and is_typed else None,
+        result_module=use.result[1] if use.result and is_typed else None,
+        records=json_path(str(records.value or "")) if records is not None else None,
+        record=json_path(str(record.value or "")) if record is not None else (),
+        paging=paging,
+        success=SuccessPlan(path=json_path(success_value.path), equals=_plain(success_value.equals))
+        if isinstance(success_value, Success) and success_value.path
+        else None,
+        idempotency_header=idempotency_header,
+        headers=headers,
+    )
+
+
+def json_path(text: str) -> JsonPath:
+    """A field path of the facts as keys and positions: `data[-1].id` → ("data", -1, "id"), the empty text → ()."""
+    steps: list[str | int] = []
+    for part in re.split(r"(\[-?\d+\])", text):
+        if re.fullmatch(r"\[-?\d+\]", part):
+            steps.append(int(part[1:-1]))
+        elif part.strip("."):
+            steps.extend(str(segment) for segment in parse_path(part.strip(".")) if segment is not EACH)
+    return tuple(steps)
+
+
+def _paging(facts: ApiFacts, operation: Operation) -> PagingPlan:
+    fact = facts.get(operation.id, "paging")
+    value = fact.value if fact is not None else None
+    if not isinstance(value, Paging):
+        return PagingPlan()
+    return PagingPlan(
+        style=value.style,
+        limit=value.limit,
+        max=value.max,
+        cursor=value.cursor,
+        page=value.page,
+        first_page=value.first_page,
+        offset=value.offset,
+        next=json_path(value.next) if value.next is not None else None,
+        has_more=json_path(value.has_more) if value.has_more is not None else None,
+    )
+
+
+def _parameters(
+    side: str, api: Api, use: Use, wanted: set[str], idempotency_header: str | None
+) -> tuple[tuple[ParameterPlan, ...], tuple[tuple[str, SettingValue], ...]]:
+    arguments = Scope()
+    plans: list[ParameterPlan] = []
+    headers: list[tuple[str, SettingValue]] = []
+    missing: list[Diagnostic] = []
+    for parameter in use.operation.parameters:
+        if parameter.location == "header" and idempotency_header and _same(parameter.name, idempotency_header):
+            continue
+        is_needed = parameter.required or parameter.location == "path" or parameter.name in wanted | use.fixed
+        if not is_needed:
+            continue
+        only = _only_value(parameter)
+        if parameter.location == "header" and only is not None and parameter.name not in wanted | use.fixed:
+            headers.append((parameter.name, SettingValue(text=only)))
+            continue
+        if parameter.required and parameter.name not in wanted | use.fixed and only is None:
+            missing.append(_without_value(side, use, parameter))
+        plans.append(
+            ParameterPlan(
+                argument=arguments.claim(snake(parameter.name, otherwise="parameter", inner=True)),
+                name=parameter.name,
+                location=parameter.location,
+                style=_style(parameter),
+                explode=parameter.explode,
+                required=parameter.required or parameter.location == "path",
+                type=_argument_type(api, parameter),
+            )
+        )
+    if missing:
+        raise DiagnosticError(missing)
+    return tuple(plans), tuple(headers)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.lower() == other.lower()
+
+
+def _only_value(parameter: Parameter) -> str | None:
+    """The one value a required parameter can have without anyone saying so: its default, or its only enum value."""
+    if not parameter.required:
+        return None
+    if isinstance(parameter.default, str | int) and not isinstance(parameter.default, bool):
+        return str(parameter.default)
+    type = parameter.type
+    if isinstance(type, Scalar) and len(type.enum) == 1 and type.enum[0] is not None:
+        return str(type.enum[0])
+    return None
+
+
+def _argument_type(api: Api, parameter: Parameter) -> PyType:
+    found = leaf_type(api, parameter.type)
+    return PyType(
+        scalar=found.scalar,
+        items=found.items,
+        may_miss=not (parameter.required or parameter.location == "path"),
+    )
+
+
+def _style(parameter: Parameter) -> Style:
+    return "simple" if parameter.style == "label" or parameter.style == "matrix" else parameter.style
+
+
+def _without_value(side: str, use: Use, parameter: Parameter) -> Diagnostic:
+    return Diagnostic(
+        code="V501",
+        severity="error",
+        message=f"`{use.operation.id}` needs the parameter `{parameter.name}` and nothing gives it a value",
+        places=(Place(file=parameter.place.file, pointer=parameter.place.pointer, label="required here"),),
+        help=f'give it one in the stream: `parameters: {{"{side}.{parameter.name}": …}}` or `{{env: NAME}}`',
+    )
+
+
+def _body_kind(operation: Operation, role: Role) -> Literal["json", "form", "multipart"] | None:
+    if operation.body is None or role in ("list", "get", "find"):
+        return None
+    media_type = operation.body.media_type.lower()
+    if media_type.startswith("application/x-www-form-urlencoded"):
+        return "form"
+    return "multipart" if media_type.startswith("multipart/") else "json"
+
+
+def _plain(value: object) -> str | int | bool | None:
+    return value if isinstance(value, str | int | bool) else None
+
+
+def path_parameters(operation: Operation) -> Iterable[str]:
+    """Wire names in the path, in its order."""
+    return _PARAMETER.findall(operation.path)

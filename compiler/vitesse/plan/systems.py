@@ -1,0 +1,214 @@
+"""One system of the manifest × its Api and facts → ApiPlan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..api.facts import ApiFacts, RateLimit
+from ..api.model import Api, SecurityScheme
+from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..forms import pointer
+from ..manifest import Env, Setting, System
+from .model import ApiPlan, AuthPlan, RateLimitPlan, SettingValue
+from .names import Scope, pascal, snake
+from .operations import Use, plan_operation
+
+MANIFEST = "integration.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What one system is called in the package."""
+
+    side: Literal["source", "destination"]
+    name: str
+    title: str
+    module: str
+    constant: str
+    client: str
+
+    def uses(self, api: Api) -> Uses:
+        return Uses(api=api, side=self.side)
+
+
+@dataclass(slots=True, kw_only=True)
+class Uses:
+    """The operations of one system that the streams use, in the order they are asked for."""
+
+    api: Api
+    side: str
+    by_id: dict[str, Use] = field(default_factory=dict)
+
+    def use(self, operation_id: str, role: str, at: str) -> Use:
+        """Record one use. Raises V502 when the spec has no such operation."""
+        if operation_id not in self.by_id:
+            operation = self.api.operation(operation_id)
+            if operation is None:
+                raise DiagnosticError([_no_operation(self.api, operation_id, at)])
+            self.by_id[operation_id] = Use(operation=operation)
+        use = self.by_id[operation_id]
+        use.roles.append(role)  # type: ignore[arg-type]
+        return use
+
+
+def side_names(system: System, api: Api, modules: Scope, side: Literal["source", "destination"] = "source") -> Names:
+    module = modules.claim(snake(system.api, otherwise="system"))
+    return Names(
+        side=side,
+        name=system.api,
+        title=system.title or api.title or system.api,
+        module=module,
+        constant=module.upper(),
+        client=f"{pascal(module, otherwise='System')}Client",
+    )
+
+
+def setting(value: Setting, *, secret: bool = False) -> SettingValue:
+    """A text or an environment variable of the manifest."""
+    if isinstance(value, Env):
+        return SettingValue(env=value.env, text=value.default, secret=secret)
+    return SettingValue(text=value)
+
+
+def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses, used_header: str | None) -> ApiPlan:
+    """Decide where the system is, how to sign in, how fast it may be asked, and each used operation."""
+    constants, methods = Scope((names.constant,)), Scope(("request", "page", "records", "one", "close", "aclose"))
+    operations, found = [], list[Diagnostic]()
+    for use in uses.by_id.values():
+        try:
+            operations.append(plan_operation(names.side, api, facts, use, constants, methods))
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
+    try:
+        auth = _auth(system, api, names.side)
+        base_url, variables = _base_url(system, api, names.side)
+    except DiagnosticError as error:
+        raise DiagnosticError([*found, *error.diagnostics]) from None
+    if found:
+        raise DiagnosticError(found)
+    return ApiPlan(
+        name=names.name,
+        title=names.title,
+        module=names.module,
+        constant=names.constant,
+        client=names.client,
+        base_url=base_url,
+        variables=variables,
+        url_env=f"{names.constant}_BASE_URL",
+        auth=auth,
+        rate_limit=_rate_limit(facts, uses, used_header),
+        headers=tuple((name, setting(value)) for name, value in system.headers.items()),
+        operations=tuple(operations),
+    )
+
+
+def _auth(system: System, api: Api, side: str) -> AuthPlan | None:
+    given = system.auth
+    if given is None:
+        return None
+    scheme = next((known for known in api.security_schemes if known.name == given.scheme), None)
+    if given.scheme is not None and scheme is None and given.kind is None:
+        raise DiagnosticError([_no_scheme(api, given.scheme, side)])
+    kind = given.kind or _kind(scheme, given.username is not None)
+    if kind == "basic":
+        assert given.username is not None
+        assert given.password is not None
+        return AuthPlan(
+            kind="basic",
+            values=(("username", setting(given.username)), ("password", setting(given.password, secret=True))),
+        )
+    assert given.secret is not None
+    if kind == "bearer":
+        return AuthPlan(kind="bearer", values=(("token", setting(given.secret, secret=True)),))
+    location: Literal["header", "query", "cookie"] = "header"
+    if given.query is not None:
+        location = "query"
+    elif given.header is None and scheme is not None and scheme.location is not None:
+        location = scheme.location
+    name = given.header or given.query or (scheme.parameter if scheme is not None else None) or "Authorization"
+    return AuthPlan(
+        kind="api_key",
+        values=(("value", setting(given.secret, secret=True)),),
+        name=name,
+        location=location,
+        prefix=given.prefix,
+    )
+
+
+def _kind(scheme: SecurityScheme | None, is_pair: bool) -> Literal["api_key", "basic", "bearer"]:
+    if is_pair:
+        return "basic"
+    match scheme.kind if scheme is not None else "unknown":
+        case "api_key":
+            return "api_key"
+        case "basic":
+            return "basic"
+        case _:
+            return "bearer"
+
+
+def _base_url(system: System, api: Api, side: str) -> tuple[SettingValue, tuple[tuple[str, SettingValue], ...]]:
+    variables = {name: setting(value) for name, value in system.variables.items()}
+    if system.base_url is not None:
+        return setting(system.base_url), tuple(variables.items())
+    server = api.servers[0] if api.servers else None
+    if server is None or not server.url.startswith(("https://", "http://")):
+        raise DiagnosticError([_no_base_url(api, side, server.url if server is not None else None)])
+    for name, default, _ in server.variables:
+        variables.setdefault(name, SettingValue(text=default))
+    return SettingValue(text=server.url.rstrip("/")), tuple(
+        (name, value) for name, value in variables.items() if "{" + name + "}" in server.url
+    )
+
+
+def _rate_limit(facts: ApiFacts, uses: Uses, used_header: str | None) -> RateLimitPlan | None:
+    """The slowest limit that a used operation has."""
+    limits = [
+        fact.value
+        for operation in uses.by_id
+        if (fact := facts.get(operation, "rate_limit")) is not None and isinstance(fact.value, RateLimit)
+    ]
+    if not limits:
+        return None
+    slowest = min(limits, key=lambda limit: (limit.per_s, limit.burst))
+    return RateLimitPlan(
+        per_s=slowest.per_s,
+        burst=slowest.burst,
+        used_header=slowest.used_header or used_header,
+        remaining_header=slowest.remaining_header,
+        reset_header=slowest.reset_header,
+    )
+
+
+def _no_operation(api: Api, operation_id: str, at: str) -> Diagnostic:
+    from ..forms import either, near
+
+    close = near(operation_id, [operation.id for operation in api.operations])
+    return Diagnostic(
+        code="V502",
+        message=f"`{api.spec_file}` has no operation `{operation_id}`",
+        places=(Place(file=MANIFEST, pointer=at),),
+        help=f"write {either(close)}" if close else "run `vitesse inspect` on the spec to see its operations",
+    )
+
+
+def _no_scheme(api: Api, name: str, side: str) -> Diagnostic:
+    known = ", ".join(f"`{scheme.name}`" for scheme in api.security_schemes) or "none"
+    return Diagnostic(
+        code="V504",
+        message=f"`{api.spec_file}` has no security scheme `{name}`",
+        places=(Place(file=MANIFEST, pointer=pointer(side, "auth", "scheme")),),
+        notes=(f"it has: {known}",),
+        help="name one of them, or say `kind` (`api_key`, `basic`, `bearer`) yourself",
+    )
+
+
+def _no_base_url(api: Api, side: str, url: str | None) -> Diagnostic:
+    what = f"names the server `{url}`, which is no address" if url else "names no server"
+    return Diagnostic(
+        code="V505",
+        message=f"`{api.spec_file}` {what}",
+        places=(Place(file=MANIFEST, pointer=pointer(side)),),
+        help="add `base_url`",
+    )

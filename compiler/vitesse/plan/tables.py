@@ -1,0 +1,48 @@
+"""Reviewed rules → the table a person reads in MAPPING.md."""
+
+from __future__ import annotations
+
+import json
+
+from ..api.paths import format_path
+from ..rules.model import CheckedRule, Default, ReviewedRules
+from .model import RuleRow, StreamTable
+
+
+def stream_table(rules: ReviewedRules) -> StreamTable:
+    """One stream's rules, waivers and what is left out on both sides, in words."""
+    return StreamTable(
+        stream=rules.stream,
+        source=f"{rules.source.operation.id} of {rules.source.title}",
+        destination=f"{rules.destination.operation.id} of {rules.destination.title}",
+        rows=tuple(_row(rule) for rule in rules.rules),
+        waived=tuple((waiver.id, waiver.reason) for waiver in rules.waivers),
+        unfilled=tuple(format_path(path) for path in rules.unfilled),
+        unread=tuple(format_path(path) for path in rules.unread),
+    )
+
+
+def _row(rule: CheckedRule) -> RuleRow:
+    return RuleRow(
+        destination=rule.id,
+        sources=tuple(format_path(path) for path in rule.rule.sources),
+        transform=rule.rule.transform,
+        detail=_detail(rule),
+        destination_type=str(rule.shape),
+        source_types=tuple(getattr(source.type, "kind", type(source.type).__name__.lower()) for source in rule.sources),
+        state=f"accepted by {rule.accepted_by} on {rule.accepted_on}" if rule.accepted_by else "open (draft)",
+        notes=tuple(f"{loss.code}: {loss.reason}" for loss in rule.losses if loss.reason),
+    )
+
+
+def _detail(rule: CheckedRule) -> str:
+    parts = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in rule.rule.options.items()]
+    if rule.may_be_missing:
+        parts.append(f"missing: {_policy(rule.on_missing)}")
+    if rule.may_be_null:
+        parts.append(f"null: {_policy(rule.on_null)}")
+    return ", ".join(parts)
+
+
+def _policy(policy: object) -> str:
+    return json.dumps(policy.value, ensure_ascii=False) if isinstance(policy, Default) else str(policy)

@@ -1,0 +1,128 @@
+"""`vitesse.plan`: what a small integration becomes, and what cannot be planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.plan.integrations import CUSTOMERS, inputs_for, manifest_for, rules_text
+from vitesse.api.facts import ApiFacts
+from vitesse.diagnostics import DiagnosticError
+from vitesse.plan.build import build_plan
+from vitesse.plan.model import Call, Read
+
+
+def codes(caught):
+    return [diagnostic.code for diagnostic in caught.value.diagnostics]
+
+
+def test_build_plan_of_a_stream_names_operations_models_and_mapper_by_their_resource():
+    """A reader of the package finds things where the vendor's words say."""
+    plan = build_plan(inputs_for())
+    assert [operation.constant for operation in plan.source.operations] == ["LIST_CUSTOMERS", "GET_CUSTOMER"]
+    assert [operation.constant for operation in plan.destination.operations] == [
+        "CREATE_PERSON",
+        "UPDATE_PERSON",
+        "GET_PERSON",
+        "LIST_PERSONS",
+    ]
+    assert [module.module for module in plan.models] == ["crm_person", "crm_person_record", "shop_customer"]
+    assert plan.mappers[0].function == "to_person"
+
+
+def test_build_plan_reads_only_the_fields_that_rules_identity_version_and_match_use():
+    """A field that nobody maps can change at the vendor without breaking a sync."""
+    plan = build_plan(inputs_for())
+    customer = next(module for module in plan.models if module.module == "shop_customer").models[-1]
+    assert [field.wire_name for field in customer.fields] == ["id", "email", "address", "updated_at"]
+
+
+def test_build_plan_of_a_path_through_an_absent_object_reads_it_within():
+    """`address.city` of a customer without an address is missing, not an error."""
+    plan = build_plan(inputs_for())
+    city = next(field for field in plan.mappers[0].body.fields if field.name == "town")
+    assert isinstance(city.value, Call)
+    assert city.value.function == "within"
+    assert city.value.arguments[0] == Read(variable="src", names=("address",))
+
+
+def test_build_plan_twice_gives_the_same_plan():
+    """Deciding is a function."""
+    assert build_plan(inputs_for()) == build_plan(inputs_for())
+
+
+def test_build_plan_when_a_path_parameter_has_no_value_says_how_to_give_it_one():
+    """V501: a request with a hole in its path cannot be sent."""
+    manifest = manifest_for(create="POST /teams/{team}/persons")
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest))
+    assert codes(caught) == ["V501"]
+    assert "destination.team" in (caught.value.diagnostics[0].help or "")
+
+
+def test_build_plan_with_a_fixed_parameter_sends_it_with_every_request():
+    """The manifest's `parameters` fill what no record fills."""
+    manifest = manifest_for(create="POST /teams/{team}/persons", parameters={"destination.team": {"env": "CRM_TEAM"}})
+    plan = build_plan(inputs_for(manifest=manifest))
+    assert [(fixed.name, fixed.value.env) for fixed in plan.streams[0].destination.parameters] == [("team", "CRM_TEAM")]
+    assert "CRM_TEAM" in [setting.env for setting in plan.settings]
+
+
+def test_build_plan_when_the_manifest_names_an_operation_that_is_not_there_suggests_the_nearest():
+    """V502: a slip in a path is told with the right one beside it."""
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(update="PUT /person/{id}")))
+    assert codes(caught) == ["V502"]
+    assert "PUT /persons/{id}" in (caught.value.diagnostics[0].help or "")
+
+
+def test_build_plan_when_no_plugin_knows_the_signature_scheme_lists_the_known_ones():
+    """V503: a webhook without a scheme is not accepted on trust."""
+    webhooks = [{"topics": ["customers/update"], "scheme": "acme", "secret": {"env": "SECRET"}, "stream": CUSTOMERS}]
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(webhooks=webhooks)))
+    assert codes(caught) == ["V503"]
+
+
+def test_build_plan_when_the_spec_has_no_such_security_scheme_names_those_it_has():
+    """V504: nothing is sent without the credential that was asked for."""
+    manifest = manifest_for(auth={"scheme": "token", "token": {"env": "CRM_TOKEN"}})
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest))
+    assert codes(caught) == ["V504"]
+    assert "`key`" in caught.value.diagnostics[0].notes[0]
+
+
+def test_build_plan_when_nobody_says_where_an_api_is_asks_for_its_base_url():
+    """V505: an address is never made up."""
+    inputs = inputs_for()
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(replace(inputs, destination=replace(inputs.destination, servers=())))
+    assert codes(caught) == ["V505"]
+
+
+def test_build_plan_when_nothing_names_the_records_asks_for_an_identity():
+    """V506: a record that has no name cannot be found again."""
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(identity=None)))
+    assert codes(caught) == ["V506"]
+
+
+def test_build_plan_when_no_fact_describes_the_batch_operation_refuses_it():
+    """V507: how each item fared must be readable from the reply."""
+    manifest = manifest_for(batch="POST /persons/batch")
+    inputs = inputs_for(manifest=manifest)
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(replace(inputs, destination_facts=ApiFacts(api="crm")))
+    assert codes(caught) == ["V507"]
+
+
+def test_build_plan_of_rules_on_items_makes_one_loop():
+    """`phones[].number` from `lines[].text` is one list of objects, filled item by item."""
+    plan = build_plan(
+        inputs_for(rules=rules_text(extra='  phones[].number: {from: "lines[].text", transform: mapping}\n'))
+    )
+    phones = next(field for field in plan.mappers[0].body.fields if field.name == "phones")
+    assert isinstance(phones.value, Call)
+    assert phones.value.function == "each"
