@@ -1,0 +1,71 @@
+"""`vitesse accept`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import folder_argument, json_option
+from .show import places_are_in, show_json
+
+EXAMPLE = """\b
+Example:
+  vitesse accept integrations/shopify_credo customers.email customers.phone_number
+  vitesse accept integrations/shopify_credo --all --by ana
+"""
+
+
+@click.command("accept", epilog=EXAMPLE)
+@folder_argument
+@click.argument("selection", metavar="[STREAM[.RULE]]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Accept every open rule and fact of every stream.")
+@click.option(
+    "--accept-above",
+    "above",
+    type=click.FloatRange(0.5, 1.0),
+    help="Accept rules proposed with at least this confidence.",
+)
+@click.option("--by", metavar="NAME", help="Who accepts.  [default: git's user.name, else the login name]")
+@json_option
+def command(
+    folder: Path, selection: tuple[str, ...], everything: bool, above: float | None, by: str | None, as_json: bool
+) -> int:
+    """Record that you have read rules and facts and stand behind them.
+
+    An acceptance holds for the rule's text and for the schemas of its fields: when either changes, the rule is open again.
+    """
+    from datetime import UTC, datetime
+
+    from ..diagnostics import Exit
+    from ..workflow.accept import accept
+
+    if not selection and not everything and above is None:
+        raise click.UsageError("name what you accept: STREAM, STREAM.RULE, --all or --accept-above")
+    places_are_in(folder)
+    today = datetime.now(UTC).date().isoformat()
+    done = accept(folder, selection, everything=everything, above=above, by=by or _who(), on=today)
+    if as_json:
+        show_json({"rules": done.rules, "facts": done.facts})
+        return Exit.DONE
+    for text in (*done.rules, *done.facts):
+        click.echo(f"accepted {text}")
+    if not done.rules and not done.facts:
+        click.echo("nothing was open")
+    return Exit.DONE
+
+
+def _who() -> str:
+    import getpass
+    import subprocess
+
+    try:
+        found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False)
+        if found.stdout.strip():
+            return found.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        pass
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise click.UsageError("say who accepts: --by NAME") from None

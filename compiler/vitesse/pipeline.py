@@ -1,0 +1,200 @@
+"""The chain: an integration's folder → a proved package.
+
+    integration.yaml ──load_manifest──▶ Manifest
+    specs/*          ──read_document──▶ Document ──build_api──▶ Api
+    facts/*          ──load_facts─────▶ ApiFacts
+    mappings/*       ──load_rules─────▶ Rules ──check_rules──▶ ReviewedRules
+    (Manifest, Apis, Facts, ReviewedRules) ──build_plan──▶ Plan
+    (Plan, template) ──render_package──▶ RenderedPackage ──verify_package──▶ VerifiedPackage
+
+Never guesses and never reaches the network: same inputs, same bytes, on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .api.facts import ApiFacts, FactKind
+from .api.facts_file import load_facts
+from .api.model import Api
+from .diagnostics import Diagnostic, DiagnosticError, raise_errors
+from .inputs import file_digests, plugin_digests
+from .manifest import Batch, Manifest, Stream, System, load_manifest
+from .openapi import build_api, read_document
+from .plan.build import Inputs, build_plan
+from .plan.model import CopiedFile, Plan, SignaturePlan
+from .plan.tables import stream_table
+from .registry import Registry, load_registry
+from .render import render_package
+from .rules.check import check_rules
+from .rules.ends import stream_ends
+from .rules.load import load_rules
+from .rules.model import End, ReviewedRules
+from .rules.review import FactUse, check_facts, fact_uses, load_review
+from .specs import spec_path
+from .templates import template_home
+from .verify import VerifiedPackage, expect, verify_package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """An integration's folder, read: what the manifest asks for, what the specs offer, what the facts say."""
+
+    folder: Path
+    manifest: Manifest
+    registry: Registry
+    source: Api
+    destination: Api
+    source_facts: ApiFacts
+    destination_facts: ApiFacts
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def ends(self, stream: str) -> tuple[End, End]:
+        return stream_ends(self.manifest, stream, self.source, self.destination, self.source_facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A proved package with the plan it was made from, and what should be said about it."""
+
+    plan: Plan
+    package: VerifiedPackage
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def read_integration(folder: Path, *, plugin_folders: Sequence[Path] = ()) -> Integration:
+    """Read everything but the mappings. Raises DiagnosticError with all that was found in the first part that failed."""
+    manifest = load_manifest(folder)
+    registry = load_registry(manifest.plugins, folder, folders=plugin_folders)
+    source, source_warnings = _api(folder, manifest.source, used_operations(manifest, "source"))
+    destination, destination_warnings = _api(folder, manifest.destination, used_operations(manifest, "destination"))
+    return Integration(
+        folder=folder,
+        manifest=manifest,
+        registry=registry,
+        source=source,
+        destination=destination,
+        source_facts=load_facts(folder, manifest.source.api),
+        destination_facts=load_facts(folder, manifest.destination.api),
+        warnings=(*registry.warnings, *source_warnings, *destination_warnings),
+    )
+
+
+def review_rules(integration: Integration, *, draft: bool = False) -> dict[str, ReviewedRules]:
+    """Prove the rules of every stream and that people stand behind them; all that is wrong is said at once."""
+    reviewed: dict[str, ReviewedRules] = {}
+    found: list[Diagnostic] = []
+    for name in integration.manifest.streams:
+        try:
+            source, destination = integration.ends(name)
+            review = load_review(integration.folder, name)
+            rules = load_rules(integration.folder, name)
+            reviewed[name] = check_rules(
+                rules, source=source, destination=destination, registry=integration.registry, review=review, draft=draft
+            )
+            found.extend(check_facts(stream_facts(integration, name), review, draft=draft))
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
+    raise_errors(found)
+    return reviewed
+
+
+def plan_integration(integration: Integration, reviewed: Mapping[str, ReviewedRules]) -> Plan:
+    """Decide the package."""
+    registry, manifest = integration.registry, integration.manifest
+    return build_plan(
+        Inputs(
+            manifest=manifest,
+            source=integration.source,
+            destination=integration.destination,
+            source_facts=integration.source_facts,
+            destination_facts=integration.destination_facts,
+            rules=reviewed,
+            copied=tuple(
+                CopiedFile(path=file.path, content=file.content, origin=file.origin) for file in registry.files
+            ),
+            schemes={name: _scheme(preset) for name, preset in registry.signatures.items()},
+            tables=tuple(stream_table(rules) for rules in reviewed.values()),
+            digests={**file_digests(integration.folder), **plugin_digests(manifest.plugins)},
+        )
+    )
+
+
+def compile_integration(folder: Path, *, draft: bool = False, plugin_folders: Sequence[Path] = ()) -> Compiled:
+    """The whole chain. Raises DiagnosticError; then nothing has been made."""
+    integration = read_integration(folder, plugin_folders=plugin_folders)
+    reviewed = review_rules(integration, draft=draft)
+    plan = plan_integration(integration, reviewed)
+    template = template_home()
+    package = verify_package(render_package(plan, template), expect(plan, template))
+    warnings = (*integration.warnings, *(warning for rules in reviewed.values() for warning in rules.warnings))
+    return Compiled(plan=plan, package=package, warnings=warnings)
+
+
+def used_operations(manifest: Manifest, side: str) -> tuple[str, ...]:
+    """Ids of the operations that the manifest's streams name for one side, each once, in order."""
+    named: dict[str, None] = {}
+    for stream in manifest.streams.values():
+        for id in _source_operations(stream) if side == "source" else _destination_operations(stream):
+            if id is not None:
+                named[id] = None
+    return tuple(named)
+
+
+def _source_operations(stream: Stream) -> Iterator[str | None]:
+    yield stream.source.list
+    yield stream.source.get
+
+
+def _destination_operations(stream: Stream) -> Iterator[str | None]:
+    destination = stream.destination
+    yield from (destination.create, destination.update, destination.get, destination.list, destination.delete)
+    yield destination.find.operation if destination.find is not None else None
+    yield destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
+
+
+def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
+    """The facts that a stream stands on: what the manifest says itself is not asked of them."""
+    stream = integration.manifest.streams[name]
+    source, destination = stream.source, stream.destination
+    listing: list[FactKind] = ["records", "paging", "rate_limit", "success"]
+    if source.identity is None:
+        listing.append("identity")
+    if source.version is None:
+        listing.append("version")
+    if source.since is None:
+        listing.append("since")
+    if source.version is not None:
+        listing.append("sorted_by")
+    uses = [*fact_uses(integration.source_facts, source.list, listing)]
+    if source.get is not None:
+        uses += fact_uses(integration.source_facts, source.get, ["record", "success"])
+    facts = integration.destination_facts
+    written: list[FactKind] = ["record", "success", "idempotency", "rate_limit"]
+    if destination.identity is None:
+        written.append("identity")
+    uses += fact_uses(facts, destination.create, written)
+    if destination.update is not None:
+        kinds: list[FactKind] = ["record", "success", "idempotency"]
+        uses += fact_uses(facts, destination.update, kinds if destination.update_is else [*kinds, "update_is"])
+    if destination.get is not None:
+        uses += fact_uses(facts, destination.get, ["record", "success"])
+    for id in (destination.list, destination.find.operation if destination.find is not None else None):
+        if id is not None:
+            uses += fact_uses(facts, id, ["records", "paging", "success"])
+    if destination.batch is not None:
+        id = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
+        uses += fact_uses(facts, id, ["batch", "idempotency", "success"])
+    return tuple(dict.fromkeys(uses))
+
+
+def _api(folder: Path, system: System, operations: Sequence[str]) -> tuple[Api, tuple[Diagnostic, ...]]:
+    built = build_api(read_document(spec_path(folder, system)), operations)
+    raise_errors(built.diagnostics)
+    return built.api, built.diagnostics
+
+
+def _scheme(preset: object) -> SignaturePlan:
+    return SignaturePlan(**{name: getattr(preset, name) for name in SignaturePlan.__dataclass_fields__})

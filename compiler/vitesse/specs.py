@@ -1,0 +1,36 @@
+"""Where an integration keeps its pinned specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .diagnostics import Diagnostic, DiagnosticError, Place
+from .manifest import System
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def spec_path(folder: Path, system: System) -> Path:
+    """The pinned spec of one system: `specs/<spec>` when the manifest names a file, else `specs/<api>.yaml|yml|json`.
+
+    Raises:
+        DiagnosticError: V301 when there is none.
+    """
+    if system.spec is not None:
+        names = [system.spec]
+    else:
+        names = [f"{system.api}{suffix}" for suffix in _SUFFIXES]
+    for name in names:
+        path = folder / "specs" / name
+        if path.is_file():
+            return path
+    raise DiagnosticError(
+        [
+            Diagnostic(
+                code="V301",
+                message=f"no spec is pinned for `{system.api}`",
+                places=(Place(file=f"specs/{names[0]}"),),
+                help=f"run `vitesse ingest` with `--spec {system.api}=FILE`, or put the file there",
+            )
+        ]
+    )
