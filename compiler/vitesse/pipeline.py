@@ -187,11 +187,11 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
     if destination.batch is not None:
         id = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
         uses += fact_uses(facts, id, ["batch", "idempotency", "success"])
-    return tuple(dict.fromkeys(uses))
+    return tuple(use for use in dict.fromkeys(uses) if use.fact.value is not None)
 
 
 def _api(folder: Path, system: System, operations: Sequence[str]) -> tuple[Api, tuple[Diagnostic, ...]]:
-    built = build_api(read_document(spec_path(folder, system)), operations)
+    built = build_api(read_document(spec_path(folder, system), folder=folder / "specs", label="specs/"), operations)
     raise_errors(built.diagnostics)
     return built.api, built.diagnostics
 

@@ -18,6 +18,7 @@ TITLES: dict[str, str] = {
     "V006": "the form is of another version",
     "V007": "the deployment needs PostgreSQL",
     "V008": "two parts of the manifest contradict each other",
+    "V009": "a selection names nothing",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
     "V101": "a file of a description cannot be read",
@@ -58,6 +59,7 @@ TITLES: dict[str, str] = {
     "V221": "a webhook has no request",
     # ------------------------------------------------------------------------------------------------------------------
     # facts
+    "V301": "no spec is pinned for an API",
     "V302": "a fact lacks what its kind needs",
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews

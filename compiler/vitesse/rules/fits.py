@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ..api.model import Anything, Array, Json, Object, Ref, Scalar, Type, Union
 from .model import Loss, Shape
@@ -148,6 +149,8 @@ def find_losses(
     """What a rule may lose, null apart."""
     wanted = shape_of(destination, types)
     given = outcome.shape
+    if transform == "constant" and outcome.spelling.constant is not None:
+        given = replace(given, enum=(outcome.spelling.constant,))
     if wanted.kind == "list" and given.kind == "list" and wanted.items is not None and given.items is not None:
         yield from _narrowing(given.items, wanted.items)
     else:
