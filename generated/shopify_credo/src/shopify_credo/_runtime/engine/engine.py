@@ -1,0 +1,228 @@
+"""Streams of one integration, carried out one run at a time each: lease, report and what ends a run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ..clock import Clock, SystemClock
+from ..declare import CONTRACT, Integration, Stream
+from ..errors import IntegrationError, RequestRefused
+from ..session import Session
+from ..settings import Settings
+from ..state import LEASE_S, LeaseHeld, LeaseLost, State
+from ..state.rows import Checkpoint, Lease
+from .errors import ContractMismatch, MappingChanged, Stopped
+from .passes import RunRequest
+from .preview import Preview
+from .report import Counts, RunReport
+from .run import Run, Surroundings
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Carries out the streams of an integration."""
+
+    def __init__(
+        self,
+        integration: Integration,
+        *,
+        source: Session,
+        destination: Session,
+        state: State,
+        settings: Settings,
+        clock: Clock | None = None,
+        ids: Callable[[], str] | None = None,
+        holder: str | None = None,
+    ) -> None:
+        if integration.contract != CONTRACT:
+            raise ContractMismatch(integration.contract, CONTRACT)
+        self.integration = integration
+        self.state = state
+        self.clock = clock or SystemClock()
+        self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
+        self._ids = ids or _new_id
+        self._stopping = False
+        self._around = Surroundings(
+            source=source,
+            destination=destination,
+            state=state,
+            settings=settings,
+            clock=self.clock,
+            ids=self._ids,
+            is_stopping=lambda: self._stopping,
+        )
+
+    def stream(self, name: str) -> Stream[Any, Any]:
+        """A stream by its name."""
+        for stream in self.integration.streams:
+            if stream.name == name:
+                return stream
+        known = ", ".join(f"`{stream.name}`" for stream in self.integration.streams)
+        raise RequestRefused(f"there is no stream `{name}`; there is {known}")
+
+    def stop(self) -> None:
+        """Ask all runs to end at the next safe place."""
+        self._stopping = True
+
+    def new_run_id(self) -> str:
+        """A name for a run that sorts by its start."""
+        return f"{datetime.fromtimestamp(self.clock.now(), UTC):%Y%m%dT%H%M%S}-{self._ids()[:8]}"
+
+    async def run(self, request: RunRequest) -> RunReport:
+        """Carry out one run of one stream and say what it did.
+
+        Raises:
+            LeaseHeld: another run of the stream is under way.
+            MappingChanged: the state was written under another mapping and the request does not say what to do.
+            RequestRefused: the request asks for what the stream does not have.
+        """
+        stream = self.stream(request.stream)
+        run_id = request.run_id or self.new_run_id()
+        point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
+        await self._check_mapping(stream, point, request)
+        if request.dry_run:
+            preview = Preview(stream, request, point, around=self._around)
+            return await self._carry_out(preview, stream, request, run_id, token=0)
+        lease = await self.state.call(lambda: self.state.leases.acquire(f"stream:{stream.name}", self.holder))
+        try:
+            # Read once more: whoever held the lease before may have moved it.
+            point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
+            run = Run(stream, request, point, run_id=run_id, lease=lease, around=self._around)
+            return await self._carry_out(run, stream, request, run_id, token=lease.token, lease=lease)
+        finally:
+            await self._release(lease)
+
+    async def _carry_out(
+        self,
+        run: Run | Preview,
+        stream: Stream[Any, Any],
+        request: RunRequest,
+        run_id: str,
+        *,
+        token: int,
+        lease: Lease | None = None,
+    ) -> RunReport:
+        began = self.clock.monotonic()
+        kind, state = run.progress.kind, self.state
+        await state.call(
+            lambda: state.runs.start(
+                run_id,
+                stream=stream.name,
+                kind=kind,
+                trigger=request.trigger,
+                parameters=request.parameters(),
+                dry_run=request.dry_run,
+                mapping=stream.mapping_digest,
+                token=token,
+            )
+        )
+        failure: str | None = None
+        error: str | None = None
+        outcome = "failed"
+        try:
+            await self._with_heartbeat(run, lease)
+            run.counts.check()
+            outcome = "done" if _is_clean(run.counts) else "partial"
+        except Stopped as stopped:
+            outcome, failure, error = "stopped", "stopped", str(stopped)
+        except IntegrationError as failed:
+            failure, error = failed.failure, self._around.settings.redactor.text(str(failed))[:2000]
+        except asyncio.CancelledError:
+            outcome, failure, error = "stopped", "stopped", "the run was cancelled"
+            raise
+        except BaseException as bug:
+            failure, error = "bug", f"{type(bug).__name__}: a bug of ours, or of the machine"
+            raise
+        finally:
+            seconds = self.clock.monotonic() - began
+            report = RunReport(
+                run_id=run_id,
+                stream=stream.name,
+                kind=run.progress.kind,
+                state=outcome,
+                dry_run=request.dry_run,
+                counts=run.counts,
+                seconds=seconds,
+                failure=failure,
+                error=error,
+                sample=run.sample if isinstance(run, Preview) else [],
+            )
+            await self._close(report)
+        level = logging.INFO if outcome == "done" else logging.WARNING
+        log.log(level, "run %s of %s ended: %s", run_id, stream.name, outcome, extra={"run": report.to_json()})
+        return report
+
+    async def _close(self, report: RunReport) -> None:
+        try:
+            await self.state.call(
+                lambda: self.state.runs.end(
+                    report.run_id,
+                    state=report.state,
+                    counts=report.counts.as_columns(),
+                    seconds=report.seconds,
+                    failure=report.failure,
+                    error=report.error,
+                )
+            )
+        except IntegrationError as error:
+            log.error("the end of run %s could not be recorded: %s", report.run_id, error)
+
+    async def _with_heartbeat(self, run: Run | Preview, lease: Lease | None) -> None:
+        if lease is None:
+            await run.execute()
+            return
+        work = asyncio.ensure_future(run.execute())
+        beat = asyncio.ensure_future(self._beat(lease))
+        try:
+            await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()  # the lease is lost: every further request would be another holder's business
+                await asyncio.gather(work, return_exceptions=True)
+                beat.result()
+            work.result()
+        finally:
+            beat.cancel()
+            work.cancel()
+            await asyncio.gather(beat, work, return_exceptions=True)
+
+    async def _beat(self, lease: Lease) -> None:
+        while True:
+            await self.clock.sleep(LEASE_S / 3)
+            try:
+                await self.state.call(lambda: self.state.leases.renew(lease))
+            except LeaseLost:
+                raise
+            except IntegrationError as error:
+                log.warning("the lease on %s was not renewed: %s", lease.name, error)
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            await self.state.call(lambda: self.state.leases.release(lease))
+        except IntegrationError as error:
+            log.warning("the lease on %s was not given back: %s", lease.name, error)
+
+    async def _check_mapping(self, stream: Stream[Any, Any], point: Checkpoint, request: RunRequest) -> None:
+        wanted = stream.mapping_digest
+        if not point.mapping or not wanted or point.mapping == wanted or request.resync or request.keep:
+            return
+        if await self.state.call(lambda: self.state.store.has_links(stream.name)):
+            raise MappingChanged(stream.name)
+
+
+def _is_clean(counts: Counts) -> bool:
+    return counts.dead == counts.unknown == counts.held == 0
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+__all__ = ["Engine", "LeaseHeld", "RunRequest"]

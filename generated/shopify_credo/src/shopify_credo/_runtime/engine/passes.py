@@ -1,0 +1,156 @@
+"""One pass over a source: where it begins, what it has seen, and what may be remembered of it.
+
+The watermark moves page by page only when the list is sorted by version; else at the end of a complete pass. It is the
+highest version seen, never past the server's time at the beginning; the overlap is taken off when it is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from ..declare import Json, Stream
+from ..errors import RequestRefused
+from ..state.rows import Checkpoint
+from .versions import High, capped, since_parameter
+
+Kind: TypeAlias = Literal["full", "incremental", "ids", "records"]
+
+_RESUMED = frozenset({"link", "cursor", "next_url", "since_id"})
+"""Paging styles whose cursor still means the same place after the list has changed. Pages and offsets begin again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What somebody asks for: one execution of one stream."""
+
+    stream: str
+    trigger: Literal["cli", "http", "schedule", "webhook", "retry"] = "cli"
+    run_id: str | None = None
+    since: str | None = None
+    ids: tuple[str, ...] = ()
+    records: tuple[bytes, ...] = ()
+    """Raw records at hand, instead of reading them."""
+    limit: int | None = None
+    dry_run: bool = False
+    resync: bool = False
+    """The mapping changed: write every record again that looks different now."""
+    keep: bool = False
+    """The mapping changed: go on; records get the new form when they change."""
+    not_there: tuple[str, ...] = ()
+    """A person's word on writes whose outcome is unknown, by source identity: they were not carried out."""
+    settled: tuple[str, ...] = ()
+    """The same: they were, or are not wanted."""
+
+    def parameters(self) -> dict[str, object]:
+        """What the run's row remembers of it."""
+        asked = {
+            "since": self.since,
+            "ids": list(self.ids),
+            "limit": self.limit,
+            "resync": self.resync,
+            "keep": self.keep,
+        }
+        return {name: value for name, value in asked.items() if value}
+
+
+class Pass:
+    """A pass that is under way."""
+
+    def __init__(self, stream: Stream[Any, Any], point: Checkpoint, request: RunRequest) -> None:
+        self._stream = stream
+        self._point = point
+        self.limit = request.limit
+        self.kind: Kind = "full"
+        self.since: str | None = None
+        self.cursor: Json | None = None
+        self.is_kept = False
+        """Whether it moves the checkpoint. Partial and manual passes leave it where it is."""
+        self.is_complete = False
+        self._keeps = request.keep
+        self._ceiling_s: float | None = None
+        self._high = High()
+        source = stream.source
+        if request.records:
+            self.kind = "records"
+        elif request.ids:
+            self.kind = "ids"
+            if source.get is None:
+                raise RequestRefused(f"{stream.name}: the source has no operation that reads one record, so no `--ids`")
+        elif request.since is not None:
+            self.kind = "incremental"
+            if source.since is None:
+                raise RequestRefused(f"{stream.name}: the source has no filter for changed records, so no `--since`")
+            self.since = since_parameter(request.since, source.since.format, 0)
+        else:
+            self.is_kept = request.limit is None
+            self._begin(point, request)
+
+    def _begin(self, point: Checkpoint, request: RunRequest) -> None:
+        source = self._stream.source
+        if point.cursor is not None and not request.resync and source.list.paging.style in _RESUMED:
+            self.cursor = msgspec.json.decode(point.cursor)
+            self.since = point.since
+            self._ceiling_s = point.ceiling
+            self._high = High(point.high)
+        elif source.since is not None and point.watermark is not None and not request.resync:
+            self.since = since_parameter(point.watermark, source.since.format, self._stream.overlap_s)
+        self.kind = "full" if self.since is None else "incremental"
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it goes on where an earlier run ended."""
+        return self.cursor is not None
+
+    def begin_again(self) -> None:
+        """Forget the cursor: the source does not know it any more."""
+        self.cursor = None
+
+    def began_at(self, server_s: float) -> None:
+        """The server's time when the pass began; the first one told counts."""
+        if self._ceiling_s is None:
+            self._ceiling_s = server_s
+
+    def see(self, version: str | None) -> None:
+        """Take a record's version into account."""
+        self._high.see(version)
+
+    def after(self, next_cursor: Json | None, *, is_last: bool) -> Checkpoint:
+        """The checkpoint when all records up to here have their fates."""
+        point = self._point
+        mapping = self._stream.mapping_digest
+        if not self.is_kept:
+            # A partial pass proves nothing about the rest.
+            is_free = not point.mapping or self._keeps
+            return replace(point, mapping=mapping if is_free else point.mapping)
+        sees_in_order = self._stream.source.sorted_by_version
+        watermark = self._watermark(point.watermark) if is_last or sees_in_order else point.watermark
+        if is_last:
+            self.is_complete = True
+            self._point = Checkpoint(
+                stream=point.stream, watermark=watermark, mapping=mapping, indexed_at=point.indexed_at
+            )
+        else:
+            self._point = replace(
+                point,
+                cursor=msgspec.json.encode(next_cursor).decode(),
+                since=self.since,
+                high=self._high.version,
+                ceiling=self._ceiling_s,
+                watermark=watermark,
+                mapping=mapping,
+                crashes=0,
+            )
+        return self._point
+
+    def _watermark(self, before: str | None) -> str | None:
+        high = High(before)
+        high.see(capped(self._high.version, self._ceiling_s))
+        return high.version
+
+    def indexed(self, now: float) -> Checkpoint:
+        """The destination's match values have been read."""
+        self._point = replace(self._point, indexed_at=now, mapping=self._stream.mapping_digest)
+        return self._point

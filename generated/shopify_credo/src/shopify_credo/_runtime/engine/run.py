@@ -1,0 +1,420 @@
+"""One run of one stream: pages → items → look-up → requests → fates → checkpoint.
+
+Groups follow one another; within a group requests go out side by side. One transaction stands between two groups: it holds
+the fates of the one that is done and the look-up and intents of the next. The checkpoint moves with the fates, so it never
+passes a record whose fate is not durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..clock import Clock
+from ..declare import Stream
+from ..errors import IntegrationError, NotFound, PagingError, Rejected
+from ..session import Session
+from ..settings import Settings
+from ..state import State
+from ..state.rows import Checkpoint, Commit, Found, IntentRow, Lease, Link, Look, NewLink, Outcomes
+from .adopt import Adopter
+from .classify import classify, drop_repeated, requests_for
+from .errors import Stopped, TooManyDead
+from .items import Bad, Item, Reader
+from .letters import Letters
+from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
+from .passes import Pass, RunRequest
+from .recover import MAX_ATTEMPTS, Recovery, Unresolved, answered, unresolved
+from .report import Counts
+from .requests import Request, open_requests, read_back, write_down
+from .write import Writer
+
+GROUP_RECORDS = 250
+"""Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
+DEAD_AT_LEAST = 10
+"""So many dead letters never stop a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run works with."""
+
+    source: Session
+    destination: Session
+    state: State
+    settings: Settings
+    clock: Clock
+    ids: Callable[[], str]
+    is_stopping: Callable[[], bool]
+
+
+class Run:
+    """One execution that writes. Used once, under a lease."""
+
+    def __init__(
+        self,
+        stream: Stream[Any, Any],
+        request: RunRequest,
+        point: Checkpoint,
+        *,
+        run_id: str,
+        lease: Lease,
+        around: Surroundings,
+    ) -> None:
+        self.counts = Counts()
+        self.progress = Pass(stream, point, request)
+        self._stream = stream
+        self._request = request
+        self._point = point
+        self._run_id = run_id
+        self._lease = lease
+        self._around = around
+        self._state = around.state
+        self._ids = around.ids
+        self._now = around.clock.now
+        options, text = around.settings.options, around.settings.text
+        fixed = fixed_params(stream.destination.parameters, text)
+        self._reader: Reader[Any, Any] = Reader(stream)
+        self._letters = Letters(
+            stream=stream.name, run_id=run_id, mapping=stream.mapping_digest, redactor=around.settings.redactor
+        )
+        self._adopter = Adopter(stream, around.destination, fixed, put_index=self._put_index, ask_index=self._ask_index)
+        self._writer = Writer(
+            stream,
+            around.destination,
+            fixed,
+            self._adopter,
+            ids=around.ids,
+            note=self._note,
+            owner_of=self._owner_of,
+            judge=self._judge,
+            excerpt=around.settings.redactor.excerpt,
+            workers=options.max_concurrent,
+            batch_size=options.batch_size,
+        )
+        self._step = 0
+        self._pending: Outcomes | None = None
+        """Fates that the next transaction writes."""
+        self._open_intents: list[str] = []
+        """Rows that the group under way has written down."""
+        self._unknown: set[str] = set()
+        self._group_dead = 0
+        self._group_size = 0
+        self._has_dead = False
+        self._uses_index = point.indexed_at is not None
+
+    async def execute(self) -> None:
+        """Carry it out. Raises what ended it early; counts and state are true in any case."""
+        name = self._stream.name
+        self._has_dead = await self._state.call(lambda: self._state.dead_letters.open_count(name)) > 0
+        await self._recover()
+        await self._read_matches()
+        try:
+            await self._read_all()
+        except (NotFound, Rejected, PagingError):
+            if not self.progress.is_resumed or self.counts.fetched:
+                raise
+            self.progress.begin_again()  # the vendor has forgotten the cursor
+            await self._read_all()
+        if self.progress.is_kept and not self.progress.is_complete:
+            self._pending = Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True))
+        await self._flush()
+
+    # --- reading ---
+
+    async def _read_all(self) -> None:
+        pages = Prefetch(source_pages(self._stream, self._request, self.progress, self._around))
+        left = self._request.limit
+        try:
+            while left is None or left > 0:
+                if self._pending is not None and not pages.is_ready:
+                    await self._flush()  # nothing to share a transaction with: fates do not wait
+                if self._around.is_stopping():
+                    raise Stopped("the run was asked to stop; the next one goes on from here")
+                page = await pages.next()
+                if page is None:
+                    return
+                records = list(page.records)
+                while page.next is not None and len(records) < GROUP_RECORDS // 2 and pages.is_ready:
+                    if (more := await pages.next()) is None:
+                        break
+                    records += more.records
+                    page = replace(more, missing=(*page.missing, *more.missing))
+                self.progress.began_at(page.date_s if page.date_s is not None else self._now())
+                if left is not None:
+                    records = records[:left]
+                    left -= len(records)
+                last_start = max(len(records) - 1, 0) // GROUP_RECORDS * GROUP_RECORDS
+                for start in range(0, last_start + 1, GROUP_RECORDS):
+                    is_end = start == last_start
+                    await self._group(records[start : start + GROUP_RECORDS], page if is_end else None)
+        except IntegrationError:
+            await self._flush()  # what was done is recorded, whatever ended it
+            raise
+        finally:
+            await pages.close()
+
+    # --- one group ---
+
+    async def _group(self, raws: Sequence[bytes], page: Page | None) -> None:
+        """Sync some records. `page` is the page that ends with them, None within a page."""
+        self._open_intents = []
+        items, bad = self._reader.read(raws)
+        gone = len(page.missing) if page is not None else 0
+        self.counts.fetched += len(raws) + gone
+        self._group_dead, self._group_size = len(bad), len(raws) + gone
+        if (error := self._judge()) is not None:
+            await self._stop_with_samples(bad[: DEAD_AT_LEAST + 1], error)
+        drop_repeated(items)
+        for item in items:
+            self.progress.see(item.version)
+        requests, renewed = await self._prepare(items)
+        sent, stop = await self._writer.send_all(requests) if requests else ([], None)
+        self._count(items, bad, gone)
+        checkpoint = None
+        if stop is None and page is not None:
+            checkpoint = self.progress.after(page.next, is_last=page.next is None)
+        self._pending = self._outcomes(items, bad, renewed, open_requests(sent, ("unknown",)), checkpoint)
+        if stop is None:
+            self._group_dead = self._group_size = 0
+            stop = self._judge()
+        if stop is not None:
+            await self._flush()
+            raise stop
+
+    async def _prepare(self, items: Sequence[Item]) -> tuple[list[Request], dict[str, Link]]:
+        """One transaction: the fates of the last group, the look-up and the intents of this one."""
+        stream = self._stream
+        look = Look(
+            stream=stream.name,
+            source_ids=[item.source_id for item in items],
+            matches=[item.match for item in items if item.match is not None] if stream.mode != "append" else (),
+            index=self._uses_index,
+        )
+        requests: list[Request] = []
+        renewed: dict[str, Link] = {}
+
+        def plan(found: Found) -> Sequence[IntentRow]:
+            nonlocal requests, renewed
+            renewed = classify(stream, items, found, self._unknown)
+            requests = requests_for(stream, items, self._ids, self._writer.batch_size)
+            return self._written_down(requests)
+
+        if stream.adopt != "lookup" or not self._adopter.can_find:
+            await self._commit(look=look, plan=plan)
+            return requests, renewed
+        found = await self._commit(look=look)
+        renewed = classify(stream, items, found, self._unknown)
+        if (stop := await self._writer.look_up(items)) is not None:
+            raise stop
+        requests = requests_for(stream, items, self._ids, self._writer.batch_size)
+        await self._note(requests)
+        return requests, renewed
+
+    def _outcomes(
+        self,
+        items: Sequence[Item],
+        bad: Iterable[Bad],
+        renewed: dict[str, Link],
+        unknown: Sequence[Request],
+        checkpoint: Checkpoint | None,
+    ) -> Outcomes:
+        now, name = self._now(), self._stream.name
+        outcomes = Outcomes(stream=name, checkpoint=checkpoint)
+        dead: list[Item | Bad] = list(bad)
+        for item in items:
+            fate, destination_id = item.fate, item.destination_id
+            if fate == "dead":
+                dead.append(item)
+                continue
+            if fate == "unchanged" and destination_id is None:
+                if (link := renewed.get(item.source_id)) is None:
+                    continue
+                destination_id = link.destination_id
+            elif fate not in ("created", "updated", "unchanged"):
+                continue
+            outcomes.links.append(
+                NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
+            )
+        if self._has_dead:
+            well = ("created", "updated", "unchanged", "skipped")
+            outcomes.cleared = [item.source_id for item in items if item.fate in well]
+        outcomes.dead = [self._letters.letter(entry, letter_id=self._ids(), now=now) for entry in dead]
+        self._has_dead = self._has_dead or bool(dead)
+        outcomes.finished, self._open_intents = self._open_intents, []
+        if unknown:
+            outcomes.unknown = [self._row(unknown, "unknown")]
+            for request in unknown:
+                self._unknown.update(item.source_id for item in request.items if item.fate == "unknown")
+        return outcomes
+
+    # --- counting ---
+
+    def _count(self, items: Iterable[Item], bad: Sequence[Bad], gone: int) -> None:
+        counts = self.counts
+        for item in items:
+            if (fate := item.fate) is not None:
+                setattr(counts, fate, getattr(counts, fate) + 1)
+                counts.read += 1
+        counts.dead += len(bad)
+        counts.skipped += gone
+        counts.read += len(bad) + gone
+
+    def _judge(self, more: int = 0) -> IntegrationError | None:
+        """Whether so many records are dead that the cause lies elsewhere. `more` died just now."""
+        self._group_dead += more
+        dead = self.counts.dead + self._group_dead
+        read = self.counts.read + self._group_size
+        if dead <= DEAD_AT_LEAST or dead <= self._stream.max_dead_share * read:
+            return None
+        return TooManyDead(dead, read)
+
+    async def _stop_with_samples(self, bad: Sequence[Bad], error: IntegrationError) -> None:
+        """Keep a few of the records as dead letters, so that somebody can see what is wrong; leave the rest unread."""
+        await self._flush()
+        self._count((), bad, 0)
+        self._pending = self._outcomes((), bad, {}, (), None)
+        await self._flush()
+        raise error
+
+    # --- earlier runs ---
+
+    async def _recover(self) -> None:
+        """Find out what became of requests of earlier runs, before anything new is sent."""
+        stream, store = self._stream, self._state.store
+        rows = await self._state.call(lambda: store.take_intents(self._lease, stream.name))
+        if not rows:
+            return
+        opened = [(row, read_back(row)) for row in rows]
+        named = list({item.source_id for _, requests in opened for request in requests for item in request.items})
+        links = await self._state.call(lambda: store.links_of(stream.name, named))
+        found = unresolved(opened, {link.source_id: link for link in links})
+        request = self._request
+        entries = answered(found, not_there=request.not_there, settled=request.settled)
+        recovery = Recovery(stream, self._adopter, ids=self._ids, now=self._now())
+        repeated: list[Request] = []
+        fresh: list[Request] = []
+        for entry in entries:
+            again, anew = await recovery.requests(entry)
+            repeated += again
+            fresh += anew
+        await self._note(fresh)
+        sent, stop = await self._writer.send_all([*repeated, *fresh])
+        items = [item for entry in found for item in entry.items]
+        outcomes = self._outcomes(items, (), {}, (), None)
+        outcomes.finished += [row.id for row in rows]
+        outcomes.unknown = self._still_unknown(entries, sent)
+        given_up = [item for entry in entries if entry.row.attempts == MAX_ATTEMPTS for item in entry.items]
+        outcomes.dead += [
+            self._letters.letter(item, letter_id=self._ids(), now=self._now())
+            for item in given_up
+            if item.fate == "unknown"
+        ]
+        self._unknown = {item.source_id for item in items if item.fate in (None, "unknown")}
+        self.counts.resolved += len(items) - len(self._unknown)
+        self._pending = outcomes
+        await self._flush()
+        if stop is not None:
+            raise stop
+
+    def _still_unknown(self, entries: Sequence[Unresolved], sent: Sequence[Request]) -> list[IntentRow]:
+        """What is open still: under its old row's age and attempts when it was not sent anew."""
+        rows_of = {id(entry.request): entry.row for entry in entries}
+        attempts_of = {id(item): entry.row.attempts for entry in entries for item in entry.items}
+        by_age: dict[tuple[float, int], list[Request]] = {}
+        for request in open_requests([*(entry.request for entry in entries), *sent], (None, "unknown")):
+            row = rows_of.get(id(request))
+            made_at = row.made_at if row is not None else self._now()
+            attempts = max(attempts_of.get(id(item), 0) for item in request.items) + 1
+            by_age.setdefault((made_at, attempts), []).append(request)
+        return [
+            self._row(requests, "unknown", attempts)._replace(made_at=made_at)
+            for (made_at, attempts), requests in by_age.items()
+        ]
+
+    async def _read_matches(self) -> None:
+        """Before the first sync of `adopt: prefetch`: read what the destination has, once."""
+        stream = self._stream
+        if stream.adopt != "prefetch" or stream.destination.list is None or not stream.match:
+            return
+        if self._point.indexed_at is not None and not self._request.resync:
+            return
+        await self._adopter.index()
+        self._pending = Outcomes(stream=stream.name, checkpoint=self.progress.indexed(self._now()))
+        await self._flush()
+
+    # --- the state ---
+
+    async def _commit(
+        self, *, look: Look | None = None, plan: Callable[[Found], Sequence[IntentRow]] | None = None
+    ) -> Found:
+        self._step += 1
+        self.counts.check()
+        work = Commit(
+            run_id=self._run_id,
+            lease=self._lease,
+            step=self._step,
+            counts=self.counts.as_columns(),
+            outcomes=self._pending,
+            look=look,
+            plan=plan,
+        )
+        found = await self._state.call(lambda: self._state.store.commit(work))
+        self._pending = None
+        return found
+
+    async def _flush(self) -> None:
+        if self._pending is not None:
+            await self._commit()
+
+    async def _note(self, requests: Sequence[Request]) -> None:
+        """Write down requests that an answer made necessary, before they are sent."""
+        if requests:
+            await self._commit(plan=lambda _: self._written_down(requests))
+
+    def _written_down(self, requests: Sequence[Request]) -> Sequence[IntentRow]:
+        if not requests:
+            return ()
+        row = self._row(requests, "sending")
+        self._open_intents.append(row.id)
+        return (row,)
+
+    def _row(self, requests: Sequence[Request], state: str, attempts: int = 0) -> IntentRow:
+        name, now = self._stream.name, self._now()
+        return write_down(
+            requests, row_id=self._ids(), stream=name, run_id=self._run_id, now=now, state=state, attempts=attempts
+        )
+
+    async def _owner_of(self, destination_id: str) -> str | None:
+        return await self._state.call(lambda: self._state.store.owner_of(self._stream.name, destination_id))
+
+    async def _put_index(self, entries: list[tuple[str, str]], is_first: bool) -> None:
+        name = self._stream.name
+        await self._state.call(lambda: self._state.store.put_index(self._lease, name, entries, first=is_first))
+        self._uses_index = True
+
+    async def _ask_index(self, match: str) -> tuple[str, bool] | None:
+        look = Look(stream=self._stream.name, source_ids=(), matches=(match,), index=True)
+        found = await self._state.call(lambda: self._state.store.look(look))
+        return found.index.get(match)
+
+
+def source_pages(
+    stream: Stream[Any, Any], request: RunRequest, progress: Pass, around: Surroundings
+) -> AsyncIterator[Page]:
+    """The pages that a run reads."""
+    source = stream.source
+    fixed = fixed_params(source.parameters, around.settings.text)
+    match progress.kind:
+        case "records":
+            return at_hand(request.records, together=GROUP_RECORDS)
+        case "ids":
+            assert source.get is not None
+            together = min(around.settings.options.max_concurrent, GROUP_RECORDS)
+            wanted = list(dict.fromkeys(request.ids))
+            return by_identity(around.source, source.get, source.get_argument, fixed, wanted, together=together)
+        case "full" | "incremental":
+            if progress.since is not None and source.since is not None:
+                fixed[source.since.parameter] = progress.since
+            return listed(around.source, source.list, fixed, progress.cursor)

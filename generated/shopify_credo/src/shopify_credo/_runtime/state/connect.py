@@ -1,0 +1,118 @@
+"""A database URL → a SQLAlchemy engine that keeps its promises, and statements compiled once.
+
+SQLite: write-ahead log, `synchronous=FULL` (a commit survives a power cut), waits instead of failing when locked, and
+transactions that take the write lock at their begin. PostgreSQL: psycopg, a schema of our own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sqlalchemy import URL, ClauseElement, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from .errors import StateError
+
+BUSY_TIMEOUT_MS = 30_000
+READING = "vitesse_reading"
+"""Execution option of a connection: its transactions only read, so they take no write lock."""
+
+
+def connect(url: str, *, name: str) -> tuple[Engine, str | None]:
+    """Make the engine for `url`, and the schema its tables live in (None: the database has none).
+
+    Args:
+        url: `sqlite:///state.db`, `postgresql://user:password@host/database`.
+        name: Of the integration; becomes the schema's name in PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StateError("DATABASE_URL is not a database URL: `sqlite:///state.db`, `postgresql://…`") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed), None
+        case "postgresql" | "postgres":
+            return _postgresql(parsed), re.sub(r"[^a-z0-9_]", "_", name.lower())[:63]
+        case other:
+            raise StateError(f"DATABASE_URL names `{other}`; the state is kept in SQLite or PostgreSQL")
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _: object) -> None:
+        connection.isolation_level = None  # we begin ourselves: the driver would begin late and without the lock
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get(READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    url = url.set(drivername="postgresql+psycopg")
+    if "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": "10"})
+    try:
+        # `format` gives positional parameters, the quicker way through a driver.
+        return create_engine(url, poolclass=NullPool, paramstyle="format")
+    except ModuleNotFoundError as error:
+        raise StateError("DATABASE_URL names PostgreSQL: install the extra `postgres`") from error
+
+
+Row: TypeAlias = "tuple[Any, ...]"
+
+
+class Statement:
+    """A Core statement compiled once; run with tuples in the order of `names`."""
+
+    __slots__ = ("_fill", "names", "sql")
+
+    def __init__(self, clause: ClauseElement, dialect: Dialect, names: Sequence[str]) -> None:
+        compiled = clause.compile(dialect=dialect)
+        assert isinstance(compiled, SQLCompiler)
+        positions = compiled.positiontup
+        assert positions is not None, "the dialect must have positional parameters"
+        self.sql = str(compiled)
+        self.names = tuple(names)
+        fixed = {name: value for name, value in compiled.params.items() if name not in self.names and value is not None}
+        unknown = [name for name in positions if name not in self.names and name not in fixed]
+        assert not unknown, f"no value for {unknown}"
+        same = tuple(positions) == self.names
+        self._fill = (
+            None if same else tuple((self.names.index(n) if n in self.names else -1, fixed.get(n)) for n in positions)
+        )
+
+    def row(self, values: Row) -> Row:
+        """Values in the order of `names` → parameters in the order of the statement."""
+        if self._fill is None:
+            return values
+        return tuple([values[index] if index >= 0 else constant for index, constant in self._fill])
+
+    def run(self, connection: Connection, values: Row) -> Any:
+        """Execute once; returns SQLAlchemy's cursor result."""
+        return connection.exec_driver_sql(self.sql, self.row(values))
+
+    def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Execute for each row with one call of the driver."""
+        if rows:
+            connection.exec_driver_sql(self.sql, list(rows) if self._fill is None else [self.row(row) for row in rows])

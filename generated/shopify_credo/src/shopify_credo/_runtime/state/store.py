@@ -1,0 +1,276 @@
+"""The hot path of a run: one hop and one transaction for a group of records.
+
+Statements are built with SQLAlchemy Core, compiled once and run by the driver with plain tuples: per-row parameter handling
+would cost more than the database does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from .connect import Statement
+from .database import Database
+from .errors import LeaseLost
+from .rows import Checkpoint, Commit, DeadLetter, Found, IndexEntry, IntentRow, Lease, Link, Look, NewLink, Outcomes
+
+COUNTS = (
+    "fetched", "read", "written", "created", "updated", "deleted", "unchanged", "skipped", "dead", "unknown", "held",
+    "resolved",
+)  # fmt: skip
+"""Columns of `runs` that a commit sets."""
+_CHECKPOINT = (
+    "stream", "partition", "cursor", "since", "high", "ceiling", "watermark", "mapping", "crashes", "indexed_at",
+    "run_id", "token", "updated_at",
+)  # fmt: skip
+
+
+class Store:
+    """Links, intents, checkpoints and the commits of runs. Belongs to one thread."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        t = database.tables
+        self._links_of = self._compile(
+            select(t.links.c.source_id, t.links.c.destination_id, t.links.c.hash, t.links.c.version, t.links.c.match)
+            .where(t.links.c.stream == bindparam("stream"), self._is_one_of(t.links.c.source_id)),
+            ("stream", "many"),
+        )  # fmt: skip
+        self._owners_of = self._compile(
+            select(t.links.c.match, t.links.c.source_id).where(
+                t.links.c.stream == bindparam("stream"), self._is_one_of(t.links.c.match)
+            ),
+            ("stream", "many"),
+        )
+        self._index_of = self._compile(
+            select(
+                t.destination_index.c.match, t.destination_index.c.destination_id, t.destination_index.c.several
+            ).where(t.destination_index.c.stream == bindparam("stream"), self._is_one_of(t.destination_index.c.match)),
+            ("stream", "many"),
+        )
+        self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"))
+        self._put_checkpoint = self._upsert(t.checkpoints, _CHECKPOINT, ("stream", "partition"))
+        self._put_intent = self._compile(t.intents.insert(), IntentRow._fields)
+        self._end_intents = self._compile(delete(t.intents).where(self._is_one_of(t.intents.c.id)), ("many",))
+        self._put_dead = self._dead_statement(t.dead_letters)
+        self._clear_dead = self._compile(
+            delete(t.dead_letters).where(
+                t.dead_letters.c.stream == bindparam("of"), self._is_one_of(t.dead_letters.c.source_id)
+            ),
+            ("of", "many"),
+        )
+        self._count = self._compile(
+            update(t.runs)
+            .where(t.runs.c.id == bindparam("run"))
+            .values(step=bindparam("step"), **{name: bindparam(name) for name in COUNTS}),
+            ("step", *COUNTS, "run"),
+        )
+        self._fence = self._fence_statement(t.leases)
+
+    def commit(self, work: Commit) -> Found:
+        """Write a group's outcomes; look up and write down the intents of the next, all in one transaction.
+
+        Raises:
+            LeaseLost: another holder took over; nothing of this commit was written.
+        """
+        runs = self.database.tables.runs
+
+        def transact(connection: Connection) -> Found:
+            self._hold(connection, work.lease)
+            if work.outcomes is not None:
+                self._write(connection, work, work.outcomes)
+            found = self._find(connection, work.look) if work.look is not None else Found()
+            intents = work.plan(found) if work.plan is not None else ()
+            self._put_intent.run_many(connection, intents)
+            self._count.run(connection, (work.step, *[work.counts.get(name, 0) for name in COUNTS], work.run_id))
+            return Found(links=found.links, owners=found.owners, index=found.index, intents=intents)
+
+        def is_done(connection: Connection) -> bool:
+            return connection.execute(select(runs.c.step).where(runs.c.id == work.run_id)).scalar() == work.step
+
+        return self.database.write(transact, is_done=is_done)
+
+    def look(self, look: Look) -> Found:
+        """Look up links without writing anything (dry runs)."""
+        return self.database.read(lambda connection: self._find(connection, look))
+
+    def checkpoint(self, stream: str) -> Checkpoint:
+        """How far the stream has come; an empty checkpoint when it never ran."""
+        table = self.database.tables.checkpoints
+        query = select(table).where(table.c.stream == stream, table.c.partition == "")
+        row = self.database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        if row is None:
+            return Checkpoint(stream=stream)
+        return Checkpoint(**{name: row[name] for name in Checkpoint.__dataclass_fields__})
+
+    def has_links(self, stream: str) -> bool:
+        """Whether anything was written for the stream yet."""
+        links = self.database.tables.links
+        query = select(literal(1)).select_from(links).where(links.c.stream == stream).limit(1)
+        return self.database.read(lambda connection: connection.execute(query).scalar()) is not None
+
+    def links_of(self, stream: str, source_ids: Sequence[str]) -> list[Link]:
+        """The links of some source records."""
+        look = Look(stream=stream, source_ids=source_ids)
+        return list(self.look(look).links.values())
+
+    def owner_of(self, stream: str, destination_id: str) -> str | None:
+        """The source record that a destination record is linked to."""
+        links = self.database.tables.links
+        query = select(links.c.source_id).where(links.c.stream == stream, links.c.destination_id == destination_id)
+        return self.database.read(lambda connection: connection.execute(query.limit(1)).scalar())
+
+    def intents(self, stream: str) -> list[IntentRow]:
+        """Requests of earlier runs whose outcome is not known, oldest first."""
+        return self.database.read(lambda connection: self._intents(connection, stream))
+
+    def take_intents(self, lease: Lease, stream: str) -> list[IntentRow]:
+        """As `intents`, for the run that is to find out their outcomes; counts the attempt before it is made."""
+        table = self.database.tables.intents
+
+        def transact(connection: Connection) -> list[IntentRow]:
+            rows = self._intents(connection, stream)
+            if rows:
+                self._hold(connection, lease)
+                connection.execute(update(table).where(table.c.stream == stream).values(attempts=table.c.attempts + 1))
+            return rows
+
+        return self.database.write(transact)
+
+    def _intents(self, connection: Connection, stream: str) -> list[IntentRow]:
+        table = self.database.tables.intents
+        query = select(*[table.c[name] for name in IntentRow._fields]).where(table.c.stream == stream)
+        return [IntentRow(*row) for row in connection.execute(query.order_by(table.c.made_at, table.c.id)).all()]
+
+    def put_index(self, lease: Lease, stream: str, entries: Iterable[tuple[str, str]], *, first: bool) -> None:
+        """Remember destination records by match digest; one that several records have is marked.
+
+        Args:
+            lease: Proves that this run may write.
+            entries: (match digest, destination identity).
+            first: Forget what was remembered before.
+        """
+        table = self.database.tables.destination_index
+        insert = _insert(self.database.is_postgresql, table)
+        put = insert.on_conflict_do_update(
+            index_elements=["stream", "match"],
+            set_={
+                "several": case((table.c.destination_id == insert.excluded.destination_id, table.c.several), else_=True)
+            },
+        )
+        rows = [
+            {"stream": stream, "match": match, "destination_id": identity, "several": False}
+            for match, identity in entries
+        ]
+
+        def transact(connection: Connection) -> None:
+            self._hold(connection, lease)
+            if first:
+                connection.execute(delete(table).where(table.c.stream == stream))
+            if rows:
+                connection.execute(put, rows)
+
+        self.database.write(transact)
+
+    # --- inside a transaction ---
+
+    def _hold(self, connection: Connection, lease: Lease) -> None:
+        until = lease.ttl_s if self.database.is_postgresql else self.database.now() + lease.ttl_s
+        if self._fence.run(connection, (until, lease.name, lease.token)).rowcount != 1:
+            raise LeaseLost(lease.name)
+
+    def _write(self, connection: Connection, work: Commit, outcomes: Outcomes) -> None:
+        self._put_dead.run_many(connection, outcomes.dead)
+        self._put_link.run_many(connection, outcomes.links)
+        if outcomes.cleared:
+            self._clear_dead.run(connection, (outcomes.stream, self._many(outcomes.cleared)))
+        if outcomes.finished:
+            self._end_intents.run(connection, (self._many(outcomes.finished),))
+        self._put_intent.run_many(connection, outcomes.unknown)
+        if (point := outcomes.checkpoint) is not None:
+            values = [getattr(point, name) for name in _CHECKPOINT[2:10]]
+            row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
+            self._put_checkpoint.run(connection, row)
+
+    def _find(self, connection: Connection, look: Look) -> Found:
+        rows = self._links_of.run(connection, (look.stream, self._many(look.source_ids))).all()
+        links = {row[0]: Link(*row) for row in rows}
+        if not look.matches:
+            return Found(links=links)
+        matches = self._many(look.matches)
+        owners = dict(self._owners_of.run(connection, (look.stream, matches)).all())
+        index: dict[str, IndexEntry] = {}
+        if look.index:
+            entries = self._index_of.run(connection, (look.stream, matches)).all()
+            index = {row[0]: IndexEntry(row[1], bool(row[2])) for row in entries}
+        return Found(links=links, owners=owners, index=index)
+
+    # --- statements ---
+
+    def _compile(self, clause: ClauseElement, names: Sequence[str]) -> Statement:
+        return Statement(clause, self.database.dialect, names)
+
+    def _many(self, values: Sequence[str]) -> object:
+        """A list as one parameter: an array for PostgreSQL, a JSON text for SQLite."""
+        return list(values) if self.database.is_postgresql else msgspec.json.encode(values).decode()
+
+    def _is_one_of(self, column: Column[Any]) -> ColumnElement[bool]:
+        if self.database.is_postgresql:
+            return column == any_(bindparam("many", type_=ARRAY(Text)))
+        return column.in_(select(func.json_each(bindparam("many")).table_valued("value").c.value))
+
+    def _upsert(self, table: Table, names: Sequence[str], key: Sequence[str]) -> Statement:
+        insert = _insert(self.database.is_postgresql, table).values({name: bindparam(name) for name in names})
+        fresh = {name: insert.excluded[name] for name in names if name not in key}
+        return self._compile(insert.on_conflict_do_update(index_elements=list(key), set_=fresh), names)
+
+    def _dead_statement(self, table: Table) -> Statement:
+        names = DeadLetter._fields
+        insert = _insert(self.database.is_postgresql, table).values(
+            {n: bindparam(n) for n in names} | {"state": "open"}
+        )
+        again = insert.on_conflict_do_update(
+            index_elements=["stream", "source_id"],
+            set_={
+                name: insert.excluded[name]
+                for name in names
+                if name not in ("id", "stream", "source_id", "first_at", "attempts")
+            }
+            | {
+                "attempts": table.c.attempts + 1,
+                # What a person discarded stays discarded until the record changes.
+                "state": case((table.c.version == insert.excluded.version, table.c.state), else_="open"),
+            },
+        )
+        return self._compile(again, names)
+
+    def _fence_statement(self, table: Table) -> Statement:
+        until: ColumnElement[Any] = bindparam("until")
+        if self.database.is_postgresql:
+            until = func.extract("epoch", func.clock_timestamp()) + bindparam("until")
+        held = (table.c.name == bindparam("lease"), table.c.token == bindparam("held"))
+        return self._compile(update(table).where(*held).values(expires_at=until), ("until", "lease", "held"))
+
+
+def _insert(is_postgresql: bool, table: Table) -> Any:
+    return postgresql.insert(table) if is_postgresql else sqlite.insert(table)

@@ -1,0 +1,351 @@
+"""What derived code declares and the engine carries out: the contract between a generated package and its runtime.
+
+Derived modules build these values once, at import; they hold no state and reach nothing. `CONTRACT` is the number of this
+contract: derived code states the one it was written for, and a runtime that has another refuses to start.
+
+Paths into JSON are tuples of keys (`str`) and list positions (`int`, -1 is the last): `("data", -1, "id")`. The empty path
+is the whole value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from .records import Record
+
+CONTRACT = 1
+
+Path: TypeAlias = tuple[str | int, ...]
+Json: TypeAlias = Any
+"""A value as JSON has it; integers keep their digits, other numbers are `Decimal`."""
+
+S = TypeVar("S", bound=Record)
+D = TypeVar("D", bound=Record)
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """A value read from the environment when the package starts: `NAME`, or the file that `NAME_FILE` names."""
+
+    name: str
+    secret: bool = False
+    default: str | None = None
+
+
+Setting: TypeAlias = "str | Env"
+
+
+# --- an API -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A credential sent as it is under one name. `prefix` stands before it (`Token `)."""
+
+    value: Setting
+    name: str
+    location: Literal["header", "query", "cookie"] = "header"
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basic:
+    """RFC 7617."""
+
+    username: Setting
+    password: Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """RFC 6750 with a token that is given, not fetched."""
+
+    token: Setting
+
+
+Auth: TypeAlias = "ApiKey | Basic | Bearer | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """`per_s` requests a second, paced, with bursts of `burst`. Headers are read when they are declared."""
+
+    per_s: float
+    burst: int = 1
+    used_header: str | None = None
+    """`used/bucket`, such as `32/40`."""
+    remaining_header: str | None = None
+    reset_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One system: where it is, how to sign in, how fast it may be asked."""
+
+    name: str
+    title: str
+    base_url: Setting
+    """With `{name}` for each of `variables`."""
+    variables: tuple[tuple[str, Setting], ...] = ()
+    auth: Auth = None
+    rate_limit: RateLimit | None = None
+    headers: tuple[tuple[str, Setting], ...] = ()
+    """Sent with every request (`Accept`, a dated version header)."""
+    retry_statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
+    url_env: str | None = None
+    """An environment variable that replaces `base_url` whole (tests, proxies, sandboxes)."""
+
+
+# --- operations -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter by its wire name. `argument` is the name it has in Python."""
+
+    argument: str
+    name: str
+    location: Literal["path", "query", "header", "cookie"]
+    style: Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"] = "form"
+    explode: bool = True
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How the next page is asked for. Which members matter depends on `style`:
+
+    none      one page
+    link      `Link` header, rel="next"; followed only on the API's own origin
+    cursor    parameter `cursor` takes the value at `next`, as long as there is one and `has_more` (if set) is true
+    page      parameter `page` counts from `first_page`; ends at a page shorter than the limit or empty
+    offset    parameter `offset` counts records; ends alike
+    next_url  the URL at `next`, followed only on the API's own origin
+    since_id  parameter `cursor` takes the identity of the page's last record
+    """
+
+    style: Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"] = "none"
+    limit: str | None = None
+    """Wire name of the page size parameter."""
+    max: int | None = None
+    """Page size to ask for, in records."""
+    cursor: str | None = None
+    page: str | None = None
+    first_page: int = 1
+    offset: str | None = None
+    next: Path | None = None
+    has_more: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """Beside a 2xx status: the value at `path` must equal `equals` (`{"ok": true}`)."""
+
+    path: Path
+    equals: str | int | bool | None = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method + path with all that is needed to send it and to read its reply."""
+
+    id: str
+    """As published: `GET /customers.json`."""
+    api: str
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...] = ()
+    body: Literal["json", "form", "multipart"] | None = None
+    media_type: str = "application/json"
+    records: Path | None = None
+    """Where the list is in a list reply; None when the operation lists nothing."""
+    record: Path = ()
+    """Where the one record is in a single reply."""
+    paging: Paging = Paging()
+    success: Success | None = None
+    idempotency_header: str | None = None
+    headers: tuple[tuple[str, Setting], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """A parameter of a stream that never changes (`realm-id`), by wire name."""
+
+    name: str
+    value: Setting
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """The list operation's filter on `version`: only records changed at or after it."""
+
+    parameter: str
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Generic[S]):
+    """Where a stream's records come from. The callables read one decoded record."""
+
+    list: Operation
+    record: type[S]
+    identity: Callable[[S], str]
+    """Names the record in its system, as text."""
+    get: Operation | None = None
+    get_argument: str = "id"
+    """Wire name of the path parameter that takes the identity."""
+    version: Callable[[S], str | None] | None = None
+    """Orders a record's states (`updated_at`); text, compared as a time when it reads as one, else as text or a number."""
+    since: Since | None = None
+    sorted_by_version: bool = False
+    """True lets the watermark advance page by page."""
+    parameters: tuple[Fixed, ...] = ()
+    exact_numbers: bool = False
+    """True when a rule reads a decimal from a JSON number: then records are decoded with `Decimal`, at some cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """Look up one destination record by match value: parameter wire name for each match field."""
+
+    operation: Operation
+    parameters: tuple[tuple[str, str], ...]
+    """(destination match field as dotted text, parameter wire name), in match order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Write many records with one request, and where each record's fate stands in the reply."""
+
+    operation: Operation
+    items: Path
+    max: int = 100
+    results: Path | None = None
+    """None: a 2xx means all were written; identities are then unknown and found by `match`."""
+    index: Path | None = None
+    """Position of the item in the request; None when results stand in request order."""
+    status: Path | None = None
+    ok: tuple[str | int | bool, ...] = (200, 201, 204)
+    identity: Path | None = None
+    error: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match(Generic[S]):
+    """One field that tells which destination record is the same thing as a source record."""
+
+    source: Callable[[S], str | None]
+    destination: Path
+    """Path in a destination record; in a written body it stands below `Destination.envelope`."""
+    compare: tuple[Literal["trim", "lower", "casefold", "nfc", "digits"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination(Generic[D]):
+    """Where a stream's records go."""
+
+    body: type[D]
+    create: Operation
+    update: Operation | None = None
+    update_argument: str = "id"
+    """Wire name of the path parameter that takes the destination identity."""
+    update_is: Literal["replace", "merge"] = "merge"
+    get: Operation | None = None
+    """Reads one record before a replacing update; None: `list` or `find` must give it."""
+    get_argument: str = "id"
+    list: Operation | None = None
+    """Lists all records (for `adopt="prefetch"` and `verify`)."""
+    delete: Operation | None = None
+    find: Find | None = None
+    batch: Batch | None = None
+    identity: Path = ("id",)
+    """In a destination record (after `Operation.record`)."""
+    envelope: Path = ()
+    """Where the record stands in a written body: `("contact",)` for `{"contact": {…}}`; `Operation.record` is the same for replies."""
+    never_sent: tuple[Path, ...] = ()
+    """Fields taken out of a record that is laid under a replacing update: the server's own, and what the body does not take."""
+    parameters: tuple[Fixed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream(Generic[S, D]):
+    """Records of one source operation that go to one destination resource."""
+
+    name: str
+    source: Source[S]
+    destination: Destination[D]
+    map: Callable[[S], D]
+    """Raises `MappingError` for a record that cannot be mapped: it becomes a dead letter."""
+    mode: Literal["upsert", "append"] = "upsert"
+    match: tuple[Match[S], ...] = ()
+    adopt: Literal["never", "on_conflict", "prefetch", "lookup"] = "on_conflict"
+    duplicates: Literal["dead", "first"] = "dead"
+    conflicts: Literal[
+        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+    ] = "source_priority"
+    schedule: str | None = None
+    overlap_s: int = 60
+    max_dead_share: float = 0.1
+    """More dead letters than this share of a run's records (and more than ten) stop the run."""
+    mapping_digest: str = ""
+    """Of the rules; state that was written under another one is not mixed with it."""
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureScheme:
+    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+
+    header: str
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    content: str = "{body}"
+    id_header: str | None = None
+    """Unique per delivery; the inbox's key."""
+    timestamp_header: str | None = None
+    tolerance_s: int | None = None
+    separator: str | None = None
+    """Between several signatures in one header."""
+    secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """One source of deliveries: `POST /webhooks/{topic}` for each of `topics`, each handled by syncing one record."""
+
+    topics: tuple[str, ...]
+    scheme: SignatureScheme
+    secret: Setting
+    stream: str
+    record: Path = ()
+    """Where the changed record is in the body."""
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """Everything a package declares; `app.py` builds one and the CLI, the server and the tests carry it out."""
+
+    name: str
+    version: str
+    contract: int
+    source: Api
+    destination: Api
+    streams: tuple[Stream[Any, Any], ...]
+    webhooks: tuple[Webhook, ...] = ()
+    settings: tuple[Env, ...] = ()
+    """Every environment variable that the declarations name, for `doctor` and the documentation."""
+    deleted_topics: tuple[str, ...] = field(default=())

@@ -1,0 +1,269 @@
+"""Arguments → what stands on the wire: paths, queries, headers, cookies and bodies, byte for byte under the vendor's names.
+
+Parameter styles are those of OpenAPI; nested objects in forms are spelled with brackets (`a[b]=`, `a[0][b]=`). `MISSING` is
+left out everywhere; null is `null` in JSON and an empty value elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from .declare import Operation, Parameter
+from .errors import RequestRefused
+from .records import MISSING, Record
+
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+FORM = "application/x-www-form-urlencoded"
+
+
+def escape(text: str) -> str:
+    """Percent-encode everything but RFC 3986's unreserved characters."""
+    try:
+        return quote(text, safe="-._~")
+    except UnicodeEncodeError:
+        raise RequestRefused("a value holds half of a surrogate pair, which has no UTF-8 form") from None
+
+
+def scalar(value: object) -> str:
+    """One value as text outside JSON: `true`, `1.10`, `2024-05-01T10:00:00Z`; null is empty."""
+    match value:
+        case str():
+            return value.value if isinstance(value, Enum) else value
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Enum():
+            return scalar(value.value)
+        case Decimal():
+            if not value.is_finite():
+                raise RequestRefused("a number that is not finite cannot be sent")
+            return format(value, "f")
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise RequestRefused("a number that is not finite cannot be sent")
+            return repr(value)
+        case datetime():
+            text = value.isoformat()
+            return text.removesuffix("+00:00") + "Z" if value.tzinfo is not None and text.endswith("+00:00") else text
+        case date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.decode("utf-8", "strict")
+        case _:
+            return str(value)
+
+
+def plain(value: object) -> Any:
+    """A value with records turned into dicts under wire names and `MISSING` members left out."""
+    if isinstance(value, Record):
+        return value.model_dump(mode="python", by_alias=True)
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items() if each is not MISSING}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value if each is not MISSING]
+    return value
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _other(value: object) -> object:
+    if isinstance(value, Record):
+        return value.model_dump(mode="python", by_alias=True)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_json = msgspec.json.Encoder(enc_hook=_other, decimal_format="number").encode
+_sorted_json = msgspec.json.Encoder(enc_hook=_other, decimal_format="number", order="sorted").encode
+_canonical = msgspec.json.Encoder(enc_hook=_other, decimal_format="string", order="sorted").encode
+
+
+def encode_json(value: object, *, sort_keys: bool = False) -> bytes:
+    """JSON with decimals as numbers, digit by digit."""
+    try:
+        return (_sorted_json if sort_keys else _json)(plain(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestRefused(f"a body cannot be written as JSON: {_reason(error)}") from None
+
+
+def canonical_json(value: object) -> bytes:
+    """The form that is hashed: sorted keys, missing left out, null kept, decimals as text."""
+    try:
+        return _canonical(plain(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestRefused(f"a body cannot be written as JSON: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def form_pairs(value: object) -> list[tuple[str, str]]:
+    """An object as the pairs of a form; nested members by brackets. Empty lists and objects are an empty value."""
+    data = plain(value)
+    if not isinstance(data, dict):
+        raise RequestRefused("a form body must be an object")
+    return [pair for name, each in data.items() for pair in _brackets(name, each)]
+
+
+def _brackets(name: str, value: object) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict() if value:
+            for key, each in value.items():
+                yield from _brackets(f"{name}[{key}]", each)
+        case list() | tuple() if value:
+            for index, each in enumerate(value):
+                yield from _brackets(f"{name}[{index}]", each)
+        case dict() | list() | tuple():
+            yield name, ""
+        case _:
+            yield name, scalar(value)
+
+
+def encode_form(value: object) -> bytes:
+    """`application/x-www-form-urlencoded`."""
+    return "&".join(f"{escape(name)}={escape(text)}" for name, text in form_pairs(value)).encode("ascii")
+
+
+def encode_multipart(value: object) -> tuple[bytes, str]:
+    """`multipart/form-data` of an object: text members as fields, bytes as files. Returns the body and its media type.
+
+    The boundary is a digest of the content, so that a retry sends the same bytes.
+    """
+    data = plain(value)
+    if not isinstance(data, dict):
+        raise RequestRefused("a multipart body must be an object")
+    parts: list[tuple[bytes, bytes]] = []
+    for name, each in data.items():
+        if isinstance(each, bytes | bytearray):
+            head = f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(name)}"\r\n'
+            parts.append((head.encode() + b"Content-Type: application/octet-stream\r\n\r\n", bytes(each)))
+            continue
+        for key, text in _brackets(name, each):
+            head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n'
+            parts.append((head.encode(), text.encode()))
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(b"%d:%d:%b%b" % (len(part[0]), len(part[1]), *part))
+    boundary = digest.hexdigest()[:40]
+    line = boundary.encode()
+    body = b"".join(b"--%b\r\n%b%b\r\n" % (line, head, content) for head, content in parts)
+    return body + b"--%b--\r\n" % line, f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
+def encode_body(operation: Operation, body: object) -> tuple[bytes, str]:
+    """A body in the operation's encoding → bytes and media type. Bytes go as they are."""
+    media = operation.media_type
+    match operation.body:
+        case "form":
+            media = FORM if media == "application/json" else media
+            return (bytes(body) if isinstance(body, bytes | bytearray) else encode_form(body)), media
+        case "multipart":
+            return encode_multipart(body)
+        case _:
+            return (bytes(body) if isinstance(body, bytes | bytearray) else encode_json(body)), media
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+def query_pairs(parameter: Parameter, value: object) -> list[str]:
+    """One query parameter as encoded `name=value` pairs."""
+    name, data = escape(parameter.name), plain(value)
+    if isinstance(data, dict):
+        if parameter.style == "deepObject":
+            return [f"{escape(key)}={escape(text)}" for key, text in _brackets(parameter.name, data)]
+        if parameter.explode:
+            return [f"{escape(key)}={escape(scalar(each))}" for key, each in data.items()]
+        return [f"{name}={_joined(_flat(data), parameter.style)}"]
+    if isinstance(data, list):
+        if parameter.style == "deepObject":
+            return [f"{escape(key)}={escape(text)}" for key, text in _brackets(parameter.name, data)]
+        if parameter.explode:
+            return [f"{name}={escape(scalar(each))}" for each in data]
+        return [f"{name}={_joined(data, parameter.style)}"]
+    return [f"{name}={escape(scalar(data))}"]
+
+
+def _joined(values: Iterable[object], style: str) -> str:
+    mark = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}.get(style, ",")
+    return mark.join(escape(scalar(each)) for each in values)
+
+
+def _flat(data: Mapping[str, object]) -> list[object]:
+    return [each for pair in data.items() for each in pair]
+
+
+def _simple(value: object, explode: bool, encode: Callable[[str], str]) -> str:
+    data = plain(value)
+    if isinstance(data, dict):
+        if explode:
+            return ",".join(f"{encode(str(key))}={encode(scalar(each))}" for key, each in data.items())
+        return ",".join(encode(scalar(each)) for each in _flat(data))
+    if isinstance(data, list):
+        return ",".join(encode(scalar(each)) for each in data)
+    return encode(scalar(data))
+
+
+def path_text(name: str, value: object, *, explode: bool = False) -> str:
+    """One path parameter, percent-encoded. Identities are opaque: no value may climb out of its segment or empty it."""
+    text = _simple(value, explode, escape)
+    if text in ("", ".", ".."):
+        raise RequestRefused(f"path parameter `{name}` is {'empty' if not text else 'a dot segment'}")
+    return text
+
+
+def header_text(name: str, value: object, *, explode: bool = False) -> str:
+    """One header's value. Line breaks and control characters are refused, not escaped."""
+    text = _simple(value, explode, str).strip(" \t")
+    if not _HEADER_VALUE.fullmatch(text):
+        raise RequestRefused(f"header `{name}` holds a line break or another control character")
+    return text
+
+
+def header_name(name: str) -> str:
+    """A header's name as it is, when it is one."""
+    if not _TOKEN.fullmatch(name):
+        raise RequestRefused(f"`{name[:50]!a}` is not a header name")
+    return name
+
+
+def cookie_pair(name: str, value: object) -> str:
+    """`name=value` for the Cookie header."""
+    if not _TOKEN.fullmatch(name):
+        raise RequestRefused(f"`{name[:50]!a}` is not a cookie name")
+    return f"{name}={_simple(value, False, escape)}"
+
+
+def since_text(moment: datetime, format: str) -> str:
+    """A moment as a list's updated-since filter wants it."""
+    moment = moment.astimezone(UTC)
+    match format:
+        case "unix_s":
+            return str(int(moment.timestamp()))
+        case "unix_ms":
+            return str(int(moment.timestamp() * 1000))
+        case "date":
+            return moment.date().isoformat()
+        case _:
+            return scalar(moment.replace(microsecond=0))

@@ -1,0 +1,159 @@
+"""Raw records → items: decoded, mapped, hashed, ready to be compared with what was written before.
+
+Each record is decoded by itself: a bad one becomes a dead letter and spoils nothing around it, and its dead letter has the
+bytes that came. Neither reasons nor logs hold values of the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+from pydantic import ValidationError
+
+from ..declare import Stream
+from ..hashing import BodyCodec, decode_exact
+from ..matching import match_digest
+from ..records import Record
+from ..values import MappingError
+
+S = TypeVar("S", bound=Record)
+D = TypeVar("D", bound=Record)
+
+
+class Item:
+    """One source record on its way."""
+
+    __slots__ = (
+        "body", "destination_id", "fate", "hash", "is_create", "match", "match_values", "may_be_ours", "raw", "source_id",
+        "version", "why",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        source_id: str,
+        version: str | None,
+        body: bytes,
+        hash: bytes,
+        match: str | None,
+        match_values: tuple[str | None, ...],
+        raw: bytes = b"",
+    ) -> None:
+        self.source_id = source_id
+        self.version = version
+        self.body = body
+        self.hash = hash
+        self.match = match
+        self.match_values = match_values
+        self.raw = raw
+        self.destination_id: str | None = None
+        self.is_create = True
+        self.may_be_ours = False
+        """What was found in the destination may be what a lost answer was about."""
+        self.fate: str | None = None
+        """created, updated, deleted, unchanged, skipped, dead, unknown, held; None while it is open."""
+        self.why = Why("", "", "")
+
+
+class Why:
+    """Why a record is dead, unknown or skipped: the stage, the class of the failure, a sentence without values."""
+
+    __slots__ = ("failure", "reason", "stage")
+
+    def __init__(self, stage: str, failure: str, reason: str) -> None:
+        self.stage = stage
+        self.failure = failure
+        self.reason = reason
+
+
+class Bad:
+    """A record that could not be made an item."""
+
+    __slots__ = ("raw", "source_id", "version", "why")
+
+    def __init__(self, raw: bytes, source_id: str | None, version: str | None, why: Why) -> None:
+        self.raw = raw
+        self.source_id = source_id
+        self.version = version
+        self.why = why
+
+
+class Reader(Generic[S, D]):
+    """Makes items of one stream."""
+
+    def __init__(self, stream: Stream[S, D]) -> None:
+        self._stream = stream
+        self._decode = self._exact if stream.source.exact_numbers else self._quick
+        self._validate_json: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_json
+        self._validate: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_python
+        self._encode = BodyCodec(stream.destination.body).encode
+        self._match_of = tuple(match.source for match in stream.match)
+        self._steps = tuple(match.compare for match in stream.match)
+
+    def read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad]]:
+        """Items in the order of the page, and the records that are none."""
+        items: list[Item] = []
+        bad: list[Bad] = []
+        stream, source = self._stream, self._stream.source
+        version_of = source.version
+        for raw in raws:
+            identity: str | None = None
+            version: str | None = None
+            stage = "decode"
+            try:
+                record = self._decode(raw)
+                stage = "map"
+                identity = source.identity(record)
+                version = version_of(record) if version_of is not None else None
+                body = self._encode(stream.map(record))
+                values = tuple([read(record) for read in self._match_of])
+                digest = match_digest(values, self._steps) if values else None
+            except Exception as error:
+                bad.append(Bad(raw, identity, version, Why(stage, "permanent_record", reason_of(error))))
+                continue
+            items.append(
+                Item(
+                    source_id=identity,
+                    version=version,
+                    body=body.data,
+                    hash=body.hash,
+                    match=digest.hex() if digest is not None else None,
+                    match_values=values,
+                    raw=raw,
+                )
+            )
+        return items, bad
+
+    def identity_of(self, raw: bytes) -> str:
+        """The identity of one raw record. Raises what decoding raises."""
+        return self._stream.source.identity(self._decode(raw))
+
+    def _quick(self, raw: bytes) -> S:
+        return self._validate_json(raw, by_alias=True, by_name=False)
+
+    def _exact(self, raw: bytes) -> S:
+        return self._validate(decode_exact(raw), by_alias=True, by_name=False)
+
+
+def reason_of(error: Exception) -> str:
+    """A sentence about an error that holds no value of the record."""
+    match error:
+        case ValidationError():
+            places = [
+                f"`{'.'.join(map(str, each['loc'])) or 'the record'}`: {_plain(each['type'])}"
+                for each in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+            more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+            return "; ".join(places[:3]) + more
+        case MappingError():
+            return str(error)
+        case msgspec.MsgspecError():
+            return "not JSON"
+        case _:
+            return f"{type(error).__name__} while mapping"
+
+
+def _plain(kind: str) -> str:
+    return kind.replace("_", " ")

@@ -1,0 +1,45 @@
+"""Reading and laying values at paths of JSON values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..declare import Path
+
+
+def at(value: Any, path: Path) -> Any:
+    """The value at `path`, or None when a part of it is not there."""
+    for step in path:
+        if isinstance(step, str):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(step)
+        elif not isinstance(value, list) or not -len(value) <= step < len(value):
+            return None
+        else:
+            value = value[step]
+    return value
+
+
+def wrapped(path: Path, value: object) -> object:
+    """The smallest JSON value that holds `value` at `path`."""
+    for step in reversed(path):
+        value = {step: value} if isinstance(step, str) else [value]
+    return value
+
+
+def without(value: dict[str, Any], path: Path) -> None:
+    """Take out what is at `path`, where it is there."""
+    *parents, last = path
+    holder = at(value, tuple(parents))
+    if isinstance(holder, dict) and isinstance(last, str):
+        holder.pop(last, None)
+
+
+def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`: objects are merged, everything else (lists too) is replaced; null replaces as well."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = overlaid(under, value) if isinstance(value, dict) and isinstance(under, dict) else value
+    return merged

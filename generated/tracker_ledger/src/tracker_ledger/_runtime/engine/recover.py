@@ -1,0 +1,130 @@
+"""Requests of earlier runs whose outcome nobody knows → found out, before anything new is sent.
+
+a create under an idempotency key the vendor still remembers   the same bytes again, under the same key
+a create without one, of a record that can be looked up        adopted when it is there, sent anew when it is not
+an update                                                      made again: doing it twice is doing it once
+anything in append mode, and what cannot be looked up          stays unknown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..declare import Stream
+from ..state.rows import IntentRow, Link
+from .adopt import Adopter
+from .classify import SEVERAL_MATCHES
+from .items import Item, Why
+from .requests import Request
+
+KEY_REMEMBERED_S = 20 * 3600.0
+"""Vendors keep idempotency keys for a day; a key that is older proves nothing."""
+MAX_ATTEMPTS = 5
+"""Attempts to find out one outcome before a person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """One request of an earlier run."""
+
+    row: IntentRow
+    request: Request
+    items: Sequence[Item]
+    """Those of its items that are open."""
+
+
+def unresolved(rows: Sequence[tuple[IntentRow, Sequence[Request]]], links: Mapping[str, Link]) -> list[Unresolved]:
+    """What is open: each record with the last request it was part of, unless its link says that it was written."""
+    seen: set[str] = set()
+    found: list[Unresolved] = []
+    for row, requests in reversed(rows):
+        for request in reversed(requests):
+            items = []
+            for item in request.items:
+                link = links.get(item.source_id)
+                if item.source_id in seen or (link is not None and link.hash == item.hash):
+                    item.fate = "skipped"  # settled, or part of a later request
+                else:
+                    items.append(item)
+                seen.add(item.source_id)
+            if items:
+                found.append(Unresolved(row, request, items))
+    return found[::-1]
+
+
+class Recovery:
+    """Decides, for each open request, what is sent to find out."""
+
+    def __init__(self, stream: Stream[Any, Any], adopter: Adopter, *, ids: Callable[[], str], now: float) -> None:
+        self._stream = stream
+        self._adopter = adopter
+        self._ids = ids
+        self._now = now
+
+    def has_key(self, entry: Unresolved) -> bool:
+        """Whether the vendor would answer a repetition as it answered the first time."""
+        destination = self._stream.destination
+        operation = destination.create
+        if entry.request.kind == "batch":
+            assert destination.batch is not None
+            operation = destination.batch.operation
+        return operation.idempotency_header is not None and self._now - entry.row.made_at < KEY_REMEMBERED_S
+
+    async def requests(self, entry: Unresolved) -> tuple[list[Request], list[Request]]:
+        """What to send for one open request: as it is (written down already), and anew (to be written down first).
+
+        Items that get a fate here need no request.
+        """
+        if self._stream.mode == "append":
+            _leave_unknown(entry.items)
+            return [], []
+        if entry.row.attempts >= MAX_ATTEMPTS:
+            _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
+            return [], []
+        if entry.request.kind == "update":
+            return [], [Request(self._ids(), "update", [item]) for item in entry.items]
+        if self.has_key(entry):
+            return [entry.request], []
+        if not self._adopter.can_find:
+            _leave_unknown(entry.items)
+            return [], []
+        fresh = []
+        for item in entry.items:
+            found = await self._adopter.find(item)
+            if item.match is None:
+                _leave_unknown([item])
+            elif not found:
+                item.is_create = True
+                fresh.append(Request(self._ids(), "create", [item]))
+            elif len(found) > 1 and self._stream.duplicates == "dead":
+                item.fate, item.why = "dead", Why("resolve", "permanent_record", SEVERAL_MATCHES)
+            elif self._stream.destination.update is None:
+                item.destination_id, item.fate = found[0][0], "created"
+            else:
+                item.destination_id, item.is_create = found[0][0], False
+                fresh.append(Request(self._ids(), "update", [item]))
+        return [], fresh
+
+
+def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled: Sequence[str]) -> list[Unresolved]:
+    """Take a person's answers into account; returns what is still open."""
+    left = []
+    for entry in entries:
+        items = []
+        for item in entry.items:
+            if item.source_id in settled:
+                item.fate = "created" if entry.request.kind != "update" else "updated"
+            elif item.source_id in not_there:
+                item.fate = "skipped"
+            else:
+                items.append(item)
+        if items:
+            left.append(Unresolved(entry.row, entry.request, items))
+    return left
+
+
+def _leave_unknown(items: Sequence[Item], reason: str = "whether it was written cannot be looked up") -> None:
+    for item in items:
+        item.fate, item.why = "unknown", Why("resolve", "unknown", reason)

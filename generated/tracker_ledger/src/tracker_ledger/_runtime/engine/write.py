@@ -1,0 +1,387 @@
+"""Requests → fates: sent by a fixed number of workers, each failure judged by its class.
+
+    created, updated      the destination said yes
+    unchanged             a replacing update found the destination as it would leave it
+    dead                  this record is refused, whatever is tried
+    unknown               the request may have been carried out; nothing is sent again blindly
+    none (open)           the run stops before it; it was not sent, or surely not carried out
+
+What has to be sent because of an answer (halves of a refused batch, updates of records that exist already) is written down
+as a new intent first, in rounds, and only after the first request was definitely refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..declare import Stream
+from ..encode import encode_form
+from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
+from ..hashing import decode_exact, encode_json
+from ..matching import optional_text
+from ..session import Session
+from .adopt import Adopter, object_of
+from .classify import SEVERAL_MATCHES, refuse_duplicate
+from .items import Item, Why
+from .json_paths import at, overlaid, without, wrapped
+from .pages import Params
+from .requests import Request
+
+_EXISTS = re.compile(r"(?i)exist|duplicat|already|unique|taken")
+_RETRIED_ITEM = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Writer:
+    """Writes the requests of one run."""
+
+    def __init__(
+        self,
+        stream: Stream[Any, Any],
+        session: Session,
+        fixed: Params,
+        adopter: Adopter,
+        *,
+        ids: Callable[[], str],
+        note: Callable[[Sequence[Request]], Awaitable[None]],
+        owner_of: Callable[[str], Awaitable[str | None]],
+        judge: Callable[[int], IntegrationError | None],
+        excerpt: Callable[[str], str],
+        workers: int,
+        batch_size: int,
+    ) -> None:
+        self._stream = stream
+        self._destination = stream.destination
+        self._session = session
+        self._fixed = dict(fixed)
+        self._adopter = adopter
+        self._ids = ids
+        self._note = note
+        self._owner_of = owner_of
+        self._judge = judge
+        self._excerpt = excerpt
+        self._workers = workers
+        self.batch_size = batch_size
+        """Records with one request; grows smaller when the destination finds a batch too large."""
+        self._stop: IntegrationError | None = None
+        self._follow: list[Request] = []
+        self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
+        batch = stream.destination.batch
+        self._wrap = _wrapper(batch.items) if batch is not None else None
+
+    async def send_all(self, requests: Sequence[Request]) -> tuple[list[Request], IntegrationError | None]:
+        """Send requests that are written down already, and all that follows from them.
+
+        Returns:
+            All requests, those that followed too, and what stops the run (None: nothing). Items carry their fates.
+        """
+        self._stop = None
+        sent = list(requests)
+        pending = sent
+        while pending and self._stop is None:
+            self._follow, self._found_existing = [], []
+            await self._in_parallel([self._unit(request) for request in pending])
+            existing = self._found_existing
+            if existing and self._stop is None:
+                await self._in_parallel([self._existing(*each) for each in existing])
+            pending = self._follow
+            if pending and self._stop is None:
+                await self._note(pending)
+                sent += pending
+        return sent, self._stop
+
+    async def look_up(self, items: Sequence[Item]) -> IntegrationError | None:
+        """For `adopt: lookup`: find each new record in the destination first. Returns what stops the run, if anything."""
+        self._stop = None
+        self._follow = []
+        new = [item for item in items if item.fate is None and item.is_create and item.match is not None]
+        await self._in_parallel([self._looked_up(item) for item in new])
+        return self._stop
+
+    # --- workers ---
+
+    async def _in_parallel(self, units: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        queue = deque(units)
+
+        async def work() -> None:
+            while queue and self._stop is None:
+                unit = queue.popleft()
+                try:
+                    await unit()
+                except IntegrationError as error:
+                    self._halt(error)
+
+        count = min(self._workers, len(queue))
+        if count == 1:
+            await work()
+        else:
+            await asyncio.gather(*[work() for _ in range(count)])
+
+    def _unit(self, request: Request) -> Callable[[], Awaitable[None]]:
+        match request.kind:
+            case "batch":
+                return lambda: self._batch(request)
+            case "create":
+                return lambda: self._create(request)
+            case "update":
+                return lambda: self._update(request)
+
+    def _existing(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> Callable[[], Awaitable[None]]:
+        return lambda: self._adopt(item, error, may_be_ours)
+
+    def _looked_up(self, item: Item) -> Callable[[], Awaitable[None]]:
+        async def look() -> None:
+            if found := await self._adopter.find(item):
+                await self._take_over(item, [identity for identity, _ in found], may_be_ours=False)
+
+        return look
+
+    # --- single records ---
+
+    async def _create(self, request: Request) -> None:
+        [item] = request.items
+        operation = self._destination.create
+        body = item.body if operation.body != "form" else encode_form(decode_exact(item.body))
+        try:
+            reply = await self._session.request(operation, params=self._fixed, body=body, idempotency_key=request.id)
+        except IntegrationError as error:
+            self._create_failed(item, error)
+            return
+        item.fate = "created"
+        try:
+            item.destination_id = self._adopter.identity(at(decode_exact(reply.body), operation.record))
+        except msgspec.MsgspecError:
+            item.destination_id = None  # an empty reply: it is found by match when it changes
+
+    def _create_failed(self, item: Item, error: IntegrationError) -> None:
+        if error.failure == "unknown":
+            self._is_unknown(item, error)
+        elif self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never":
+            self._found_existing.append((item, error, False))
+        else:
+            self._refused(item, error)
+
+    async def _update(self, request: Request) -> None:
+        [item] = request.items
+        operation = self._destination.update
+        assert operation is not None
+        if item.destination_id is None and not await self._locate(item):
+            return
+        assert item.destination_id is not None
+        params = {**self._fixed, self._destination.update_argument: item.destination_id}
+        try:
+            body: bytes | None = item.body
+            if self._destination.update_is == "replace":
+                body = await self._replacement(item)
+            if body is None:
+                item.fate = "created" if item.may_be_ours else "unchanged"
+                return
+            if operation.body == "form":
+                body = encode_form(decode_exact(body))
+            await self._session.request(
+                operation, params=params, body=body, idempotency_key=request.id, repeatable=True
+            )
+            item.fate = "updated"
+        except NotFound:
+            # Somebody deleted it over there. The source still has it, so it is made again.
+            item.destination_id = None
+            item.is_create = True
+            self._follow.append(Request(self._ids(), "create", [item]))
+        except IntegrationError as error:
+            if error.failure == "unknown":
+                item.fate, item.why = "unknown", Why("send", "unknown", str(error))
+            else:
+                self._refused(item, error)
+
+    async def _replacement(self, item: Item) -> bytes | None:
+        """The destination's record with the mapped fields laid over it; None when that changes nothing."""
+        destination = self._destination
+        assert item.destination_id is not None
+        if destination.get is not None:
+            params = {**self._fixed, destination.get_argument: item.destination_id}
+            current = object_of(await self._session.request(destination.get, params=params))
+        else:
+            found = [record for identity, record in await self._adopter.find(item) if identity == item.destination_id]
+            if not found or found[0] is None:
+                raise RequestRefused("a replacing update needs the record as it is, and no operation reads it")
+            current = found[0]
+        for path in destination.never_sent:
+            without(current, path)
+        mapped = at(decode_exact(item.body), destination.envelope)
+        merged = overlaid(current, mapped if isinstance(mapped, dict) else {})
+        return None if merged == current else encode_json(wrapped(destination.envelope, merged))
+
+    async def _locate(self, item: Item) -> bool:
+        """Find the identity of a record that was written without learning it."""
+        found = await self._adopter.find(item)
+        if found:
+            item.destination_id = found[0][0]
+            return True
+        self._dead(
+            item, Why("match", "permanent_record", "it was written before and cannot be found in the destination")
+        )
+        return False
+
+    # --- records that exist already ---
+
+    def _says_it_exists(self, error: IntegrationError) -> bool:
+        if not self._adopter.can_find or not isinstance(error, ApiError):
+            return False
+        return isinstance(error, Conflict) or (error.status in (400, 422) and _EXISTS.search(error.excerpt) is not None)
+
+    async def _adopt(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> None:
+        """Link an item to the destination record that is the same thing, and bring that up to date."""
+        try:
+            found = await self._adopter.find(item)
+        except IntegrationError as failed:
+            if may_be_ours:
+                return  # it stays unknown
+            raise failed
+        if not found:
+            if not may_be_ours:
+                self._refused(item, error)
+            return
+        await self._take_over(item, [identity for identity, _ in found], may_be_ours)
+        if item.fate is None:
+            self._follow.append(Request(self._ids(), "update", [item]))
+
+    async def _take_over(self, item: Item, found: Sequence[str], may_be_ours: bool) -> None:
+        """Make an item an update of the destination record that was found for it, or give it its fate."""
+        item.fate = None
+        if len(found) > 1 and self._stream.duplicates == "dead":
+            self._dead(item, Why("match", "permanent_record", SEVERAL_MATCHES))
+            return
+        owner = await self._owner_of(found[0])
+        if owner is not None and owner != item.source_id:
+            refuse_duplicate(self._stream, item)
+            return
+        item.destination_id = found[0]
+        item.is_create = False
+        item.may_be_ours = may_be_ours
+        if self._destination.update is None:
+            item.fate, item.why = (
+                "skipped",
+                Why("match", "exists", "it exists already and there is no operation to update it"),
+            )
+            if may_be_ours:
+                item.fate = "created"
+
+    # --- batches ---
+
+    async def _batch(self, request: Request) -> None:
+        batch = self._destination.batch
+        assert batch is not None
+        assert self._wrap is not None
+        body = self._wrap(request.items)
+        try:
+            reply = await self._session.request(
+                batch.operation, params=self._fixed, body=body, idempotency_key=request.id
+            )
+        except IntegrationError as error:
+            self._batch_failed(request, error)
+            return
+        if batch.results is None:
+            for item in request.items:
+                item.fate = "created"
+            return
+        try:
+            results = at(decode_exact(reply.body), batch.results)
+        except msgspec.MsgspecError:
+            results = None
+        told: set[int] = set()
+        for position, result in enumerate(results if isinstance(results, list) else ()):
+            index = position if batch.index is None else at(result, batch.index)
+            if isinstance(index, str) and index.isdigit():
+                index = int(index)
+            if isinstance(index, int) and 0 <= index < len(request.items) and index not in told:
+                told.add(index)
+                self._item_fate(request.items[index], result)
+        for index, item in enumerate(request.items):
+            if index not in told:
+                self._is_unknown(item, DecodeError("the reply says nothing about it", operation=batch.operation.id))
+
+    def _item_fate(self, item: Item, result: Any) -> None:
+        batch = self._destination.batch
+        assert batch is not None
+        status = at(result, batch.status) if batch.status is not None else None
+        identity = at(result, batch.identity) if batch.identity is not None else None
+        problem = at(result, batch.error) if batch.error is not None else None
+        is_ok = _is_among(status, batch.ok) if batch.status is not None else not problem
+        if is_ok:
+            item.fate = "created"
+            item.destination_id = None if isinstance(identity, dict | list) else optional_text(identity)
+            return
+        words = self._excerpt(_words(problem)) if problem else "no reason given"
+        reason = f"{batch.operation.id}: status {_words(status)}: {words}"
+        number = int(status) if isinstance(status, int | str) and str(status).isdigit() else 0
+        if number in _RETRIED_ITEM:
+            self._follow.append(Request(self._ids(), "create", [item]))
+        elif (number == 409 or _EXISTS.search(words)) and self._adopter.can_find and self._stream.adopt != "never":
+            self._found_existing.append((item, reason, False))
+        else:
+            self._dead(item, Why("send", "permanent_record", reason))
+
+    def _batch_failed(self, request: Request, error: IntegrationError) -> None:
+        items = request.items
+        if error.failure == "unknown":
+            for item in items:
+                self._is_unknown(item, error)
+            return
+        is_too_large = isinstance(error, ApiError) and error.status == 413
+        if not is_too_large and error.failure != "permanent_record":
+            raise error
+        if len(items) == 1:
+            self._create_failed(items[0], error)
+            return
+        half = (len(items) + 1) // 2
+        if is_too_large:
+            self.batch_size = min(self.batch_size, half)
+        for part in (items[:half], items[half:]):
+            self._follow.append(Request(self._ids(), "batch" if len(part) > 1 else "create", part))
+
+    # --- fates ---
+
+    def _is_unknown(self, item: Item, error: IntegrationError) -> None:
+        item.fate, item.why = "unknown", Why("send", "unknown", str(error))
+        if self._stream.mode != "append" and self._adopter.can_find:
+            self._found_existing.append((item, error, True))
+
+    def _refused(self, item: Item, error: IntegrationError | str) -> None:
+        if isinstance(error, IntegrationError) and error.failure != "permanent_record":
+            raise error
+        self._dead(item, Why("send", "permanent_record", str(error)))
+
+    def _dead(self, item: Item, why: Why) -> None:
+        item.fate, item.why = "dead", why
+        self._halt(self._judge(1))
+
+    def _halt(self, error: IntegrationError | None) -> None:
+        """Send nothing more; the first reason counts."""
+        if self._stop is None:
+            self._stop = error
+
+
+def _wrapper(path: tuple[str | int, ...]) -> Callable[[Sequence[Item]], bytes]:
+    """How the bodies of some items become the body of one batch, without decoding them."""
+    head, _, tail = encode_json(wrapped(path, "\0")).partition(b'"\\u0000"')
+
+    def wrap(items: Sequence[Item]) -> bytes:
+        return b"".join((head, b"[", b",".join([item.body for item in items]), b"]", tail))
+
+    return wrap
+
+
+def _is_among(status: Any, ok: Iterable[str | int | bool]) -> bool:
+    """Whether a status counts as good. Types count (true is not 1), but a number may come as text."""
+    return any(type(status) is type(each) and status == each for each in ok) or (
+        isinstance(status, str) and any(not isinstance(each, bool) and status == str(each) for each in ok)
+    )
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else encode_json(value).decode()

@@ -1,0 +1,59 @@
+"""What a package remembers between runs: links, checkpoints, intents, runs, dead letters, deliveries, leases.
+
+Synchronous SQLAlchemy Core on one thread of its own; SQLite by default, PostgreSQL by URL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .database import Database
+from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
+from .leases import LEASE_S, Leases
+from .ledger import DeadLetters, Inbox, Runs
+from .store import Store
+from .thread import Caller, Inline, OneThread
+
+__all__ = [
+    "LEASE_S",
+    "Caller",
+    "Inline",
+    "LeaseHeld",
+    "LeaseLost",
+    "OneThread",
+    "SchemaNewer",
+    "State",
+    "StateError",
+    "StateUnavailable",
+]
+
+
+class State:
+    """All of it. Its members are synchronous and belong to the thread of `call`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        now: Callable[[], float] = time.time,
+        caller: Caller | None = None,
+    ) -> None:
+        self._database = Database(url, name=name, now=now)
+        self._caller: Caller = caller or Inline()
+        self.store = Store(self._database)
+        self.leases = Leases(self._database)
+        self.runs = Runs(self._database)
+        self.dead_letters = DeadLetters(self._database)
+        self.inbox = Inbox(self._database)
+        self.call = self._caller.call
+
+    def prepare(self) -> int:
+        """Create or upgrade the tables; returns the schema version found before, 0 for a fresh database."""
+        return self._database.prepare()
+
+    def close(self) -> None:
+        """Finish what was begun and close the connection."""
+        self._caller.close()
+        self._database.close()

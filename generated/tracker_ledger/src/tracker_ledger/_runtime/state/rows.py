@@ -1,0 +1,151 @@
+"""What the state hands out and takes in, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Link(NamedTuple):
+    """A source record and the destination record it was last written to."""
+
+    source_id: str
+    destination_id: str | None
+    hash: bytes
+    version: str | None
+    match: str | None
+
+
+class IndexEntry(NamedTuple):
+    """A destination record by its match value."""
+
+    destination_id: str
+    several: bool
+
+
+class NewLink(NamedTuple):
+    """One row of `links`, in the order of its statement."""
+
+    stream: str
+    source_id: str
+    destination_id: str | None
+    hash: bytes
+    version: str | None
+    match: str | None
+    run_id: str
+    written_at: float
+
+
+class DeadLetter(NamedTuple):
+    """One row of `dead_letters`, in the order of its statement."""
+
+    id: str
+    stream: str
+    source_id: str
+    version: str | None
+    stage: str
+    failure: str
+    reason: str
+    payload: bytes | None
+    whole: bool
+    attempts: int
+    first_at: float
+    last_at: float
+    run_id: str
+    mapping: str
+
+
+class IntentRow(NamedTuple):
+    """Requests that are about to be sent, or whose outcome is not known."""
+
+    id: str
+    stream: str
+    run_id: str
+    state: str
+    requests: bytes
+    made_at: float
+    attempts: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Checkpoint:
+    """How far a stream has come."""
+
+    stream: str
+    cursor: str | None = None
+    since: str | None = None
+    high: str | None = None
+    ceiling: float | None = None
+    watermark: str | None = None
+    mapping: str = ""
+    crashes: int = 0
+    indexed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What to look up for the next group."""
+
+    stream: str
+    source_ids: Sequence[str]
+    matches: Sequence[str] = ()
+    index: bool = False
+    """Also ask the index of the destination's match values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was found for a group."""
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Match digest → the source record it is linked for."""
+    index: Mapping[str, IndexEntry] = field(default_factory=dict)
+    intents: Sequence[IntentRow] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcomes:
+    """The fates of a finished group."""
+
+    stream: str
+    links: list[NewLink] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
+    """Source records that are well now: their dead letters go."""
+    finished: list[str] = field(default_factory=list)
+    """Intents whose outcome is known."""
+    unknown: list[IntentRow] = field(default_factory=list)
+    """Intents that stay, because it is not."""
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to run one stream. `token` grows with each holder; an older one can write nothing."""
+
+    name: str
+    holder: str
+    token: int
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One transaction of a run: the outcomes of one group, then look-up and intents of the next."""
+
+    run_id: str
+    lease: Lease
+    step: int
+    """Counts the commits of a run, from 1."""
+    counts: Mapping[str, int]
+    """All counts of the run so far, by column."""
+    outcomes: Outcomes | None = None
+    look: Look | None = None
+    plan: Callable[[Found], Sequence[IntentRow]] | None = None
+    """Makes the intents from what was found. Runs inside the transaction; must be repeatable."""
+
+
+Record = Mapping[str, Any]
+"""A row as it is shown: column → value."""

@@ -1,0 +1,191 @@
+"""The tables of the state: what was read, what was written, what is under way and what could not be done.
+
+Times are seconds since 1970 in UTC. One set of tables belongs to one integration: a SQLite file of its own, or a schema of
+its own in PostgreSQL, so that several packages can share one database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+"""Of the definitions below. A change here needs a step in `migrations.py`."""
+
+
+class Tables:
+    """All tables, in `schema` (PostgreSQL) or without one (SQLite)."""
+
+    def __init__(self, schema: str | None = None) -> None:
+        self.schema = schema
+        self.metadata = MetaData(schema=schema)
+        number = BigInteger().with_variant(Integer, "sqlite")
+
+        self.schema_version = Table(
+            "schema_version",
+            self.metadata,
+            Column("version", Integer, primary_key=True),
+            Column("applied_at", Float, nullable=False),
+        )
+        self.runs = Table(
+            "runs",
+            self.metadata,
+            Column("id", Text, primary_key=True),
+            Column("stream", Text, nullable=False),
+            Column("kind", Text, nullable=False),  # full, incremental, ids, records
+            Column("trigger", Text, nullable=False),  # cli, http, schedule, webhook, retry
+            Column("state", Text, nullable=False),  # running, done, partial, failed, crashed
+            Column("dry_run", Boolean, nullable=False, default=False),
+            Column("parameters", Text, nullable=False, default="{}"),
+            Column("started_at", Float, nullable=False),
+            Column("ended_at", Float),
+            Column("seconds", Float, nullable=False, default=0.0),
+            Column("step", number, nullable=False, default=0),  # commits of this run; tells whether a commit took place
+            Column("fetched", number, nullable=False, default=0),
+            Column("read", number, nullable=False, default=0),
+            Column("written", number, nullable=False, default=0),
+            Column("created", number, nullable=False, default=0),
+            Column("updated", number, nullable=False, default=0),
+            Column("deleted", number, nullable=False, default=0),
+            Column("unchanged", number, nullable=False, default=0),
+            Column("skipped", number, nullable=False, default=0),
+            Column("dead", number, nullable=False, default=0),
+            Column("unknown", number, nullable=False, default=0),
+            Column("held", number, nullable=False, default=0),
+            Column("resolved", number, nullable=False, default=0),  # outcomes of earlier runs, found out by this one
+            Column("failure", Text),
+            Column("error", Text),
+            Column("mapping", Text, nullable=False, default=""),
+            Column("token", number, nullable=False, default=0),
+            Index("runs_by_start", "stream", "started_at"),
+        )
+        self.checkpoints = Table(
+            "checkpoints",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("partition", Text, primary_key=True, default=""),
+            Column("cursor", Text),  # of the page after the finished prefix; null when no pass is under way
+            Column("since", Text),  # the filter of the pass under way
+            Column("high", Text),  # highest version seen in the pass under way
+            Column("ceiling", Float),  # the server's time at the start of the pass under way
+            Column("watermark", Text),
+            Column("mapping", Text, nullable=False, default=""),
+            Column("crashes", Integer, nullable=False, default=0),  # starts at this very cursor that did not move it
+            Column("indexed_at", Float),  # when the destination's match values were read for `adopt: prefetch`
+            Column("run_id", Text),
+            Column("token", number, nullable=False, default=0),
+            Column("updated_at", Float, nullable=False),
+        )
+        self.links = Table(
+            "links",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("source_id", Text, primary_key=True),
+            Column("destination_id", Text),
+            Column("hash", LargeBinary, nullable=False),  # of the body last written; empty: to be written again
+            Column("version", Text),
+            Column("match", Text),
+            Column("run_id", Text, nullable=False),
+            Column("written_at", Float, nullable=False),
+            Column("destination_hash", LargeBinary),  # of the destination's own state after our write (echoes)
+            Column("destination_version", Text),
+            Column("base", LargeBinary),  # what both sides last agreed on (three-way merge)
+            Column("gone_at", Float),  # when the source record was found deleted
+            Index("links_by_destination", "stream", "destination_id"),
+            Index("links_by_match", "stream", "match"),
+        )
+        self.destination_index = Table(
+            "destination_index",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("match", Text, primary_key=True),
+            Column("destination_id", Text, nullable=False),
+            Column("several", Boolean, nullable=False, default=False),
+        )
+        self.intents = Table(
+            "intents",
+            self.metadata,
+            Column("id", Text, primary_key=True),
+            Column("stream", Text, nullable=False),
+            Column("run_id", Text, nullable=False),
+            Column("state", Text, nullable=False),  # sending, unknown
+            Column("requests", LargeBinary, nullable=False),
+            Column("made_at", Float, nullable=False),
+            Column("attempts", Integer, nullable=False, default=0),
+            Index("intents_by_stream", "stream", "made_at"),
+        )
+        self.dead_letters = Table(
+            "dead_letters",
+            self.metadata,
+            Column("id", Text, primary_key=True),
+            Column("stream", Text, nullable=False),
+            Column("source_id", Text, nullable=False),
+            Column("version", Text),
+            Column("stage", Text, nullable=False),  # decode, map, match, send, resolve
+            Column("failure", Text, nullable=False),
+            Column("reason", Text, nullable=False),
+            Column("payload", LargeBinary),
+            Column("whole", Boolean, nullable=False, default=False),  # payload is what was read, nothing hidden or cut
+            Column("attempts", Integer, nullable=False, default=1),
+            Column("first_at", Float, nullable=False),
+            Column("last_at", Float, nullable=False),
+            Column("run_id", Text, nullable=False),
+            Column("mapping", Text, nullable=False, default=""),
+            Column("state", Text, nullable=False, default="open"),  # open, discarded
+            UniqueConstraint("stream", "source_id", name="dead_letters_once"),
+            Index("dead_letters_by_time", "stream", "state", "last_at"),
+        )
+        self.inbox = Table(
+            "inbox",
+            self.metadata,
+            Column("id", number, primary_key=True, autoincrement=True),
+            Column("stream", Text, nullable=False),
+            Column("topic", Text, nullable=False),
+            Column("delivery_id", Text, nullable=False),
+            Column("body", LargeBinary, nullable=False),
+            Column("received_at", Float, nullable=False),
+            Column("state", Text, nullable=False, default="waiting"),  # waiting, done, dead, ignored
+            Column("attempts", Integer, nullable=False, default=0),
+            Column("done_at", Float),
+            Column("run_id", Text),
+            Column("error", Text),
+            UniqueConstraint("stream", "delivery_id", name="inbox_once"),
+            Index("inbox_by_state", "state", "id"),
+        )
+        self.leases = Table(
+            "leases",
+            self.metadata,
+            Column("name", Text, primary_key=True),
+            Column("holder", Text, nullable=False),
+            Column("token", number, nullable=False),
+            Column("expires_at", Float, nullable=False),
+        )
+        self.conflicts = Table(
+            "conflicts",
+            self.metadata,
+            Column("id", Text, primary_key=True),
+            Column("stream", Text, nullable=False),
+            Column("source_id", Text, nullable=False),
+            Column("destination_id", Text),
+            Column("base", LargeBinary),
+            Column("source", LargeBinary),
+            Column("destination", LargeBinary),
+            Column("fields", Text, nullable=False, default="[]"),
+            Column("state", Text, nullable=False, default="open"),  # open, resolved
+            Column("resolution", Text),
+            Column("made_at", Float, nullable=False),
+            Column("resolved_at", Float),
+            Column("run_id", Text, nullable=False),
+            Index("conflicts_by_state", "stream", "state", "made_at"),
+        )
