@@ -19,6 +19,7 @@ TITLES: dict[str, str] = {
     "V007": "the deployment needs PostgreSQL",
     "V008": "two parts of the manifest contradict each other",
     "V009": "a selection names nothing",
+    "V010": "git has no such revision",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
     "V101": "a file of a description cannot be read",
