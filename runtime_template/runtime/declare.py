@@ -123,10 +123,11 @@ class Paging:
     none      one page
     link      `Link` header, rel="next"; followed only on the API's own origin
     cursor    parameter `cursor` takes the value at `next`, as long as there is one and `has_more` (if set) is true
-    page      parameter `page` counts from `first_page`; ends at a page shorter than the limit or empty
+    page      parameter `page` counts from `first_page`; ends at an empty page, or at one shorter than the limit once a
+              full one was seen (a server may cap the limit); `has_more`, if set, decides instead
     offset    parameter `offset` counts records; ends alike
     next_url  the URL at `next`, followed only on the API's own origin
-    since_id  parameter `cursor` takes the identity of the page's last record
+    since_id  parameter `cursor` takes the value at `next`, or the last record's `id`; ends as `page` does
     """
 
     style: Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"] = "none"

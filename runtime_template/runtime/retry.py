@@ -99,7 +99,7 @@ def is_worth_retrying(error: IntegrationError, retry_statuses: frozenset[int]) -
         return error.status in retry_statuses
     if isinstance(error, BodyTooLarge):
         return False
-    return error._failure() == "transient"
+    return error.plain_failure() == "transient"
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:

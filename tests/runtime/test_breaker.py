@@ -30,8 +30,7 @@ class Clock:
 
 
 def call(breaker: Breaker, ok: bool | None) -> None:
-    breaker.enter()
-    breaker.leave(ok)
+    breaker.leave(ok, breaker.enter())
 
 
 def opened(clock: Clock) -> Breaker:
@@ -71,10 +70,10 @@ def test_half_open_breaker_lets_one_probe_through_at_a_time_and_closes_after_two
     clock = Clock()
     breaker = opened(clock)
     clock.at += 5
-    breaker.enter()
+    probe = breaker.enter()
     with pytest.raises(BreakerOpen):
         breaker.enter()
-    breaker.leave(True)
+    breaker.leave(True, probe)
     assert breaker.status().state == "half_open"
     call(breaker, True)
     assert breaker.status().state == "closed"
@@ -99,8 +98,7 @@ def test_probe_without_an_outcome_frees_its_place() -> None:
     breaker = opened(clock)
     clock.at += 5
     call(breaker, None)
-    breaker.enter()
-    breaker.leave(True)
+    breaker.leave(True, breaker.enter())
 
 
 def test_old_failures_leave_the_window() -> None:
@@ -120,8 +118,16 @@ def test_reply_that_comes_after_the_breaker_opened_changes_nothing() -> None:
     """Requests that were under way are neither probes nor failures."""
     clock = Clock()
     breaker = Breaker("crm", clock, POLICY)
-    breaker.enter()
+    early = [breaker.enter() for _ in range(3)]
     for _ in range(4):
         call(breaker, False)
-    breaker.leave(True)
+    breaker.leave(True, early[0])
     assert breaker.state == "open"
+    clock.at += 5
+    probe = breaker.enter()
+    breaker.leave(True, early[1])
+    breaker.leave(False, early[2])
+    assert breaker.status().state == "half_open"
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+    breaker.leave(True, probe)

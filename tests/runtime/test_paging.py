@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.declare import Api, ApiKey, Env, Operation, Paging
-from runtime.errors import DecodeError, NotFound, PagingError
+from runtime.declare import Api, ApiKey, Env, Operation, Paging, Parameter
+from runtime.errors import BodyTooLarge, DecodeError, NotFound, PagingError
 from runtime.paging import PageReader, next_link, own_target, walk
 from runtime.session import RawPage, Session, open_api
 from runtime.settings import resolve
@@ -267,6 +267,58 @@ async def test_cursor_that_is_no_scalar_is_an_error(cursor: object) -> None:
     """It could not be sent as a parameter."""
     with pytest.raises(PagingError, match="not text or a number"):
         await read_all(lambda request: httpx.Response(200, json={"data": ALL, "meta": {"next": cursor}}), CURSOR)
+
+
+async def test_callers_own_page_size_and_first_page_count() -> None:
+    """What is given by name or by wire name is not overwritten; header arguments go with every page."""
+    listing = replace(
+        PAGE,
+        parameters=(
+            Parameter(argument="page", name="page", location="query"),
+            Parameter(argument="size", name="per_page", location="query"),
+            Parameter(argument="org", name="X-Org", location="header", style="simple"),
+        ),
+    )
+    asked: list[tuple[str, str]] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.params["page"] + "/" + request.url.params["per_page"], request.headers["x-org"]))
+        return by_page(request)
+
+    records, _ = await read_all(handler, listing, arguments={"page": 2, "size": 2, "org": "acme"})
+    assert records == ALL[2:]
+    assert asked == [("2/2", "acme"), ("3/2", "acme"), ("4/2", "acme")]
+    linked = replace(LINK, parameters=listing.parameters[2:])
+
+    def by_link_with_org(request: httpx.Request) -> httpx.Response:
+        assert request.headers["x-org"] == "acme"
+        return by_link(request)
+
+    records, pages = await read_all(by_link_with_org, linked, params={"X-Org": "acme", "limit": 4})
+    assert (records, len(pages)) == (ALL, 2)
+
+
+async def test_page_above_the_body_cap_is_asked_for_in_smaller_pieces() -> None:
+    """Half as many records, and half again; where pages would move, the error stays."""
+    everything = [{"id": number, "blob": "x" * 600} for number in range(1, 20)]
+    asked: list[int] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        after, size = number(request, "after", 0), number(request, "limit", 0)
+        asked.append(size)
+        found = everything[after : after + size]
+        return httpx.Response(
+            200, json={"data": found, "next": after + size if after + size < len(everything) else None}
+        )
+
+    settings = resolve((API,), {"KEY": "key-0123456789", "MAX_BODY_BYTES": "2048"})
+    paging = Paging(style="cursor", cursor="after", next=("next",), limit="limit", max=10)
+    async with open_api(API, settings, transport=httpx.MockTransport(handler)) as session:
+        pages = [page async for page in session.pages(operation(paging))]
+        assert [json.loads(each)["id"] for page in pages for each in page.records] == list(range(1, 20))
+        assert asked[:4] == [10, 5, 2, 2]
+        with pytest.raises(BodyTooLarge):
+            _ = [page async for page in session.pages(operation(replace(paging, limit=None)), params={"limit": 10})]
 
 
 # --- next links -------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from runtime.errors import (
 from runtime.retry import RetryPolicy
 from runtime.session import Session, open_api
 from runtime.settings import resolve
+from tests.runtime.raw_server import Exchange, serving
 from tests.runtime.virtual_time import VirtualClock, run_virtual
 
 API = Api(name="crm", title="CRM", base_url="https://crm.example/v1", auth=Bearer(token=Env("CRM_TOKEN", secret=True)))
@@ -317,6 +318,24 @@ def test_401_reads_the_secret_file_once_more_and_sends_again(tmp_path: Path) -> 
     assert sent == ["Bearer old-token-1", "Bearer old-token-1", "Bearer new-token-22", "Bearer new-token-22"]
 
 
+def test_worker_whose_401_comes_after_another_has_read_the_new_token_tries_it(tmp_path: Path) -> None:
+    """Many requests under way with the old token: none of them ends the run."""
+    file = tmp_path / "token"
+    file.write_text("old-token-1")
+
+    async def main(session: Session, vendor: Vendor) -> None:
+        tasks = [asyncio.create_task(session.request(POST, body={})) for _ in range(8)]
+        await session.clock.sleep(0.1)
+        file.write_text("new-token-22")
+        await asyncio.gather(*tasks)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return reply(201 if "new" in request.headers["authorization"] else 401, {})
+
+    vendor = run(main, answer, environ={"CRM_TOKEN_FILE": str(file)}, latency_s=1.0)
+    assert len(vendor.requests) == 16
+
+
 def test_changed_secret_file_is_noticed_without_a_401(tmp_path: Path) -> None:
     """Files are looked at now and then; an empty one (just being replaced) is not believed."""
     file = tmp_path / "token"
@@ -434,7 +453,7 @@ def test_unknown_argument_and_missing_one_are_refused_before_sending() -> None:
         await session.request(one, arguments={"id": "1", "fields_": "a"}, params={"undeclared": True})
 
     vendor = run(main, reply(200, {}))
-    assert [request.url.raw_path for request in vendor.requests] == [b"/v1/things/1?fields=a&undeclared=true"]
+    assert [request.url.raw_path for request in vendor.requests] == [b"/v1/things/1?undeclared=true&fields=a"]
 
 
 def test_cancelled_request_gives_back_its_place_and_its_probe() -> None:
@@ -449,6 +468,86 @@ def test_cancelled_request_gives_back_its_place_and_its_probe() -> None:
         assert session.limiter.active == 0
 
     run(main, reply(200, []), latency_s=1.0)
+
+
+async def test_own_wire_sends_what_another_transport_sees(tmp_path: Path) -> None:
+    """The short way through our wire and the long way through any other: the same line, fields and body."""
+    token = tmp_path / "token"
+    operations = (
+        Operation(
+            id="PUT /things/{id}.json",
+            api="crm",
+            method="PUT",
+            path="/things/{id}.json",
+            body="json",
+            idempotency_header="Idempotency-Key",
+            headers=(("X-Version", "2024-01"), ("accept", "application/vnd.api+json")),
+            parameters=(
+                Parameter(argument="id", name="id", location="path", style="simple", required=True),
+                Parameter(argument="tags", name="tag list[]", location="query"),
+                Parameter(argument="trace", name="X-Trace", location="header", style="simple"),
+                Parameter(argument="session", name="sid", location="cookie"),
+            ),
+        ),
+        Operation(id="POST /upload", api="crm", method="POST", path="/upload?kind=a%20b", body="multipart"),
+        Operation(id="DELETE /things", api="crm", method="DELETE", path="/thi ngs"),
+    )
+    calls: list[dict[str, Any]] = [
+        {
+            "arguments": {"id": "a/b~c", "tags": ["x y", "z"], "trace": "t1", "session": "s;1"},
+            "body": {"a": 1},
+            "idempotency_key": "k1",
+        },
+        {"body": {"a": "1", "f": b"\x00"}},
+        {"params": {"force": True}},
+    ]
+    seen: list[list[tuple[str, dict[str, str], bytes]]] = []
+
+    async def exchange(url: str, transport: httpx.AsyncBaseTransport | None) -> None:
+        auth = ApiKey(value=Env("CRM_TOKEN", secret=True), name="auth", location="cookie")
+        api = Api(name="crm", title="CRM", base_url=url, auth=auth, headers=(("X-Org", "acme"),))
+        token.write_text("tok-0123456789")
+        async with open_api(api, resolve((api,), {"CRM_TOKEN_FILE": str(token)}), transport=transport) as session:
+            for operation, call in zip(operations, calls, strict=True):
+                await session.request(operation, **call)
+            token.write_text("tok-new")
+            session.auth.reload()
+            await session.request(operations[2])
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.reply()
+
+    def note(line: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        fields = {name.lower(): value for name, value in headers}
+        assert len(fields) == len(headers)
+        seen[-1].append((line, fields, body))
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        line = f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"
+        note(line, [(name.decode(), value.decode()) for name, value in request.headers.raw], request.content)
+        return httpx.Response(200, json={})
+
+    async with serving(behave) as server:
+        url = f"{server.url}/v1"
+        seen.append([])
+        await exchange(url, httpx.MockTransport(handler))
+        seen.append([])
+        await exchange(url, None)
+        for request in server.requests:
+            note(request.line, request.headers, request.body)
+    assert seen[0] == seen[1]
+    line, fields, body = seen[1][0]
+    assert line == "PUT /v1/things/a%2Fb~c.json?tag%20list%5B%5D=x%20y&tag%20list%5B%5D=z HTTP/1.1"
+    assert body == b'{"a":1}'
+    assert fields["cookie"] == "auth=tok-0123456789; sid=s%3B1"
+    assert fields["accept"] == "application/vnd.api+json"
+    assert fields["idempotency-key"] == "k1"
+    assert seen[1][1][0] == "POST /v1/upload?kind=a%20b HTTP/1.1"
+    assert [each[0] for each in seen[1][2:]] == [
+        "DELETE /v1/thi%20ngs?force=true HTTP/1.1",
+        "DELETE /v1/thi%20ngs HTTP/1.1",
+    ]
+    assert seen[1][3][1]["cookie"] == "auth=tok-new"
 
 
 @pytest.mark.parametrize(

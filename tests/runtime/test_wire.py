@@ -74,14 +74,14 @@ def free_port() -> int:
 async def test_request_goes_out_byte_for_byte_with_nothing_added_but_framing() -> None:
     """No automatic headers; path and query stay as they were spelled."""
     async with wired(answer) as (wire, server):
-        what = request(server, "POST", "/", b'{"a":1}', headers={"X-Name": "ü"})
+        what = request(server, "POST", "/", b'{"a":1}', headers={"X-Name": "ü", "Content-Type": "a/b"})
         what.extensions["target"] = b"/a%2Fb/%7Ec?x=%5B1%5D&y=a+b"
         assert await send(wire, what) == b'{"ok":true}'
     seen = server.requests[0]
     assert seen.line == "POST /a%2Fb/%7Ec?x=%5B1%5D&y=a+b HTTP/1.1"
     assert seen.body == b'{"a":1}'
     names = sorted(name.lower() for name, _ in seen.headers)
-    assert names == ["content-length", "host", "x-name"]
+    assert names == ["content-length", "content-type", "host", "x-name"]
 
 
 async def test_connection_is_kept_and_cookies_are_not() -> None:
