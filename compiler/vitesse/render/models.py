@@ -1,13 +1,14 @@
 """ModelModule → the text of `models/<module>.py`.
 
-datamodel-code-generator writes the classes from a JSON Schema that is made here, of names the plan decided: wire names stand in
-it as stand-ins and docstrings not at all, so no outside text reaches the generator and nothing it knows of a key's meaning
-comes into play. What it returns is parsed, compared with the plan and given its aliases, docstrings and sorted imports.
+datamodel-code-generator writes the classes from a JSON Schema that is made here. Every name in it is a stand-in (`Kind1`,
+`field_2`), so no outside text reaches the generator and no name means anything to it: it would rename `Address_2` or `Model`.
+What it returns is parsed, compared with the plan, and given its names, aliases, docstrings and imports.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from ..diagnostics import InternalError
@@ -15,8 +16,7 @@ from ..plan.model import Model, ModelField, ModelModule, PyType
 from . import imports, literals
 
 _BASE = "_runtime.records.Record"
-_STAND_IN = "-wire"
-"""Follows the name of a field whose wire name differs; no name the plan makes has a hyphen."""
+_KIND = re.compile(r"\bKind([0-9]+)\b")
 
 _SCALARS: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
@@ -35,35 +35,36 @@ def models_text(module: ModelModule) -> str:
 
 
 def schema(module: ModelModule) -> dict[str, Any]:
-    """The JSON Schema the generator sees: one definition a class, properties in the plan's order."""
-    return {"$defs": {model.name: _object(model) for model in module.models}}
+    """The JSON Schema the generator sees: one definition a class, properties in the plan's order, stand-ins for all names."""
+    kinds = {model.name: f"Kind{number}" for number, model in enumerate(module.models)}
+    return {"$defs": {kinds[model.name]: _object(model, kinds) for model in module.models}}
 
 
-def _object(model: Model) -> dict[str, Any]:
-    properties = {_key(field): _schema(field.type) for field in model.fields}
-    required = [_key(field) for field in model.fields if not field.type.may_miss]
+def _object(model: Model, kinds: dict[str, str]) -> dict[str, Any]:
+    keys = [_key(number, field) for number, field in enumerate(model.fields)]
+    properties = {key: _schema(field.type, kinds) for key, field in zip(keys, model.fields, strict=True)}
+    required = [key for key, field in zip(keys, model.fields, strict=True) if not field.type.may_miss]
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _key(field: ModelField) -> str:
-    return field.name if field.name == field.wire_name else field.name + _STAND_IN
+def _key(number: int, field: ModelField) -> str:
+    """The stand-in for a wire name; it differs from the field's own when the plan's names do."""
+    return f"field_{number}" if field.name == field.wire_name else f"wire-{number}"
 
 
-def _schema(type: PyType) -> dict[str, Any]:
+def _schema(type: PyType, kinds: dict[str, str]) -> dict[str, Any]:
     if type.model is not None:
-        reference = {"$ref": f"#/$defs/{type.model}"}
-        return {"anyOf": [reference, {"type": "null"}]} if type.nullable else reference
-    if type.items is not None:
-        described: dict[str, Any] = {"type": "array", "items": _schema(type.items)}
+        described: dict[str, Any] = {"$ref": f"#/$defs/{kinds[type.model]}"}
+    elif type.items is not None:
+        described = {"type": "array", "items": _schema(type.items, kinds)}
     elif type.values is not None:
-        described = {"type": "object", "additionalProperties": _schema(type.values)}
+        described = {"type": "object", "additionalProperties": _schema(type.values, kinds)}
     elif type.scalar is not None:
-        described = dict(_SCALARS[type.scalar])
+        described = _SCALARS[type.scalar]
     else:
         raise InternalError("a type of the plan says nothing")
-    if type.nullable and "type" in described:
-        described["type"] = [described["type"], "null"]
-    return described
+    # Never a list of types: the generator forgets the values of an object that may be null.
+    return {"anyOf": [described, {"type": "null"}]} if type.nullable and type.scalar != "Any" else described
 
 
 def _generated(module: ModelModule) -> str:
@@ -90,9 +91,9 @@ def _generated(module: ModelModule) -> str:
         skip_root_model=True,
         strict_nullable=True,
         aliases={
-            f"{model.name}.{_key(field)}": field.name
-            for model in module.models
-            for field in model.fields
+            f"Kind{kind}.{_key(number, field)}": f"field_{number}"
+            for kind, model in enumerate(module.models)
+            for number, field in enumerate(model.fields)
             if field.name != field.wire_name
         },
     )
@@ -109,16 +110,24 @@ def assemble(module: ModelModule, generated: str) -> str:
         InternalError: when a class, a base, a field or an import is not the one the plan says.
     """
     tree = ast.parse(generated)
-    nodes = {getattr(node, "name", ""): node for node in tree.body if not _is_known_import(node)}
-    if sorted(nodes) != sorted(model.name for model in module.models):
-        raise InternalError(f"the model generator wrote other classes for `{module.module}` than the plan names")
+    kept = [node for node in tree.body if not _is_known_import(node) and not _is_rebuild(node)]
+    nodes = {getattr(node, "name", ""): node for node in kept}
+    wanted = [f"Kind{number}" for number in range(len(module.models))]
+    if len(kept) != len(wanted) or set(nodes) != set(wanted):
+        raise InternalError(f"the model generator wrote other classes for `{module.module}` than it was asked for")
     lines = generated.splitlines()
-    classes = [_class(model, nodes[model.name], lines) for model in module.models]
+    names = [literals.name(model.name) for model in module.models]
+    classes = [_class(model, nodes[kind], lines, names) for kind, model in zip(wanted, module.models, strict=True)]
     return imports.module_text(module.doc, "\n\n".join(classes), _OWN)
 
 
 def _is_known_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and all((node.module, a.name, a.asname) in _KNOWN for a in node.names)
+
+
+def _is_rebuild(node: ast.stmt) -> bool:
+    """`Kind0.model_rebuild()` after a recursive class: pydantic does it itself when the class is first used."""
+    return isinstance(node, ast.Expr) and re.fullmatch(r"Kind[0-9]+\.model_rebuild\(\)", ast.unparse(node)) is not None
 
 
 _OWN = {"MISSING": ".._runtime.records", "Record": ".._runtime.records"}
@@ -135,30 +144,31 @@ _KNOWN = {
 }
 
 
-def _class(model: Model, node: ast.stmt, lines: list[str]) -> str:
+def _class(model: Model, node: ast.stmt, lines: list[str], names: list[literals.Identifier]) -> str:
     if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
         raise InternalError(f"the model generator wrote something else than the class `{model.name}`")
     statements = [statement for statement in node.body if not isinstance(statement, ast.Pass)]
     if [ast.unparse(base) for base in node.bases] != ["Record"] or len(statements) != len(model.fields):
-        raise InternalError(f"the model generator wrote the class `{model.name}` otherwise than the plan")
-    fields = [_field(model, *pair, lines) for pair in zip(model.fields, statements, strict=True)]
+        raise InternalError(f"the model generator wrote the class `{model.name}` otherwise than it was asked to")
+    fields = [_field(number, model, statement, lines, names) for number, statement in enumerate(statements)]
     head = f"class {literals.name(model.name)}(Record):\n    {literals.docstring(model.doc)}\n"
     return head + ("\n" + "".join(f"    {line}\n" for line in fields) if fields else "")
 
 
-def _field(model: Model, field: ModelField, statement: ast.stmt, lines: list[str]) -> str:
-    """The generator's line, with the wire name where its stand-in is."""
-    where = f"`{model.name}.{field.name}`"
+def _field(number: int, model: Model, statement: ast.stmt, lines: list[str], names: list[literals.Identifier]) -> str:
+    """The generator's line with the plan's names where their stand-ins are."""
+    field = model.fields[number]
     line = lines[statement.lineno - 1].strip()
+    target, _, rest = line.partition(": ")
     is_whole = statement.end_lineno == statement.lineno and statement.end_col_offset == statement.col_offset + len(line)
-    if not isinstance(statement, ast.AnnAssign) or not is_whole or not line.startswith(f"{field.name}: "):
-        raise InternalError(f"the model generator wrote `{line}` for {where}")
     texts = [node.value for node in ast.walk(statement) if isinstance(node, ast.Constant) and node.value is not None]
-    if field.name == field.wire_name:
-        wanted, written = [], line
-    else:
-        wanted = [_key(field)]
-        written = line.replace(f"'{_key(field)}'", literals.literal(field.wire_name))
-    if texts != wanted:
-        raise InternalError(f"the model generator wrote `{line}` for {where}")
-    return written
+    key = _key(number, field)
+    if (
+        not isinstance(statement, ast.AnnAssign)
+        or not is_whole
+        or target != f"field_{number}"
+        or texts != ([] if key == target else [key])
+    ):
+        raise InternalError(f"the model generator wrote `{line}` for `{model.name}.{field.name}`")
+    named = _KIND.sub(lambda match: names[int(match[1])], rest)
+    return f"{literals.name(field.name)}: {named.replace(repr(key), literals.literal(field.wire_name))}"
