@@ -220,6 +220,7 @@ class BudgetExhausted(IntegrationError):
 FAILURES: dict[type[BaseException], FailureClass] = {
     IntegrationError: "systematic",
     SettingsError: "systematic",
+    SettingMissing: "systematic",
     RequestRefused: "permanent_record",
     AddressRefused: "systematic",
     TransportError: "transient",

@@ -17,8 +17,6 @@ from .errors import (
     BodyTooLarge,
     DecodeError,
     IntegrationError,
-    RedirectRefused,
-    Rejected,
     ServerError,
     TransportError,
 )
@@ -80,12 +78,8 @@ def may_have_acted(method: str, error: IntegrationError) -> bool:
             return error.sent is not False
         case ServerError():
             return error.status not in ANSWERED_BEFORE_ACTING
-        case Rejected():
-            return False
-        case DecodeError() | RedirectRefused():
-            return isinstance(error, DecodeError)
         case _:
-            return error.may_have_acted
+            return isinstance(error, DecodeError)
 
 
 def may_resend(method: str, error: IntegrationError, *, repeatable: bool) -> bool:

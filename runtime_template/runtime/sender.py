@@ -152,6 +152,7 @@ class Sender:
         self.budget.deposit()
         attempt = 0
         reread = False
+        acted = False  # whether any attempt so far may have been carried out; a later refusal does not undo it
         began = now = self.clock.monotonic()
         while True:
             self.auth.look(now)
@@ -160,7 +161,11 @@ class Sender:
             generation = self.auth.generation
             epoch = self.breaker.epoch
             if not (self.breaker.is_closed and self.limiter.start_now(now)):
-                epoch = await self._leave_to_send(operation, began)
+                try:
+                    epoch = await self._leave_to_send(operation, began)
+                except IntegrationError as never_sent:
+                    never_sent.attempts, never_sent.may_have_acted = attempt, acted
+                    raise
             attempt += 1
             ok: bool | None = None
             error: IntegrationError
@@ -183,13 +188,13 @@ class Sender:
                 error = caught
             except IntegrationError as caught:
                 caught.attempts = attempt
-                caught.may_have_acted = may_have_acted(method, caught)
+                caught.may_have_acted = acted or may_have_acted(method, caught)
                 raise
             finally:
                 self.limiter.finish()
                 self.breaker.leave(ok, epoch)
-            error.attempts = attempt
-            error.may_have_acted = may_have_acted(method, error)
+            acted = acted or may_have_acted(method, error)
+            error.attempts, error.may_have_acted = attempt, acted
             if isinstance(error, AuthError) and not reread and error.status == 401:
                 reread = True
                 # Another worker may have read the new one while this request was under way.

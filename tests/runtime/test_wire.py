@@ -19,6 +19,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runtime.errors import (
     AddressRefused,
@@ -555,3 +557,26 @@ def test_origin_compares_default_ports_and_case_and_refuses_users() -> None:
     ):
         with pytest.raises(ValueError, match="absolute"):
             Origin.of(bad)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"]),
+)
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_whatever_bytes_come_back_the_wire_answers_or_names_the_failure(garbage: bytes, head: bytes) -> None:
+    """No other exception, no hanging, no connection left behind."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.send(head + garbage)
+        exchange.writer.close()
+
+    async def main() -> bool | None:
+        async with wired(behave, deadline_s=1.0) as (wire, server):
+            try:
+                await send(wire, request(server))
+            except TransportError as error:
+                return error.sent
+            return True
+
+    assert asyncio.run(main()) is not False
