@@ -18,6 +18,7 @@ from vitesse.diagnostics import InternalError
 from vitesse.plan.model import Plan
 from vitesse.render import literals
 from vitesse.render.environment import PyEnvironment, load_modules
+from vitesse.render.memo import Memo
 from vitesse.render.package import derived_modules
 
 MODULES = Path(__file__).resolve().parents[2] / "runtime_template" / "modules"
@@ -132,8 +133,8 @@ def token_kinds(text: str) -> list[tuple[int, str]]:
 
 def test_poisoned_plan_gives_the_same_code_but_for_strings():
     """Whatever a vendor or a user writes: the same statements, names and calls, and the text whole in its constants."""
-    benign = dict(derived_modules(plan("benign"), MODULES.parent))
-    poisoned = dict(derived_modules(plan(POISON), MODULES.parent))
+    benign = dict(derived_modules(plan("benign"), MODULES.parent, Memo()))
+    poisoned = dict(derived_modules(plan(POISON), MODULES.parent, Memo()))
     assert list(benign) == list(poisoned)
     for path, text in poisoned.items():
         assert token_kinds(text) == token_kinds(benign[path]), path
@@ -151,7 +152,7 @@ def _constants(text: str) -> list[object]:
 
 def test_poisoned_plan_leaves_nothing_unseen_in_the_source():
     """A reviewer sees every character: no bidirectional mark, no NUL, no letter that looks like another."""
-    for path, text in derived_modules(plan(POISON), MODULES.parent):
+    for path, text in derived_modules(plan(POISON), MODULES.parent, Memo()):
         odd = {character for character in text if ord(character) > 126 or (ord(character) < 32 and character != "\n")}
         assert odd <= {"→", "名"}, path
 
@@ -161,7 +162,7 @@ def test_names_of_the_plan_are_checked_again():
     for bad in ("x y", "print(1)", "class", "__init__", "é", "", 'a"'):
         broken: Plan = replace(before, source=replace(before.source, constant=bad))
         with pytest.raises(InternalError):
-            derived_modules(broken, MODULES.parent)
+            derived_modules(broken, MODULES.parent, Memo())
 
 
 # --- 3: templates that are refused ------------------------------------------------------------------------------------

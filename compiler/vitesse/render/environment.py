@@ -23,6 +23,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "args": literals.arguments,
     "docstring": literals.docstring,
     "dotted": literals.dotted,
+    "length": len,
     "name": literals.name,
 }
 

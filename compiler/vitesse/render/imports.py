@@ -40,7 +40,8 @@ def module_text(doc: str, body: str, own: Mapping[str, Origin]) -> str:
         body: Everything after the imports; names of `own` and of the few libraries above are imported when it uses them.
         own: Name → module of the package as written: `.._runtime.declare`.
     """
-    parts = ["from __future__ import annotations\n", import_block(used_names(body), own), body]
+    space = "\n" if body.startswith(("class ", "def ")) else ""
+    parts = ["from __future__ import annotations\n", import_block(used_names(body), own), space + body]
     return f"{HEADER}{literals.docstring(doc)}\n\n" + "\n".join(part for part in parts if part)
 
 
@@ -68,11 +69,19 @@ def import_block(used: Iterable[str], own: Mapping[str, Origin]) -> str:
         for module in sorted(modules, key=_module_order):
             plain = [member for member in modules[module] if " as " not in member]
             if plain:
-                lines.append(f"from {module} import {', '.join(sorted(plain, key=_member_order))}\n")
+                lines.append(_statement(module, sorted(plain, key=_member_order)))
             lines += [f"from {module} import {member}\n" for member in sorted(set(modules[module]) - set(plain))]
         if lines:
             blocks.append("".join(lines))
     return "\n".join(blocks)
+
+
+def _statement(module: str, members: list[str]) -> str:
+    """One import, broken as black breaks it."""
+    line = f"from {module} import {', '.join(members)}"
+    if len(line) <= 120:
+        return line + "\n"
+    return f"from {module} import (\n" + "".join(f"    {member},\n" for member in members) + ")\n"
 
 
 def _member_order(member: str) -> tuple[int, str]:

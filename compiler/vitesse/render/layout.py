@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from .memo import Memo
 
-def formatted(text: str) -> str:
+_LINE_LENGTH = 120
+
+
+def formatted(text: str, memo: Memo) -> str:
     """The text as black leaves it; formatting it again changes nothing."""
+    return memo.text("black", f"{_LINE_LENGTH} py311", text, lambda: _black(text))
+
+
+def _black(text: str) -> str:
     # Late: black costs as much as everything else of a small build.
     from black import format_str
     from black.mode import Mode, TargetVersion
 
-    return format_str(text, mode=Mode(line_length=120, target_versions={TargetVersion.PY311}))
+    return format_str(text, mode=Mode(line_length=_LINE_LENGTH, target_versions={TargetVersion.PY311}))

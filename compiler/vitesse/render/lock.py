@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any
 
 from .. import __version__
 from ..package import PackageFile
 from ..plan.model import Plan
+from .memo import tool_version
 
 LOCK_FORM = 1
 
@@ -30,7 +30,7 @@ def lock_text(plan: Plan, files: Iterable[PackageFile], *, runtime: str, templat
         "name": plan.names.distribution,
         "version": plan.names.version,
         "vitesse": __version__,
-        "tools": {tool: version(tool) for tool in _TOOLS},
+        "tools": {tool: tool_version(tool) for tool in _TOOLS},
         "contract": plan.contract,
         "runtime": runtime,
         "template": template,

@@ -8,14 +8,18 @@ What it returns is parsed, compared with the plan, and given its names, aliases,
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import Any
 
 from ..diagnostics import InternalError
 from ..plan.model import Model, ModelField, ModelModule, PyType
 from . import imports, literals
+from .memo import Memo
 
 _BASE = "_runtime.records.Record"
+_OPTIONS = "1"
+"""Changes with the options in `_generated`, so that no kept answer to others is taken."""
 _KIND = re.compile(r"\bKind([0-9]+)\b")
 
 _SCALARS: dict[str, dict[str, Any]] = {
@@ -29,9 +33,11 @@ _SCALARS: dict[str, dict[str, Any]] = {
 }
 
 
-def models_text(module: ModelModule) -> str:
+def models_text(module: ModelModule, memo: Memo | None = None) -> str:
     """The module's source, before black: header, docstring, imports, classes in the plan's order."""
-    return assemble(module, _generated(module))
+    given = json.dumps([module.reads, _aliases(module), schema(module)])
+    generated = (memo or Memo()).text("datamodel-code-generator", _OPTIONS, given, lambda: _generated(module))
+    return assemble(module, generated)
 
 
 def schema(module: ModelModule) -> dict[str, Any]:
@@ -67,6 +73,16 @@ def _schema(type: PyType, kinds: dict[str, str]) -> dict[str, Any]:
     return {"anyOf": [described, {"type": "null"}]} if type.nullable and type.scalar != "Any" else described
 
 
+def _aliases(module: ModelModule) -> dict[str, str]:
+    """Class and stand-in of a wire name → the field's own."""
+    return {
+        f"Kind{kind}.{_key(number, field)}": f"field_{number}"
+        for kind, model in enumerate(module.models)
+        for number, field in enumerate(model.fields)
+        if field.name != field.wire_name
+    }
+
+
 def _generated(module: ModelModule) -> str:
     # Late: these two imports cost more than everything else here.
     from datamodel_code_generator import GenerateConfig, InputFileType, generate
@@ -90,12 +106,7 @@ def _generated(module: ModelModule) -> str:
         use_serialization_alias=not module.reads,
         skip_root_model=True,
         strict_nullable=True,
-        aliases={
-            f"Kind{kind}.{_key(number, field)}": f"field_{number}"
-            for kind, model in enumerate(module.models)
-            for number, field in enumerate(model.fields)
-            if field.name != field.wire_name
-        },
+        aliases=_aliases(module),
     )
     text = generate(schema(module), config=config)
     if not isinstance(text, str):

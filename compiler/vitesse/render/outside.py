@@ -135,10 +135,9 @@ def variable(name: str) -> str:
     return name
 
 
-def compose_environment(required: Sequence[str], optional: Sequence[str]) -> YamlText:
-    """Members of a Compose service's `environment`; a required one that is not set stops Compose."""
-    lines = [f"      {variable(name)}: ${{{name}:?is not set, see .env.example}}" for name in required]
-    lines += [f"      {variable(name)}: ${{{name}:-}}" for name in optional]
+def compose_environment(names: Sequence[str]) -> YamlText:
+    """Members of a Compose service's `environment`; one that is not set stops Compose."""
+    lines = [f"      {variable(name)}: ${{{name}:?is not set, see .env.example}}" for name in names]
     return YamlText("\n".join(lines), _SEAL)
 
 

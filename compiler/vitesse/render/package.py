@@ -17,22 +17,24 @@ from . import docs, imports, literals, python
 from .environment import load_modules
 from .layout import formatted
 from .lock import lock_text
+from .memo import Memo
 from .models import models_text
 from .skeleton import skeleton_files
 
 
-def render_package(plan: Plan, template: Path) -> RenderedPackage:
+def render_package(plan: Plan, template: Path, *, memo: Path | None = None) -> RenderedPackage:
     """Every file of the package, in memory.
 
     Args:
         plan: Decided and final; names in it are checked again, text in it is only ever written as data.
         template: The folder with `runtime/`, `modules/`, `skeleton/`, `mocks/` and `tests/`.
+        memo: A folder to keep answers of slow tools in; the package is the same with and without.
     """
     constant = TemplateFiles(template)
     files: dict[str, PackageFile] = {}
     for file in (
         *skeleton_files(plan, template / "skeleton"),
-        *(PackageFile(path, text.encode()) for path, text in derived_modules(plan, template)),
+        *(PackageFile(path, text.encode()) for path, text in derived_modules(plan, template, Memo(memo))),
         *_data_files(plan),
         *constant.package_files(plan.names.module),
         *_copied(plan),
@@ -48,7 +50,7 @@ def render_package(plan: Plan, template: Path) -> RenderedPackage:
     return RenderedPackage(plan.names.distribution, tuple(everything))
 
 
-def derived_modules(plan: Plan, template: Path) -> list[tuple[str, str]]:
+def derived_modules(plan: Plan, template: Path, memo: Memo) -> list[tuple[str, str]]:
     """(path, text) of every Python file that is made from the plan, in black's layout."""
     env = python.environment(load_modules(template / "modules"))
     root = f"src/{literals.name(plan.names.module)}"
@@ -62,8 +64,8 @@ def derived_modules(plan: Plan, template: Path) -> list[tuple[str, str]]:
     for mapper in plan.mappers:
         texts.append((f"{root}/mappers/{literals.name(mapper.module)}.py", python.mapper_text(env, mapper)))
     for module in plan.models:
-        texts.append((f"{root}/models/{literals.name(module.module)}.py", models_text(module)))
-    return [(path, formatted(text)) for path, text in texts]
+        texts.append((f"{root}/models/{literals.name(module.module)}.py", models_text(module, memo)))
+    return [(path, formatted(text, memo)) for path, text in texts]
 
 
 def _data_files(plan: Plan) -> list[PackageFile]:

@@ -20,7 +20,20 @@ from . import docs, outside
 
 _ALONE = threading.Lock()
 
-_VARIABLES = ("BATCH_SIZE", "DATABASE_URL", "DATABASE_POOL_SIZE", "SYNC_INTERVAL_SECONDS", "SYNC_MAX_CONCURRENT")
+_SERVICE = ("CONTROL_TOKEN",)
+"""What the service in a container needs beside the variables that the manifest names."""
+
+_VARIABLES = (
+    "BATCH_SIZE",
+    "CONTROL_HOST",
+    "CONTROL_PORT",
+    "CONTROL_TOKEN",
+    "DATABASE_POOL_SIZE",
+    "DATABASE_URL",
+    "PUBLIC_URL",
+    "SYNC_INTERVAL_SECONDS",
+    "SYNC_MAX_CONCURRENT",
+)
 """What the runtime reads beside the variables that the manifest names."""
 
 
@@ -49,7 +62,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "cpu_cores": outside.slug(deploy.cpu_cores),
         "texts": {
             "description_toml": outside.toml_string(outside.one_line(plan.intent)),
-            "environment_yaml": outside.compose_environment(required, ()),
+            "environment_yaml": outside.compose_environment([*required, *_SERVICE]),
             "environment_example": outside.environment_example(required, _VARIABLES),
             "intent_md": docs.intent(plan),
             "streams_md": docs.streams(plan),
