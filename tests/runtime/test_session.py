@@ -17,6 +17,7 @@ from runtime.errors import (
     AuthError,
     BreakerOpen,
     BudgetExhausted,
+    Conflict,
     DecodeError,
     RedirectRefused,
     Rejected,
@@ -149,6 +150,29 @@ def test_write_with_an_idempotency_key_repeats_the_same_bytes_under_the_same_key
     assert keys[:3] == ["intent-1"] * 3
     assert keys[3] != "intent-1"
     assert len({request.content for request in vendor.requests[:3]}) == 1
+
+
+def test_conflict_under_the_same_key_after_a_lost_reply_is_waited_out() -> None:
+    """The first attempt is still being carried out over there; a conflict from the start is an answer."""
+
+    async def main(session: Session, vendor: Vendor) -> None:
+        assert (await session.request(KEYED, body={}, idempotency_key="i")).attempts == 3
+        with pytest.raises(Conflict) as caught:
+            await session.request(KEYED, body={}, idempotency_key="j")
+        assert (caught.value.attempts, caught.value.failure) == (1, "permanent_record")
+
+    run(main, LOST, reply(409), reply(201, {}), reply(409))
+
+
+def test_refusal_after_an_attempt_in_doubt_leaves_the_doubt() -> None:
+    """The second attempt was refused; the first may have been carried out all the same."""
+
+    async def main(session: Session, vendor: Vendor) -> None:
+        with pytest.raises(Rejected) as caught:
+            await session.request(KEYED, body={})
+        assert (caught.value.attempts, caught.value.failure) == (2, "unknown")
+
+    run(main, LOST, reply(422))
 
 
 def test_repeatable_write_is_sent_again() -> None:
