@@ -57,15 +57,16 @@ class Shopify:
                 return response
         if request.headers.get("x-shopify-access-token") != "shpat_planted":
             return httpx.Response(401, json={"errors": "no"})
-        path, query = request.url.path, request.url.params
+        path = request.url.path
         if path.endswith("/customers.json"):
-            return self._list(query)
+            return self._list(request)
         number = int(path.rsplit("/", 1)[1].removesuffix(".json"))
         if number not in self.customers:
             return httpx.Response(404, json={"errors": "Not Found"})
         return httpx.Response(200, json={"customer": self.customers[number]}, headers=self._headers())
 
-    def _list(self, query: httpx.QueryParams) -> httpx.Response:
+    def _list(self, request: httpx.Request) -> httpx.Response:
+        query = request.url.params
         size = self.page_size or int(query.get("limit", 50))
         after, since = 0, query.get("updated_at_min", "")
         if "page_info" in query:
@@ -75,7 +76,7 @@ class Shopify:
         wanted.sort(key=lambda customer: customer["id"])
         page, headers = wanted[:size], self._headers()
         if len(wanted) > size:
-            url = f"https://shop.example/admin/customers.json?limit={size}&page_info={page[-1]['id']}-{since}"
+            url = request.url.copy_with(query=f"limit={size}&page_info={page[-1]['id']}-{since}".encode())
             headers["Link"] = f'<{url}>; rel="next"'
         return httpx.Response(200, json={"customers": page}, headers=headers)
 

@@ -1,0 +1,267 @@
+"""Promises of the command line, through real processes and real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.runtime.fakes import Credo, Shopify
+from tests.runtime.loopback import listening
+from tests.runtime.sample.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Shell:
+    """The sample's command in a folder of its own, between two fakes that listen."""
+
+    def __init__(
+        self, folder: Path, shopify: Shopify, credo: Credo, urls: list[str], capture: pytest.CaptureFixture[str]
+    ) -> None:
+        self.capture = capture
+        self.folder, self.shopify, self.credo = folder, shopify, credo
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT / 'runtime_template'}:{ROOT}",
+            "SHOPIFY_SHOP": "shop",
+            "SHOPIFY_ACCESS_TOKEN": "shpat_planted",
+            "CREDO_API_KEY": "credo_planted",
+            "SHOPIFY_WEBHOOK_SECRET": "hook_planted",
+            "SHOPIFY_BASE_URL": urls[0] + "/admin",
+            "CREDO_BASE_URL": urls[1] + "/v1",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A process of its own."""
+        command = [sys.executable, "-m", "tests.runtime.sample", *arguments]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """The command in this process: its exit code and what it printed."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["shopify-credo", *arguments])
+            patch.setattr("runtime.actions.setup_logging", lambda *args, **kwargs: None)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out, err = self.capture.readouterr()
+        assert "planted" not in out + err
+        return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    shopify, credo = Shopify(30), Credo()
+    with listening(shopify, credo) as urls:
+        yield Shell(tmp_path, shopify, credo, urls, capsys)
+
+
+def test_sync_then_nothing_then_what_changed(shell: Shell) -> None:
+    """The story of the README, in three commands."""
+    code, out, err = shell.run("sync")
+    assert (code, err) == (0, "")
+    assert out.startswith("customers: done: 30 read = 30 written (30 created) + 0 unchanged + 0 skipped + 0 dead")
+    shell.shopify.put(7, first_name="New")
+    code, out, _ = shell.run("sync", "customers", "--json")
+    [report] = json.loads(out)
+    assert (code, report["kind"], report["written"]) == (0, "incremental", 1)
+    code, out, _ = shell.run("status")
+    assert "customers: done" in out
+    assert "watermark 2025" in out
+    code, out, _ = shell.run("history", "--json")
+    assert [run["written"] for run in json.loads(out)] == [1, 30]
+
+
+def test_sync_with_dead_letters_is_partial_and_they_can_be_retried(shell: Shell) -> None:
+    """Exit code 3; list, show, retry, discard."""
+    shell.shopify.put(5, total_spent="a lot")
+    code, _, _ = shell.run("sync")
+    assert code == 3
+    code, out, _ = shell.run("dead-letters", "list", "--json")
+    [letter] = json.loads(out)
+    assert letter["source_id"] == "5"
+    code, out, _ = shell.run("dead-letters", "show", letter["id"])
+    assert json.loads(out)["payload"]["total_spent"] == "a lot"
+    code, out, _ = shell.run("dead-letters", "retry", letter["id"])
+    assert code == 3
+    shell.shopify.put(5, total_spent="12")
+    code, out, _ = shell.run("dead-letters", "retry", "--all", "customers")
+    assert (code, "1 written" in out) == (0, True)
+    assert shell.run("dead-letters", "list")[1] == "no dead letters\n"
+    shell.shopify.put(6, total_spent="a lot")
+    shell.run("sync")
+    [letter] = json.loads(shell.run("dead-letters", "list", "--json")[1])
+    assert shell.run("dead-letters", "discard", letter["id"]) == (0, "1 discarded\n", "")
+
+
+def test_dry_run_shows_fields_and_sends_nothing(shell: Shell) -> None:
+    """What would be written, for people."""
+    code, out, _ = shell.run("sync", "customers", "--dry-run", "--limit", "2")
+    assert code == 0
+    assert "  create 1" in out
+    assert "    email: 'Person1@Example.com'" in out
+    assert shell.credo.effects == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("sync", "nobody"), 1, "there is no stream `nobody`; there is `customers`"),
+        (("sync", "--ids", "1"), 2, "--ids needs a STREAM"),
+        (("sync", "--resync", "--keep"), 2, "exclude each other"),
+        (("sync", "--limit", "0"), 2, "--limit"),
+        (("dead-letters", "show", "x"), 1, "there is no dead letter `x`"),
+        (("nonsense",), 2, "nonsense"),
+    ],
+)
+def test_mistake_of_the_user_is_a_sentence(shell: Shell, arguments: tuple[str, ...], code: int, words: str) -> None:
+    """Never a traceback."""
+    found, out, err = shell.run(*arguments)
+    assert found == code
+    assert words in err
+    assert "Traceback" not in out + err
+
+
+def test_missing_setting_is_named_and_doctor_names_all(shell: Shell) -> None:
+    """The variable, never a value."""
+    del shell.environ["CREDO_API_KEY"], shell.environ["SHOPIFY_ACCESS_TOKEN"]
+    code, _, err = shell.run("sync")
+    assert code == 1
+    assert "CREDO_API_KEY" in err
+    assert "SHOPIFY_ACCESS_TOKEN" in err
+    code, out, _ = shell.run("doctor")
+    assert code == 1
+    assert out.count("FAIL settings") == 2
+
+
+def test_doctor_asks_both_apis_and_changes_nothing(shell: Shell) -> None:
+    """Reads only."""
+    code, out, _ = shell.run("doctor")
+    assert code == 0, out
+    assert "ok   Shopify Admin API: answers to GET /customers.json" in out
+    assert {request.method for request in (*shell.shopify.requests, *shell.credo.requests)} == {"GET"}
+    shell.environ["CREDO_API_KEY"] = "wrong-key-planted"
+    code, out, _ = shell.run("doctor")
+    assert code == 1
+    assert "FAIL Credo CRM: auth" in out
+
+
+def test_help_and_import_cost_little(shell: Shell) -> None:
+    """`--help` imports click and nothing else from outside; `import` nothing at all."""
+    code = (
+        "import sys; before = set(sys.modules); import tests.runtime.sample; "
+        "print(sorted({m.partition('.')[0] for m in set(sys.modules) - before} - {'tests', 'importlib'}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], env=shell.environ, capture_output=True, text=True, check=True)
+    assert not {"click", "pydantic", "httpx", "aiohttp", "sqlalchemy", "msgspec"} & set(
+        json.loads(out.stdout.replace("'", '"'))
+    )
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tests.runtime.sample", "--help"],
+        env=shell.environ, cwd=shell.folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "dead-letters" in process.stdout
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines()}
+    assert "click" in loaded
+    assert not {"pydantic", "httpx", "aiohttp", "sqlalchemy", "msgspec", "asyncio", "starlette"} & loaded
+
+
+def test_sigterm_ends_at_a_safe_place_and_the_next_run_goes_on(shell: Shell) -> None:
+    """Nothing is lost and nothing is sent twice."""
+    shell.shopify.page_size = 5
+
+    def slowly(request: httpx.Request) -> httpx.Response | None:
+        time.sleep(0.05)
+        return None
+
+    shell.credo.fail.append(slowly)
+    shell.shopify.fail.append(slowly)
+    process = shell.start("sync", "--json")
+    for _ in range(200):
+        if shell.credo.effects:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    [report] = json.loads(out)
+    assert report["state"] == "stopped"
+    assert 0 < report["written"] < 30
+    shell.credo.fail.clear()
+    shell.shopify.fail.clear()
+    assert shell.run("sync")[0] == 0
+    assert sorted(shell.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31))
+
+
+def test_killed_process_is_made_up_for(shell: Shell) -> None:
+    """SIGKILL in the middle: the lease runs out, outcomes are found out, each contact is made once."""
+    shell.shopify.page_size = 5
+    shell.environ["LEASE_SECONDS"] = "1"
+    seen: list[Any] = []
+
+    def slowly(request: httpx.Request) -> httpx.Response | None:
+        seen.append(request)
+        time.sleep(0.05)
+        return None
+
+    shell.credo.fail.append(slowly)
+    process = shell.start("sync")
+    for _ in range(400):
+        if len(shell.credo.effects) >= 10:
+            break
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=10)
+    shell.credo.fail.clear()
+    deadline = time.monotonic() + 20
+    while (code := shell.run("sync")[0]) != 0:
+        assert code == 1
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert sorted(shell.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31))
+
+
+def test_serve_answers_takes_deliveries_and_drains(shell: Shell) -> None:
+    """The service over real HTTP: health, token, schedule, SIGTERM."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shell.environ |= {"CONTROL_TOKEN": "control_planted", "CONTROL_PORT": port}
+    process = shell.start("serve")
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            if shell.run("health")[0] == 0:
+                break
+            time.sleep(0.05)
+        assert httpx.get(f"{base}/readyz").json()["status"] == "ok"
+        assert httpx.get(f"{base}/status").status_code == 401
+        headers = {"Authorization": "Bearer control_planted"}
+        for _ in range(200):
+            runs = httpx.get(f"{base}/sync/history", headers=headers).json()["runs"]
+            if runs and runs[0]["state"] == "done":
+                break
+            time.sleep(0.05)
+        assert (runs[0]["trigger"], runs[0]["written"]) == ("schedule", 30)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert "planted" not in out + err
