@@ -37,6 +37,10 @@ format: setup ## sort imports and format
 demo: setup ## compile the example, run the package without Vitesse, sync 1,247 customers
 	$(BIN)/vitesse demo
 
+bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for a few minutes, nothing kept
+	for name in compile sync limits; do $(BIN)/python -m benchmarks.$$name $(FLAGS) || exit 1; done
+	$(BIN)/python -m benchmarks.page
+
 docker: ## a Docker engine and a Python base image where none can be pulled (root on Debian)
 	scripts/docker_engine.sh
 

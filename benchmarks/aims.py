@@ -1,0 +1,149 @@
+"""What we want to reach, each with the place of its figure in the results; a missed one says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .tables import number
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """One promise. The figure is that of `row`, or how many times `over` has it when `over` is set."""
+
+    text: str
+    result: str
+    table: str
+    row: str
+    figure: str = "cpu_s"
+    at_most: float | None = None
+    at_least: float | None = None
+    over: str | None = None
+    unit: str = ""
+    why: str = ""
+    """Shown when it is missed."""
+
+    def reached(self, results: dict[str, Json]) -> tuple[str, str] | None:
+        """(what was measured, how it stands to the aim); None when it was not measured."""
+        if (value := self._value(results)) is None:
+            return None
+        measured = f"{number(value)}{self.unit}"
+        if self.at_most is not None:
+            bound, met = self.at_most, value <= self.at_most
+        else:
+            assert self.at_least is not None
+            bound, met = self.at_least, value >= self.at_least
+        if met:
+            return measured, "met"
+        return measured, f"missed by {abs(value / bound - 1):.0%}" + (f": {self.why}" if self.why else "")
+
+    def _value(self, results: dict[str, Json]) -> float | None:
+        tables = {table["key"]: table for table in results.get(self.result, {}).get("tables", ())}
+        rows = {row["name"]: row for row in tables.get(self.table, {}).get("rows", ())}
+        own = _median(rows.get(self.row), self.figure)
+        if self.over is None or own is None:
+            return own
+        other = _median(rows.get(self.over), self.figure)
+        return None if other is None else other / own
+
+
+def _median(row: Json | None, figure: str) -> float | None:
+    spread = row.get(figure) if row else None
+    return spread["median"] if spread else None
+
+
+_BUILD, _UNCHANGED = "vitesse build", "vitesse build, nothing changed"
+_SHAKEN = "datamodel-code-generator, shaken"
+_CLIENT = "openapi-python-client, literal enums"
+
+AIMS = (
+    Aim(
+        text="two operations of Stripe's description as JSON, the whole package written: at most 0.9 s",
+        result="compile",
+        table="stripe-json",
+        row=_BUILD,
+        at_most=0.9,
+        unit=" s",
+    ),
+    Aim(
+        text="the same from YAML: at most 1.1 s",
+        result="compile",
+        table="stripe-yaml",
+        row=_BUILD,
+        at_most=1.1,
+        unit=" s",
+    ),
+    Aim(
+        text="nothing changed: at most 0.3 s",
+        result="compile",
+        table="stripe-json",
+        row=_UNCHANGED,
+        at_most=0.3,
+        unit=" s",
+    ),
+    Aim(
+        text="ten times as fast as datamodel-code-generator shaken to one path",
+        result="compile",
+        table="stripe-json",
+        row=_BUILD,
+        over=_SHAKEN,
+        at_least=10,
+        unit="×",
+        why="since this aim was set (by 0.86), that tool has learnt to shake about five times as fast",
+    ),
+    Aim(
+        text="the same against version 0.86, by which the aim was set",
+        result="compile",
+        table="stripe-json",
+        row=_BUILD,
+        over="datamodel-code-generator 0.86, shaken",
+        at_least=10,
+        unit="×",
+    ),
+    Aim(
+        text="forty times as fast as openapi-python-client",
+        result="compile",
+        table="stripe-json",
+        row=_BUILD,
+        over=_CLIENT,
+        at_least=40,
+        unit="×",
+    ),
+    Aim(
+        text="batches: at least as many records a CPU second as idiomatic aiohttp",
+        result="sync",
+        table="batch_0ms",
+        row="generated package",
+        figure="ratio",
+        at_least=1.0,
+        unit="×",
+    ),
+    Aim(
+        text="one request a record: at least 0.7 times idiomatic aiohttp",
+        result="sync",
+        table="single_0ms",
+        row="generated package",
+        figure="ratio",
+        at_least=0.7,
+        unit="×",
+    ),
+    Aim(
+        text="97 % of an allowed 40 requests a second, burst 10",
+        result="limits",
+        table="burst_10",
+        row="generated package",
+        figure="share_used",
+        at_least=0.97,
+    ),
+    Aim(
+        text="97 % of an allowed 40 requests a second, burst 40",
+        result="limits",
+        table="burst_40",
+        row="generated package",
+        figure="share_used",
+        at_least=0.97,
+    ),
+)

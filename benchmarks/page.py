@@ -1,0 +1,94 @@
+"""`python -m benchmarks.page`: the committed results → `docs/benchmarks.md`. No figure on that page is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from .aims import AIMS
+from .places import PAGE, RESULTS
+from .tables import markdown
+
+Json = dict[str, Any]
+
+_INTRODUCTION = """\
+# Benchmarks
+
+<!-- Written by `python -m benchmarks.page` from benchmarks/results/. -->
+
+`make bench` measures again and writes this page; `make bench FLAGS=--quick` takes a few minutes and keeps nothing. Every
+command is measured as a whole process: user and system time by the kernel's account, wall time, peak memory. Commands run in
+turn (A B A B), figures are medians with their range, and ratios are taken within a turn: on a busy machine CPU and ratios mean
+something, wall time little. The others run in an environment of their own, made from the extra `bench`.
+"""
+
+_TEXTS = {
+    "compile": (
+        "Compiling",
+        "From a published description to code. The others read the source's description alone; Vitesse reads both sides and the "
+        "mapping and writes the whole package. `shaken` is datamodel-code-generator told to keep one path. `failed imports` "
+        "counts modules of the output that do not import.",
+    ),
+    "sync": (
+        "Syncing",
+        "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "
+        "the time that it worked. Every client is first shown to write every record once with the right values. What starting the "
+        "process costs (`start cpu s`) is left out of the rates.",
+    ),
+    "sync-50ms": (
+        "Syncing over a distance",
+        "The same with a delay before each reply: here waiting counts, and with it how much is in flight.",
+    ),
+    "limits": (
+        "Rate limits",
+        "The server holds a token bucket before the destination and counts. The clients know of 429 and `Retry-After`; the generated "
+        "package also knows the limit, from its facts.",
+    ),
+}
+
+
+def page(results: dict[str, Json]) -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION, _aims(results)]
+    for name, (title, text) in _TEXTS.items():
+        if name in results:
+            parts.append(_section(title, text, results[name]))
+    return "\n".join(parts)
+
+
+def _aims(results: dict[str, Json]) -> str:
+    lines = ["## Aims\n", "| aim | measured | |", "| --- | --- | --- |"]
+    for aim in AIMS:
+        measured, verdict = aim.reached(results) or ("–", "not measured yet")
+        lines.append(f"| {aim.text} | {measured} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def _section(title: str, text: str, result: Json) -> str:
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    facts = (
+        f"`{result['command']}`, {result['taken']}, commit `{result['vitesse']}`: {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, {machine['python']}, load {machine['load_average'][0]} at the end. {versions}."
+    )
+    tables = "\n".join(f"### {table['title']}\n\n{markdown(table)}\n" for table in result["tables"])
+    commands = {row["name"]: row["command"] for table in result["tables"] for row in table["rows"]}
+    listed = "\n".join(f"{name}:\n    {command}" for name, command in commands.items())
+    return f"## {title}\n\n{text}\n\n{facts}\n\n{tables}\nThe commands:\n\n```text\n{listed}\n```\n"
+
+
+def committed() -> dict[str, Json]:
+    """The results that are kept, by name."""
+    names = (name for name in _TEXTS if (RESULTS / f"{name}.json").is_file())
+    return {name: json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in names}
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(committed()), encoding="utf-8")
+    sys.stdout.write(f"wrote {PAGE.name}\n")
+
+
+if __name__ == "__main__":
+    main()
