@@ -29,6 +29,8 @@ from .errors import (
 )
 from .wire import AddressPolicy, Body, Inflater, Origin, WireOptions
 
+MAX_FIELDS = 256
+"""Header fields of a reply. aiohttp bounds the length of each, and in newer versions their number."""
 _ENCODING = aiohttp.hdrs.CONTENT_ENCODING
 
 
@@ -206,6 +208,8 @@ class AiohttpWire(httpx.AsyncBaseTransport):
                 headers=spelled.headers,
                 allow_redirects=False,
             )
+            if len(response.raw_headers) > MAX_FIELDS:
+                raise TransportError(f"the reply has more than {MAX_FIELDS} header fields", sent=True)
             body = await self._read(response)
             return httpx.Response(
                 response.status,
@@ -318,11 +322,9 @@ def _translate(error: BaseException, *, begun: bool) -> Exception | None:
 
 def _reason(error: BaseException) -> str:
     """The system's own words where there are some; never a URL."""
-    inner = getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(inner, ssl.SSLError):
-        return inner.reason or "TLS failed"
+        return getattr(inner, "verify_message", None) or inner.reason or "TLS failed"
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return type(inner).__name__
