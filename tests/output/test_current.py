@@ -11,7 +11,7 @@ import pytest
 
 import vitesse
 from tests.render.plans import plan
-from vitesse.output import is_current, write_package
+from vitesse.output import is_current, package_digest, write_package
 from vitesse.package import LOCK
 from vitesse.verify import VerifiedPackage
 
@@ -48,6 +48,18 @@ def test_compiler_that_changed_since_is_not(written: Path, template: Path):
     """Working on the compiler, one sees one's change without `--force`."""
     os.utime(written / LOCK, ns=(1, 1))
     assert not is_current(written, plan().inputs, template)
+
+
+def test_digest_of_a_folder_is_the_packages_until_a_file_is_changed(
+    verified: VerifiedPackage, written: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """A report made for a package counts for no other."""
+    assert package_digest(written) == verified.digest
+    (written / "notes.txt").write_text("mine")
+    assert package_digest(written) == verified.digest
+    (written / "tox.ini").write_text("edited")
+    assert package_digest(written) is None
+    assert package_digest(tmp_path_factory.mktemp("empty")) is None
 
 
 def test_telling_imports_nothing_heavy():

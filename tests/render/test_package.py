@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,27 @@ def test_rendering_twice_gives_the_same_bytes(rendered: RenderedPackage, templat
 def test_lock_lists_every_other_file_with_its_digest(rendered: RenderedPackage):
     lock = json.loads(rendered.lock.content)
     assert lock["files"] == {file.path: f"sha256:{file.sha256}" for file in rendered.files if file is not rendered.lock}
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_hold_the_package_and_only_the_sdist_its_tests(folder: Path, tmp_path: Path):
+    import tarfile
+    import zipfile
+
+    project = tmp_path / "project"
+    shutil.copytree(folder, project)
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(project)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    in_wheel = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    sources = {path.relative_to(folder / "src").as_posix() for path in (folder / "src").rglob("*") if path.is_file()}
+    assert in_wheel == {name for name in sources if "__pycache__" not in name}
+    with tarfile.open(sdist) as archive:
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"tests/mocks/source.json", "MAPPING.md", "vitesse.lock", "README.md", "LICENSE"} <= in_sdist

@@ -38,6 +38,20 @@ def is_current(folder: Path, inputs: Mapping[str, str], template: Path) -> bool:
     )
 
 
+def package_digest(folder: Path) -> str | None:
+    """What a report about the package in a folder is bound to: the digest of its lock, while every file is as the lock says.
+
+    Returns:
+        As `VerifiedPackage.digest`; None when the folder holds no package or one that was changed since it was written.
+    """
+    target = Folder(folder)
+    try:
+        lock = folder_lock(target)
+    except DiagnosticError:
+        return None
+    return target.digest(LOCK) if lock is not None and _is_as_written(target, lock) else None
+
+
 def _is_as_written(folder: Folder, lock: Lock) -> bool:
     return all(folder.digest(path) == digest for path, digest in lock.files.items())
 

@@ -47,6 +47,7 @@ def environment(templates: dict[str, str]) -> PyEnvironment:
     """The environment of our templates: theirs are a few filters and one test for each kind of expression."""
     made = PyEnvironment(templates, {name: _is(kind) for name, kind in _TESTS.items()})
     made.filters |= {"indent": literals.indent, "members": changed_members, "unknown": _unknown}
+    made.filters["article"] = _with_article
     return made
 
 
@@ -56,6 +57,10 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 def _unknown(node: object) -> str:
     raise InternalError(f"no template writes a {type(node).__name__}")
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[:1] in "AEIO" else f"a {noun}"
 
 
 def changed_members(value: Any, *without: str) -> Iterator[tuple[str, Any]]:
