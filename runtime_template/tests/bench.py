@@ -80,13 +80,11 @@ class Bench:
         source: Mock,
         destination: Mock,
         environ: dict[str, str],
-        state_url: str,
         clock: Clock,
     ) -> None:
         self.stream = stream_named(stream)
         self.source, self.destination, self.environ = source, destination, environ
         self.clock = clock
-        self._state_url = state_url
 
     @property
     def source_records(self) -> Collection:
@@ -128,28 +126,16 @@ class Bench:
             changed += is_mappable(self.stream, after) and self.body(after) != self.body(record)
         return changed
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Any]:
+        """The package opened against the mocks, as its command opens it."""
+        async with runtime("engine.opened").opened(INTEGRATION, self.environ, clock=self.clock) as ready:
+            yield ready
+
     async def run(self, **request: Any) -> Any:
         """One run of the stream in a process of its own, as far as the state can tell; its report."""
-        session, engine, state_module = runtime("session"), runtime("engine"), runtime("state")
-        settings = runtime("settings").resolve_settings(INTEGRATION, self.environ)
-        state = state_module.State(self._state_url, name=INTEGRATION.name, now=self.clock.now)
-        state.prepare()
-        try:
-            async with (
-                session.open_api(INTEGRATION.source, settings, clock=self.clock) as source,
-                session.open_api(INTEGRATION.destination, settings, clock=self.clock) as destination,
-            ):
-                running = engine.Engine(
-                    INTEGRATION,
-                    source=source,
-                    destination=destination,
-                    state=state,
-                    settings=settings,
-                    clock=self.clock,
-                )
-                report = await running.run(engine.RunRequest(stream=self.stream.name, **request))
-        finally:
-            state.close()
+        async with self.opened() as ready:
+            report = await ready.engine.run(runtime("engine").RunRequest(stream=self.stream.name, **request))
         counts = report.counts
         fates = counts.written + counts.unchanged + counts.skipped + counts.dead + counts.unknown + counts.held
         assert counts.read == fates, f"the run equation does not hold: {counts}"
@@ -157,8 +143,8 @@ class Bench:
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """The dead letters of the stream."""
-        state = runtime("state").State(self._state_url, name=INTEGRATION.name)
-        state.prepare()
+        settings = runtime("settings").resolve_settings(INTEGRATION, self.environ)
+        state = runtime("engine.opened").open_state(INTEGRATION, settings)
         try:
             found: list[dict[str, Any]] = state.dead_letters.latest(self.stream.name)
             return found
@@ -185,9 +171,10 @@ async def serving(
         **destination.form.environment,
         source.form.url_env: source_url,
         destination.form.url_env: destination_url,
+        "DATABASE_URL": f"sqlite:///{folder / 'state.db'}",
     }
     try:
-        yield Bench(stream, source, destination, environ, f"sqlite:///{folder / 'state.db'}", clock)
+        yield Bench(stream, source, destination, environ, clock)
     finally:
         await source_runner.cleanup()
         await destination_runner.cleanup()

@@ -19,7 +19,7 @@ from .forms import shop
 
 def _signed(secret: str = "s3cret", **scheme: Any) -> tuple[dict[str, str], bytes]:
     webhook = WebhookForm(topics=("t",), scheme=SchemeForm(header="X-Sign", **scheme), secret=secret, collection="c")
-    return sign(webhook, b'{"a":1}', url="https://x.example/hook", secret=secret, now_s=1700000000.9, delivery_id="d1")
+    return sign(webhook, {"a": 1}, url="https://x.example/hook", secret=secret, now_s=1700000000.9, delivery_id="d1")
 
 
 def test_plain_scheme_is_an_hmac_of_the_body() -> None:
@@ -36,6 +36,38 @@ def test_content_template_prefix_and_headers_are_filled() -> None:
 
     assert headers["X-Sign"] == "v0=" + hmac.new(b"s3cret", content, hashlib.sha256).hexdigest()
     assert (headers["X-Id"], headers["X-Time"]) == ("d1", "1700000000")
+
+
+def test_stamp_may_be_part_of_the_signature_header() -> None:
+    headers, raw = _signed(content="{ts}.{body}", timestamp_prefix="t=", prefix="v1=", separator=",")
+
+    assert (
+        headers["X-Sign"] == "t=1700000000,v1=" + hmac.new(b"s3cret", b"1700000000." + raw, hashlib.sha256).hexdigest()
+    )
+
+
+def test_token_and_digest_schemes_use_the_secret_itself() -> None:
+    assert _signed(construction="token")[0]["X-Sign"] == "s3cret"
+    headers, raw = _signed(construction="digest", content="{secret}{method}{body}", timestamp_unit="ms")
+    assert headers["X-Sign"] == hashlib.sha256(b"s3cretPOST" + raw).hexdigest()
+
+
+def test_id_and_time_may_stand_in_the_signed_body() -> None:
+    _, raw = _signed(id_path=("event", "id"), timestamp_path=("at",), timestamp_unit="iso8601")
+
+    assert json.loads(raw) == {"a": 1, "event": {"id": "d1"}, "at": "2023-11-14T22:13:20.900000+00:00"}
+
+
+def test_url_is_signed_with_the_escapes_that_the_scheme_decodes() -> None:
+    webhook = WebhookForm(
+        topics=("t",),
+        scheme=SchemeForm(header="X-Sign", content="{url}", url_unescaped=":"),
+        secret="s",
+        collection="c",
+    )
+    headers, _ = sign(webhook, {}, url="https://x.example/a%3Ab%20c", secret="s", now_s=0, delivery_id="d")
+
+    assert headers["X-Sign"] == hmac.new(b"s", b"https://x.example/a:b%20c", hashlib.sha256).hexdigest()
 
 
 @pytest.mark.parametrize("encoding", ["base64", "whsec_base64"])
