@@ -151,7 +151,10 @@ def source_api(text: str = "") -> ApiPlan:
         constant="SHOPIFY",
         client="ShopifyClient",
         base_url=SettingValue(text="https://{shop}.myshopify.com/admin/api/2024-01" + text),
-        variables=((f"shop{text}", SettingValue(env="SHOPIFY_SHOP")),),
+        variables=(
+            (f"shop{text}", SettingValue(env="SHOPIFY_SHOP")),
+            (f"version{text}", SettingValue(env="SHOPIFY_API_VERSION", text=f"2024-01{text}")),
+        ),
         url_env="SHOPIFY_BASE_URL",
         auth=AuthPlan(
             kind="api_key",
@@ -454,11 +457,15 @@ def plan(text: str = "") -> Plan:
                 ),
                 secret=SettingValue(env="SHOPIFY_WEBHOOK_SECRET", secret=True),
                 stream=f"customers{text}",
+                record=(f"customer{text}",),
+                secrets=(SettingValue(env="SHOPIFY_WEBHOOK_SECRET_NEXT", secret=True),),
+                topic_path=(f"topic{text}", 0),
             ),
         ),
         settings=(
             SettingValue(env="CREDO_API_KEY", secret=True),
             SettingValue(env="SHOPIFY_ACCESS_TOKEN", secret=True),
+            SettingValue(env="SHOPIFY_API_VERSION", text=f"2024-01{text}"),
             SettingValue(env="SHOPIFY_SHOP"),
             SettingValue(env="SHOPIFY_WEBHOOK_SECRET", secret=True),
         ),

@@ -6,13 +6,19 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import black
 import pytest
 
 from tests.render.plans import plan
+from tests.render.test_templates import POISON
 from vitesse.package import RenderedPackage
+from vitesse.plan.model import SettingValue
 from vitesse.render import render_package
 
 
@@ -29,27 +35,64 @@ def _python(folder: Path, code: str) -> str:
     return done.stdout.strip()
 
 
-def test_package_imports_and_declares_the_plan(folder: Path):
-    """What the plan says is what the runtime is told."""
-    seen = json.loads(
-        _python(
-            folder,
-            "import json; from shopify_credo import INTEGRATION as i\n"
-            "s = i.streams[0]\n"
-            "print(json.dumps([i.name, i.contract, i.source.title, s.source.list.path, s.destination.batch.error,"
-            " s.source.since.parameter, [e.name for e in i.settings], i.webhooks[0].topics]))",
-        )
-    )
-    assert seen == [
-        "shopify-credo",
-        1,
-        "Shopify Admin API",
-        "/customers.json",
-        ["error", -1],
-        "updated_at_min",
-        ["CREDO_API_KEY", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_SHOP", "SHOPIFY_WEBHOOK_SECRET"],
-        ["customers/create", "customers/update"],
-    ]
+def _said(planned: Any, declared: Any, names: dict[str, Any], path: str) -> Iterator[str]:
+    """Places at which a declaration is not what the plan says, member by member."""
+    if isinstance(planned, SettingValue):
+        env = planned.env and (planned.env, planned.secret, planned.text)
+        found = declared if isinstance(declared, str) else (declared.name, declared.secret, declared.default)
+        if found != (env or planned.text):
+            yield f"{path}: {found!r}"
+    elif is_dataclass(planned):
+        for member in fields(planned):
+            value = getattr(planned, member.name)
+            if hasattr(declared, member.name):
+                there = getattr(declared, member.name)
+                if isinstance(value, str) and value in names and not isinstance(there, str):
+                    value = names[value]
+                yield from _said(value, there, names, f"{path}.{member.name}")
+    elif isinstance(planned, tuple) and isinstance(declared, tuple) and len(planned) == len(declared):
+        for position, (one, other) in enumerate(zip(planned, declared, strict=True)):
+            yield from _said(one, other, names, f"{path}[{position}]")
+    elif planned != declared or type(planned) is not type(declared):
+        yield f"{path}: {declared!r} is not {planned!r}"
+
+
+@pytest.mark.parametrize("text", ["", POISON.replace("\ud800", "")])
+def test_package_declares_what_the_plan_says(template: Path, tmp_path: Path, text: str):
+    """Every member of the plan arrives in the runtime's declarations, hostile text byte for byte."""
+    said = plan(text)
+    package = render_package(said, template)
+    for file in package.files:
+        path = tmp_path / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+    sys.path.insert(0, str(tmp_path / "src"))
+    try:
+        module = {name: import_module(f"shopify_credo.{name}") for name in ("app", "clients.shopify", "clients.credo")}
+        mapper = import_module("shopify_credo.mappers.customers")
+        names = {**vars(module["clients.shopify"]), **vars(module["clients.credo"]), **vars(mapper)}
+        integration = module["app"].INTEGRATION
+        found = list(_said(said.source, module["clients.shopify"].SHOPIFY, names, "source"))
+        found += _said(said.destination, module["clients.credo"].CREDO, names, "destination")
+        for api in (said.source, said.destination):
+            for operation in api.operations:
+                found += _said(operation, names[operation.constant], names, operation.constant)
+        found += _said(said.streams, integration.streams, names, "streams")
+        found += _said(said.webhooks, integration.webhooks, names, "webhooks")
+        found += _said(said.settings, integration.settings, names, "settings")
+        assert found == []
+        assert (integration.name, integration.version, integration.contract) == ("shopify-credo", "0.1.0", 1)
+        assert (integration.source, integration.destination) == (names["SHOPIFY"], names["CREDO"])
+        stream = integration.streams[0]
+        assert (stream.source.record.__name__, stream.destination.body.__name__) == ("Customer", "Contact")
+        assert stream.map is mapper.to_contact
+        customer = stream.source.record.model_validate({"id": 1, f"createdAt{text}": "2024-01-02T03:04:05Z"})
+        assert customer.created_at == "2024-01-02T03:04:05Z"
+        assert f"phoneNumber{text}" in stream.destination.body(email=None, phone_number="1").model_dump(mode="json")
+    finally:
+        sys.path.remove(str(tmp_path / "src"))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "shopify_credo"]:
+            del sys.modules[name]
 
 
 def test_import_of_the_package_loads_nothing_else(folder: Path):

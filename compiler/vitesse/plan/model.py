@@ -73,7 +73,10 @@ class ModelModule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingValue:
-    """A fixed text or an environment variable. Becomes `"2024-01"` or `Env("SHOPIFY_SHOP", secret=True)`."""
+    """A fixed text, or an environment variable whose default is the text if there is one.
+
+    Becomes `"2024-01"`, `Env("SHOPIFY_ACCESS_TOKEN", secret=True)` or `Env("API_VERSION", default="2024-01")`.
+    """
 
     text: str | None = None
     env: str | None = None
@@ -400,14 +403,22 @@ class SignaturePlan:
 
     header: str
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
     content: str = "{body}"
     id_header: str | None = None
+    id_path: JsonPath | None = None
     timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    timestamp_path: JsonPath | None = None
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
     tolerance_s: int | None = None
     separator: str | None = None
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    challenge_path: JsonPath | None = None
+    challenge_reply: Literal["echo", "hmac"] = "echo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,6 +428,8 @@ class WebhookPlan:
     secret: SettingValue
     stream: str
     record: JsonPath = ()
+    secrets: tuple[SettingValue, ...] = ()
+    topic_path: JsonPath | None = None
 
 
 # --- the review's table -----------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def settings(plan: Plan, optional: Sequence[str]) -> MarkdownText:
     """The environment variables, as a table."""
     lines = ["| variable | |", "| --- | --- |"]
     for value in plan.settings:
-        lines.append(f"| {code_span(value.env or '')} | required{', secret' if value.secret else ''} |")
+        need = "required" if value.text is None else f"{code_span(value.text)} when unset"
+        lines.append(f"| {code_span(value.env or '')} | {need}{', secret' if value.secret else ''} |")
     for api in (plan.source, plan.destination):
         lines.append(f"| {code_span(api.url_env)} | replaces the base URL of {markdown(api.title)} |")
     lines += [f"| {code_span(name)} | optional |" for name in optional]

@@ -51,7 +51,8 @@ def skeleton_files(plan: Plan, skeleton: Path) -> list[PackageFile]:
 def context(plan: Plan) -> dict[str, Any]:
     """What a skeleton file may name."""
     names, deploy = plan.names, plan.deploy
-    required = [value.env for value in plan.settings if value.env is not None]
+    required = [value.env for value in plan.settings if value.env is not None and value.text is None]
+    defaulted = [value.env for value in plan.settings if value.env is not None and value.text is not None]
     return {
         "distribution": outside.slug(names.distribution),
         "module": outside.slug(names.module),
@@ -63,7 +64,7 @@ def context(plan: Plan) -> dict[str, Any]:
         "texts": {
             "description_toml": outside.toml_string(outside.one_line(plan.intent)),
             "environment_yaml": outside.compose_environment([*required, *_SERVICE]),
-            "environment_example": outside.environment_example(required, _VARIABLES),
+            "environment_example": outside.environment_example(required, [*defaulted, *_VARIABLES]),
             "intent_md": docs.intent(plan),
             "streams_md": docs.streams(plan),
             "settings_md": docs.settings(plan, _VARIABLES),
