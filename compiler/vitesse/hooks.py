@@ -86,22 +86,36 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignaturePreset:
-    """How a vendor signs webhooks: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+    """How a vendor signs webhooks: over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`, `{form}`, `{secret}`."""
 
     name: str
     """What a fact or a manifest calls the scheme: `shopify`."""
     header: str
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
+    """digest: a plain hash of `content`, which then holds `{secret}`. token: the header is the secret itself."""
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
     content: str = "{body}"
     id_header: str | None = None
     """Unique per delivery."""
+    id_path: tuple[str | int, ...] | None = None
+    """The same, in the body."""
     timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    """The timestamp is a part of the signature header and begins so: `t=`."""
+    timestamp_path: tuple[str | int, ...] | None = None
+    """The timestamp is in the (signed) body."""
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
     tolerance_s: int | None = None
     separator: str | None = None
     """Between several signatures in one header."""
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    """Characters whose percent escapes are decoded in `{url}` before it is signed."""
+    challenge_path: tuple[str | int, ...] | None = None
+    """A delivery with text here is a handshake: it is answered and not stored."""
+    challenge_reply: Literal["echo", "hmac"] = "echo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

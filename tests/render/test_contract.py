@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runtime import declare
+from vitesse import hooks
 from vitesse.plan import model
 from vitesse.plan.build import CONTRACT
 from vitesse.verify import declarations
@@ -88,3 +89,9 @@ def test_templates_import_from_the_runtime_only_what_it_has(folder: Path):
                 names |= {n.name for n in tree if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
                 names |= {a.name for n in tree if isinstance(n, ast.ImportFrom) for a in n.names}
                 assert {alias.name for alias in node.names} <= names, (path.name, node.module)
+
+
+def test_plugins_preset_has_every_member_of_the_plan():
+    """The pipeline takes a preset member by member."""
+    planned = {field.name: field.default for field in fields(model.SignaturePlan)}
+    assert {field.name: field.default for field in fields(hooks.SignaturePreset) if field.name != "name"} == planned
