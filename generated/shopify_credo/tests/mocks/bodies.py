@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from .form import BodyForm, Json, Schema
 from .refused import Refused
+from .store import loads
 from .synthesis import Synthesis, kinds_of
 
 
@@ -30,17 +30,13 @@ def read_body(form: BodyForm, content_type: str, raw: bytes, synthesis: Synthesi
             return read_form(parse_qsl(text, keep_blank_values=True, strict_parsing=True), form.schema, synthesis)
         if form.encoding == "multipart":
             return read_form(_parts(content_type, raw), form.schema, synthesis)
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return loads(raw)
     except ValueError as error:
         raise Refused(400, f"the body cannot be read: {error}") from None
 
 
 def _is_same_type(sent: str, declared: str) -> bool:
     return sent == declared or (sent == "application/json" and declared in ("*/*", "text/json"))
-
-
-def _refuse_constant(name: str) -> Json:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _parts(content_type: str, raw: bytes) -> list[tuple[str, str]]:

@@ -222,14 +222,22 @@ class SchemeForm:
 
     header: str
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
     content: str = "{body}"
     id_header: str | None = None
+    id_path: Path | None = None
     timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    timestamp_path: Path | None = None
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
     tolerance_s: int | None = None
     separator: str | None = None
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    challenge_path: Path | None = None
+    challenge_reply: Literal["echo", "hmac"] = "echo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,12 +440,17 @@ def _reply(value: dict[str, Json]) -> ReplyForm:
 def _webhook(value: dict[str, Json]) -> WebhookForm:
     return WebhookForm(
         topics=tuple(value["topics"]),
-        scheme=SchemeForm(**value["scheme"]),
+        scheme=_scheme(value["scheme"]),
         secret=value["secret"],
         collection=value["collection"],
         record=_path(value.get("record", ())),
         stream=value.get("stream", ""),
     )
+
+
+def _scheme(value: dict[str, Json]) -> SchemeForm:
+    paths = ("id_path", "timestamp_path", "challenge_path")
+    return SchemeForm(**{**value, **{name: _path_or_none(value.get(name)) for name in paths}})
 
 
 def _stream(value: dict[str, Json]) -> StreamForm:

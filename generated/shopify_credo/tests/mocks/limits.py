@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from .form import RateLimitForm
 
@@ -13,19 +14,21 @@ class Bucket:
 
     Args:
         form: None lets every request pass.
+        now: Seconds on the clock that the bucket refills by.
     """
 
-    def __init__(self, form: RateLimitForm | None) -> None:
+    def __init__(self, form: RateLimitForm | None, now: Callable[[], float] = time.monotonic) -> None:
         self.form = form
+        self._now = now
         self._left = float(form.burst) if form else 0.0
-        self._seen_s = time.monotonic()
+        self._seen_s = now()
 
     def take(self) -> tuple[bool, dict[str, str]]:
         """Whether one more request may pass now, and the headers that say how it stands."""
         form = self.form
         if form is None:
             return True, {}
-        now_s = time.monotonic()
+        now_s = self._now()
         self._left = min(float(form.burst), self._left + (now_s - self._seen_s) * form.per_s)
         self._seen_s = now_s
         passes = self._left >= 1

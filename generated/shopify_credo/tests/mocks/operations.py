@@ -16,7 +16,7 @@ from .paging import cut, original_query, say, token_parameter
 from .places import NOTHING, at, put
 from .refused import Refused
 from .schema import Checker, Problem
-from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form
+from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads
 from .synthesis import kinds_of
 
 _RECORDS = "\ue000records"
@@ -88,7 +88,7 @@ class Operation:
 
     def refusal(self) -> Reply:
         """A 2xx reply whose body says that it failed."""
-        envelope: Json = json.loads(self._envelope)
+        envelope: Json = loads(self._envelope)
         if success := self.form.reply.success:
             envelope = put(envelope, success.path, not success.equals)
         return Reply(200, dumps(envelope))
@@ -165,7 +165,7 @@ class Operation:
         query = original_query(self.form, call.query)
         page = cut(self.form, self._select(query), call.query, call.url, self._collection.form.identity)
         reply = self.form.reply
-        envelope: Json = json.loads(self._envelope)
+        envelope: Json = loads(self._envelope)
         envelope = say(envelope, page, reply.schema, self._synthesis)
         records = reply.records if reply.records is not None else ()
         envelope = self._succeeded(put(envelope, records, _RECORDS))
@@ -200,7 +200,7 @@ class Operation:
     def _one(self, record: Json) -> Reply:
         if self.form.reply.status == 204 or self.form.reply.schema is None:
             return Reply(204 if self.form.does in ("update", "delete") else self.form.reply.status)
-        return self._reply(put(json.loads(self._envelope), self.form.reply.record, record))
+        return self._reply(put(loads(self._envelope), self.form.reply.record, record))
 
     def _reply(self, value: Json) -> Reply:
         media_type = self.form.body.media_type if self.form.body else ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
+from collections.abc import Callable
 from email.utils import format_datetime
 
 from aiohttp import StreamReader, web
@@ -32,13 +34,22 @@ class Mock:
         count: Records in each seeded collection at the start.
         seed: Another seed, other records.
         limited: False switches the declared rate limit off.
+        now: Seconds on the clock that the rate limit is kept by.
     """
 
-    def __init__(self, form: MockForm, *, count: int = 25, seed: int = 0, limited: bool = True) -> None:
+    def __init__(
+        self,
+        form: MockForm,
+        *,
+        count: int = 25,
+        seed: int = 0,
+        limited: bool = True,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.form = form
         self.store = Store(form, count=count, seed=seed)
         self.faults = Faults()
-        self.bucket = Bucket(form.rate_limit if limited else None)
+        self.bucket = Bucket(form.rate_limit if limited else None, now)
         self.requests: list[tuple[str, int]] = []
         """(operation id or method and path, status) of every request, in order; 0 where no status was sent."""
         self._operations = [Operation(operation, self.store, form.auth) for operation in form.operations]

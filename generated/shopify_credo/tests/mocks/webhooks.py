@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time
+from copy import deepcopy
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from .form import Json, MockForm, SchemeForm, WebhookForm
 from .places import put
 from .store import Store, dumps
+
+_FORGED = {"text": "forged", "base64": "Zm9yZ2Vk", "whsec_base64": "whsec_Zm9yZ2Vk"}
+"""A secret that the receiver does not have, as each scheme spells one."""
 
 
 def delivery(
@@ -36,28 +42,40 @@ def delivery(
     stored = store.collections[webhook.collection].get(id)
     if stored is None:
         raise KeyError(f"there is no `{id}` among the {webhook.collection}")
-    body: Json = put({}, webhook.record, stored.record)
     return sign(
         webhook,
-        dumps(body).encode(),
+        put({}, webhook.record, stored.record),
         url=url,
-        secret="forged" if forged else (secret or webhook.secret),
+        secret=_FORGED[webhook.scheme.secret_encoding] if forged else (secret or webhook.secret),
         now_s=time.time() if now_s is None else now_s,
         delivery_id=delivery_id or uuid4().hex,
     )
 
 
 def sign(
-    webhook: WebhookForm, raw: bytes, *, url: str, secret: str, now_s: float, delivery_id: str
+    webhook: WebhookForm, body: Json, *, url: str, secret: str, now_s: float, delivery_id: str
 ) -> tuple[dict[str, str], bytes]:
-    """The headers that a scheme asks for, over these bytes."""
+    """The headers that a scheme asks for, and the bytes they vouch for."""
     scheme = webhook.scheme
-    stamp = str(int(now_s))
-    values = {"body": raw, "id": delivery_id.encode(), "ts": stamp.encode(), "method": b"POST", "url": url.encode()}
-    content = _filled(scheme.content, values)
-    digest = hmac.new(_key(scheme, secret), content, getattr(hashlib, scheme.algorithm)).digest()
-    signature = digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode()
-    headers = {"Content-Type": "application/json", scheme.header: f"{scheme.prefix}{signature}"}
+    stamp = _stamp(scheme, now_s)
+    body = deepcopy(body)
+    for path, value in ((scheme.id_path, delivery_id), (scheme.timestamp_path, stamp)):
+        if path is not None:
+            body = put(body, path, value)
+    raw = dumps(body).encode()
+    key = _key(scheme, secret)
+    for character in scheme.url_unescaped:
+        url = re.sub(f"%{ord(character):02X}", character.replace("\\", r"\\"), url, flags=re.IGNORECASE)
+    values = {
+        "body": raw,
+        "id": delivery_id.encode(),
+        "ts": stamp.encode(),
+        "method": b"POST",
+        "url": url.encode(),
+        "form": b"",
+        "secret": key,
+    }
+    headers = {"Content-Type": "application/json", scheme.header: _signature(scheme, key, values, stamp)}
     if scheme.id_header:
         headers[scheme.id_header] = delivery_id
     if scheme.timestamp_header:
@@ -65,13 +83,33 @@ def sign(
     return headers, raw
 
 
+def _signature(scheme: SchemeForm, key: bytes, values: dict[str, bytes], stamp: str) -> str:
+    if scheme.construction == "token":
+        return key.decode()
+    content = _filled(scheme.content, values)
+    if scheme.construction == "digest":
+        digest = hashlib.new(scheme.algorithm, content).digest()
+    else:
+        digest = hmac.new(key, content, scheme.algorithm).digest()
+    signature = scheme.prefix + (digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode())
+    if scheme.timestamp_prefix is not None:
+        return f"{scheme.timestamp_prefix}{stamp}{scheme.separator or ','}{signature}"
+    return signature
+
+
+def _stamp(scheme: SchemeForm, now_s: float) -> str:
+    match scheme.timestamp_unit:
+        case "s":
+            return str(int(now_s))
+        case "ms":
+            return str(int(now_s * 1000))
+        case "iso8601":
+            return datetime.fromtimestamp(now_s, UTC).isoformat()
+
+
 def _filled(template: str, values: dict[str, bytes]) -> bytes:
-    content, rest = b"", template
-    while "{" in rest:
-        before, _, rest = rest.partition("{")
-        name, _, rest = rest.partition("}")
-        content += before.encode() + values[name]
-    return content + rest.encode()
+    pieces = re.split(r"\{(\w+)\}", template)
+    return b"".join(values[piece] if number % 2 else piece.encode() for number, piece in enumerate(pieces))
 
 
 def _key(scheme: SchemeForm, secret: str) -> bytes:

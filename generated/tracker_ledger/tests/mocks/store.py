@@ -6,13 +6,16 @@ newest seeded record, and replies carry it as their `Date`.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
+
+import msgspec
 
 from .form import CollectionForm, Json, MockForm, OperationForm, Part, Path
 from .places import NOTHING, at, merge, put, remove
@@ -202,7 +205,7 @@ class Collection:
         return comparable(at(record, self.form.version)) if self.form.version else 0
 
     def _server_fields(self, record: Json) -> Json:
-        kept: Json = json.loads(dumps(self._least))
+        kept: Json = deepcopy(self._least)
         for path in (*self._read_only, self.form.identity, *self.form.created):
             if (value := at(record, path)) is not NOTHING:
                 kept = put(kept, path, value)
@@ -210,7 +213,7 @@ class Collection:
 
     def _writable(self, body: Json) -> Json:
         """What was sent without what only the server sets."""
-        body = json.loads(dumps(body))
+        body = deepcopy(body)
         for path in (*self._read_only, self.form.identity):
             remove(body, path)
         return body
@@ -276,13 +279,18 @@ class Store:
         )
 
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
 def dumps(value: Json) -> str:
-    """JSON text; a `Decimal` is written as the number it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_number)
+    """JSON text; a `Decimal` is a number with all its digits."""
+    return _encode(value).decode()
 
 
-def _number(value: Json) -> Json:
-    return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+def loads(raw: bytes | str) -> Json:
+    """JSON → value; numbers with a fraction keep their digits. Raises ValueError."""
+    return _decode(raw)
 
 
 _MILLISECONDS = 1e11

@@ -123,10 +123,11 @@ class Paging:
     none      one page
     link      `Link` header, rel="next"; followed only on the API's own origin
     cursor    parameter `cursor` takes the value at `next`, as long as there is one and `has_more` (if set) is true
-    page      parameter `page` counts from `first_page`; ends at a page shorter than the limit or empty
+    page      parameter `page` counts from `first_page`; ends at an empty page, or at one shorter than the limit once a
+              full one was seen (a server may cap the limit); `has_more`, if set, decides instead
     offset    parameter `offset` counts records; ends alike
     next_url  the URL at `next`, followed only on the API's own origin
-    since_id  parameter `cursor` takes the identity of the page's last record
+    since_id  parameter `cursor` takes the value at `next`, or the last record's `id`; ends as `page` does
     """
 
     style: Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"] = "none"
@@ -304,20 +305,40 @@ class Stream(Generic[S, D]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureScheme:
-    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`, `{form}`, `{secret}`.
+
+    `{url}` is the public URL (`PUBLIC_URL` with the path and query that were asked for), never the `Host` header. `{form}` is the
+    fields of a form body, sorted, names and values run together.
+    """
 
     header: str
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
+    """digest: a plain hash of `content`, which then holds `{secret}`. token: the header is the secret itself."""
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
+    """Before the signature; where `separator` is set, parts with another prefix are not signatures."""
     content: str = "{body}"
     id_header: str | None = None
     """Unique per delivery; the inbox's key."""
+    id_path: Path | None = None
+    """The same, in the body. Without either, the digest of what was signed is the key."""
     timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    """The timestamp is a part of the signature header and begins so: `t=`."""
+    timestamp_path: Path | None = None
+    """The timestamp is in the (signed) body."""
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
     tolerance_s: int | None = None
     separator: str | None = None
     """Between several signatures in one header."""
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    """Characters whose percent escapes are decoded in `{url}` before it is signed."""
+    challenge_path: Path | None = None
+    """A delivery with text here is a handshake: it is answered and not stored."""
+    challenge_reply: Literal["echo", "hmac"] = "echo"
+    """echo: `{"challenge": text}`. hmac: `{"plainToken": text, "encryptedToken": HMAC-SHA256 of it as hex}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +351,10 @@ class Webhook:
     stream: str
     record: Path = ()
     """Where the changed record is in the body."""
+    secrets: tuple[Setting, ...] = ()
+    """Further secrets that count while they are rotated. Any of them may hold several, separated by blanks."""
+    topic_path: Path | None = None
+    """Where the body names its topic, when one URL takes all; a topic that is not among `topics` is ignored."""
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from .declare import Operation, Parameter
 from .errors import RequestRefused
 from .records import MISSING, Record
 
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 FORM = "application/x-www-form-urlencoded"
@@ -28,6 +29,8 @@ FORM = "application/x-www-form-urlencoded"
 
 def escape(text: str) -> str:
     """Percent-encode everything but RFC 3986's unreserved characters."""
+    if _PLAIN.fullmatch(text):
+        return text
     try:
         return quote(text, safe="-._~")
     except UnicodeEncodeError:
@@ -66,6 +69,8 @@ def scalar(value: object) -> str:
 
 def plain(value: object) -> Any:
     """A value with records turned into dicts under wire names and `MISSING` members left out."""
+    if type(value) is str or value is None:
+        return value
     if isinstance(value, Record):
         return value.model_dump(mode="python", by_alias=True)
     if isinstance(value, Mapping):
@@ -78,11 +83,17 @@ def plain(value: object) -> Any:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
+class _HasMissing(Exception):
+    """A body holds `MISSING`, which must be taken out first."""
+
+
 def _other(value: object) -> object:
     if isinstance(value, Record):
         return value.model_dump(mode="python", by_alias=True)
     if isinstance(value, Mapping):
         return dict(value)
+    if value is MISSING:
+        raise _HasMissing
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -93,16 +104,20 @@ _canonical = msgspec.json.Encoder(enc_hook=_other, decimal_format="string", orde
 
 def encode_json(value: object, *, sort_keys: bool = False) -> bytes:
     """JSON with decimals as numbers, digit by digit."""
-    try:
-        return (_sorted_json if sort_keys else _json)(plain(value))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RequestRefused(f"a body cannot be written as JSON: {_reason(error)}") from None
+    return _encoded(_sorted_json if sort_keys else _json, value)
 
 
 def canonical_json(value: object) -> bytes:
     """The form that is hashed: sorted keys, missing left out, null kept, decimals as text."""
+    return _encoded(_canonical, value)
+
+
+def _encoded(encode: Callable[[object], bytes], value: object) -> bytes:
     try:
-        return _canonical(plain(value))
+        try:
+            return encode(value)
+        except _HasMissing:
+            return encode(plain(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestRefused(f"a body cannot be written as JSON: {_reason(error)}") from None
 

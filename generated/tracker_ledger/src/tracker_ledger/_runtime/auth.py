@@ -48,10 +48,10 @@ class Authenticator:
         """The query parameter that carries the credential, if one does."""
         return self._auth.name if isinstance(self._auth, ApiKey) and self._auth.location == "query" else None
 
-    def look(self) -> None:
-        """Look at the secret files, now and then."""
-        if self._clock.monotonic() >= self._look_at:
-            self._look_at = self._clock.monotonic() + LOOK_EVERY_S
+    def look(self, now: float) -> None:
+        """Look at the secret files, now and then. `now` is the clock's."""
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
             self.reload()
 
     def reload(self) -> bool:

@@ -64,6 +64,7 @@ class Breaker:
         "_slice",
         "_slice_s",
         "_state",
+        "epoch",
         "opened",
     )
 
@@ -80,7 +81,14 @@ class Breaker:
         self._open_s = self._policy.open_s
         self._probing = 0
         self._good = 0
+        self.epoch = 0
+        """Grows with each change of state; what was sent in an earlier one proves nothing any more."""
         self.opened = 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `enter` would let everything through; then it need not be called."""
+        return self._state == "closed"
 
     @property
     def state(self) -> State:
@@ -89,28 +97,30 @@ class Breaker:
             return "half_open"
         return self._state
 
-    def enter(self) -> None:
-        """Ask leave to send. Each `enter` that returns needs one `leave`. Raises `BreakerOpen`."""
+    def enter(self) -> int:
+        """Ask leave to send. Returns the epoch, for the one `leave` that it needs. Raises `BreakerOpen`."""
         if self._state == "closed":
-            return
+            return self.epoch
         now = self._clock.monotonic()
         if self._state == "open":
             if now < self._opens_at:
                 raise BreakerOpen(self._api, self._opens_at - now)
-            self._state, self._probing, self._good = "half_open", 0, 0
+            self._become("half_open")
+            self._probing = self._good = 0
         if self._probing >= self._policy.probes:
             raise BreakerOpen(self._api, max(0.1, self._policy.open_s / 5))
         self._probing += 1
+        return self.epoch
 
-    def leave(self, ok: bool | None) -> None:
+    def leave(self, ok: bool | None, epoch: int) -> None:
         """Tell how it went; None when nobody knows (cancelled, never sent for a reason of ours)."""
+        if epoch != self.epoch:
+            return
         if self._state == "closed":
             if ok is not None:
                 self._count(ok)
             return
-        if self._state == "open":
-            return  # sent before it opened
-        self._probing = max(0, self._probing - 1)
+        self._probing -= 1
         if ok is None:
             return
         if not ok:
@@ -119,9 +129,14 @@ class Breaker:
             return
         self._good += 1
         if self._good >= self._policy.closes_after:
-            self._state, self._open_s = "closed", self._policy.open_s
+            self._become("closed")
+            self._open_s = self._policy.open_s
             self._calls = [0] * _SLICES
             self._failures = [0] * _SLICES
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self.epoch += 1
 
     def _count(self, ok: bool) -> None:
         index = self._turn()
@@ -136,13 +151,15 @@ class Breaker:
     def _turn(self) -> int:
         """The slice of now, with those that are over emptied."""
         now = int(self._clock.monotonic() / self._slice_s)
+        if now == self._slice:
+            return now % _SLICES
         for stale in range(max(self._slice + 1, now - _SLICES + 1), now + 1):
             self._calls[stale % _SLICES] = self._failures[stale % _SLICES] = 0
         self._slice = now
         return now % _SLICES
 
     def _open(self) -> None:
-        self._state = "open"
+        self._become("open")
         self._opens_at = self._clock.monotonic() + self._open_s
         self.opened += 1
 

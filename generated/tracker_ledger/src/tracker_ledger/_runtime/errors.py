@@ -45,9 +45,10 @@ class IntegrationError(Exception):
     @property
     def failure(self) -> FailureClass:
         """What a run does about it."""
-        return "unknown" if self.may_have_acted else self._failure()
+        return "unknown" if self.may_have_acted else self.plain_failure()
 
-    def _failure(self) -> FailureClass:
+    def plain_failure(self) -> FailureClass:
+        """As `failure`, if nothing was carried out."""
         return next(FAILURES[kind] for kind in type(self).__mro__ if kind in FAILURES)
 
 
@@ -146,8 +147,8 @@ class ApiError(IntegrationError):
         marks = f" (request id {request_id})" if request_id else ""
         super().__init__(f"{where}: status {status}{marks}" + (f": {excerpt}" if excerpt else ""))
 
-    def _failure(self) -> FailureClass:
-        return STATUS_FAILURES.get(self.status) or super()._failure()
+    def plain_failure(self) -> FailureClass:
+        return STATUS_FAILURES.get(self.status) or super().plain_failure()
 
 
 class AuthError(ApiError):
@@ -212,13 +213,14 @@ class BudgetExhausted(IntegrationError):
         self.attempts = error.attempts
         super().__init__(f"not sent again, the retry budget is used up: {error}")
 
-    def _failure(self) -> FailureClass:
+    def plain_failure(self) -> FailureClass:
         return self.error.failure
 
 
 FAILURES: dict[type[BaseException], FailureClass] = {
     IntegrationError: "systematic",
     SettingsError: "systematic",
+    SettingMissing: "systematic",
     RequestRefused: "permanent_record",
     AddressRefused: "systematic",
     TransportError: "transient",

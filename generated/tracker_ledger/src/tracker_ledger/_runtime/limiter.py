@@ -86,6 +86,19 @@ class Limiter:
         """How long the pause for everybody still lasts."""
         return max(0.0, self._paused_until - self._clock.monotonic())
 
+    def start_now(self, now: float) -> bool:
+        """As `start`, when nothing has to be waited for; else False, and nothing was started. `now` is the clock's."""
+        if self._active >= self._max or self._waiters or now < self._paused_until:
+            return False
+        if self._interval:
+            tat = self._tat if self._tat > now else now
+            if tat - self._slack > now:
+                return False
+            self._tat = tat + self._interval
+        self._active += 1
+        self._span_starts += 1
+        return True
+
     async def start(self) -> None:
         """Wait for a place and for its time. Each `start` that returns needs one `finish`."""
         if self._active < self._max and not self._waiters:

@@ -17,8 +17,6 @@ from .errors import (
     BodyTooLarge,
     DecodeError,
     IntegrationError,
-    RedirectRefused,
-    Rejected,
     ServerError,
     TransportError,
 )
@@ -80,12 +78,8 @@ def may_have_acted(method: str, error: IntegrationError) -> bool:
             return error.sent is not False
         case ServerError():
             return error.status not in ANSWERED_BEFORE_ACTING
-        case Rejected():
-            return False
-        case DecodeError() | RedirectRefused():
-            return isinstance(error, DecodeError)
         case _:
-            return error.may_have_acted
+            return isinstance(error, DecodeError)
 
 
 def may_resend(method: str, error: IntegrationError, *, repeatable: bool) -> bool:
@@ -99,7 +93,7 @@ def is_worth_retrying(error: IntegrationError, retry_statuses: frozenset[int]) -
         return error.status in retry_statuses
     if isinstance(error, BodyTooLarge):
         return False
-    return error._failure() == "transient"
+    return error.plain_failure() == "transient"
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:

@@ -24,6 +24,7 @@ from .errors import (
     BodyTooLarge,
     BreakerOpen,
     BudgetExhausted,
+    Conflict,
     IntegrationError,
     RedirectRefused,
     ServerError,
@@ -145,7 +146,8 @@ class Sender:
         elif arguments or params:
             _, extra = call.target(arguments, params)
         data, media = (b"", None) if body is None else encode_body(operation, body)
-        if operation.idempotency_header is not None and method not in SAFE_METHODS:
+        keyed = operation.idempotency_header is not None and method not in SAFE_METHODS
+        if keyed and operation.idempotency_header is not None:
             extra.append((operation.idempotency_header, idempotency_key or str(uuid.uuid4())))
             repeatable = True
         traffic = self.traffic
@@ -201,7 +203,16 @@ class Sender:
                 if generation != self.auth.generation or self.auth.reload():
                     now = self.clock.monotonic()
                     continue
-            wait_s = self._wait_before_retry(error, method, attempt, began, repeatable=repeatable)
+            # Under one key, a 409 after an attempt in doubt may say that the first one is still being carried out.
+            in_doubt = acted and keyed and isinstance(error, Conflict)
+            if not in_doubt and not (
+                is_worth_retrying(error, self._retry_statuses) and may_resend(method, error, repeatable=repeatable)
+            ):
+                self._count(error)
+                if isinstance(error, Throttled):
+                    self.limiter.throttled(error.retry_after_s)
+                raise error
+            wait_s = self._wait_before_retry(error, attempt, began)
             if wait_s > 0:
                 await self.clock.sleep(wait_s)
             now = self.clock.monotonic()
@@ -251,34 +262,30 @@ class Sender:
                 wait_s = error.retry_in_s * (1.0 + 0.1 * self.clock.random())
             await self.clock.sleep(wait_s)
 
-    def _wait_before_retry(
-        self, error: IntegrationError, method: str, attempt: int, began: float, *, repeatable: bool
-    ) -> float:
-        """Seconds until the next attempt; raises `error` when there is to be none."""
-        traffic, policy = self.traffic, self.policy
+    def _count(self, error: IntegrationError) -> None:
+        if isinstance(error, Throttled):
+            self.traffic.throttled += 1
+        elif isinstance(error, TransportError | ServerError | Truncated):
+            self.traffic.failures += 1
+        else:
+            self.traffic.refused += 1
+
+    def _wait_before_retry(self, error: IntegrationError, attempt: int, began: float) -> float:
+        """Seconds until the next attempt; raises `error` when it would come too late or one too many."""
+        self._count(error)
+        policy = self.policy
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         if isinstance(error, Throttled):
-            traffic.throttled += 1
-            asked_s = self.limiter.throttled(asked_s)
-        elif isinstance(error, TransportError | ServerError):
-            traffic.failures += 1
-        else:
-            traffic.refused += 1
-        if (
-            attempt >= policy.max_attempts
-            or not is_worth_retrying(error, self._retry_statuses)
-            or not may_resend(method, error, repeatable=repeatable)
-        ):
-            raise error
-        if isinstance(error, Throttled):
-            wait_s, total_s = 0.0, asked_s or 0.0  # the limiter makes everybody wait, this request too
+            # The limiter makes everybody wait, this request too.
+            wait_s, total_s = 0.0, self.limiter.throttled(asked_s)
         else:
             wait_s = total_s = policy.backoff_s(attempt, self.clock.random(), at_least_s=asked_s or 0.0)
-        if total_s > policy.max_wait_s or self.clock.monotonic() + total_s - began > policy.give_up_after_s:
+        too_late = total_s > policy.max_wait_s or self.clock.monotonic() + total_s - began > policy.give_up_after_s
+        if attempt >= policy.max_attempts or too_late:
             raise error
         if not isinstance(error, Throttled) and not self.budget.withdraw():
             raise BudgetExhausted(error) from error
-        traffic.retries += 1
+        self.traffic.retries += 1
         return wait_s
 
     def _refusal(self, operation: Operation, response: httpx.Response) -> IntegrationError:

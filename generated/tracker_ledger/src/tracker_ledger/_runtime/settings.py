@@ -54,6 +54,9 @@ class Options:
     database_pool_size: int = _option(
         "DATABASE_POOL_SIZE", 5, "connections to the database, at most", least=1, most=100
     )
+    lease_s: float = _option(
+        "LEASE_SECONDS", 60.0, "seconds after which a run that does not answer may be taken over", least=1, most=3600
+    )
     request_deadline_s: float = _option(
         "REQUEST_DEADLINE_SECONDS",
         60.0,
@@ -217,7 +220,7 @@ def resolve_settings(integration: Integration, environ: Mapping[str, str] | None
         (integration.source, integration.destination),
         environ,
         needed=fixed,
-        wanted=[webhook.secret for webhook in integration.webhooks],
+        wanted=[each for webhook in integration.webhooks for each in (webhook.secret, *webhook.secrets)],
         user_agent=f"{integration.name}/{integration.version}",
     )
 

@@ -9,12 +9,13 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from multidict import CIMultiDict
 from yarl import URL
 
 from .errors import (
@@ -28,8 +29,9 @@ from .errors import (
 )
 from .wire import AddressPolicy, Body, Inflater, Origin, WireOptions
 
-_AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
-_ENCODING = "Content-Encoding"
+MAX_FIELDS = 256
+"""Header fields of a reply. aiohttp bounds the length of each, and in newer versions their number."""
+_ENCODING = aiohttp.hdrs.CONTENT_ENCODING
 
 
 class _Alarm:
@@ -44,6 +46,47 @@ class _Alarm:
     def __call__(self) -> None:
         self.fired = True
         self.task.cancel()
+
+
+class Spelled:
+    """A request line and its header fields in aiohttp's own types, ready to be sent again and again."""
+
+    __slots__ = ("_authority", "_scheme", "headers", "url")
+
+    def __init__(self, scheme: str, authority: str, target: str, headers: CIMultiDict[str]) -> None:
+        self._scheme = scheme
+        self._authority = authority
+        self.headers = headers
+        path, _, query = target.partition("?")
+        self.url = URL.build(scheme=scheme, authority=authority, path=path or "/", query_string=query, encoded=True)
+
+    def vary(self, target: str | None, extra: Iterable[tuple[str, str]]) -> Spelled:
+        """On the same origin: with another path and query, with further header fields."""
+        headers = self.headers
+        if extra:
+            headers = headers.copy()
+            for name, value in extra:
+                if name == "Cookie" and (cookies := headers.get(name)):
+                    value = f"{cookies}; {value}"
+                headers[name] = value
+        if target is not None:
+            return Spelled(self._scheme, self._authority, target, headers)
+        varied = object.__new__(Spelled)
+        varied._scheme, varied._authority, varied.url, varied.headers = self._scheme, self._authority, self.url, headers
+        return varied
+
+
+class _Request(aiohttp.ClientRequest):
+    """Sends the header fields that it is given, and adds framing only."""
+
+    def update_headers(self, headers: Any) -> None:
+        if type(headers) is CIMultiDict and aiohttp.hdrs.HOST in headers:
+            self.headers = headers
+        else:
+            super().update_headers(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Any) -> None:
+        pass
 
 
 class _Lost(Exception):
@@ -100,9 +143,6 @@ class _Resolver(AbstractResolver):
 class AiohttpWire(httpx.AsyncBaseTransport):
     """Sends to one origin. Open it inside a running event loop; `aclose` ends its connections."""
 
-    frames_itself = True
-    """Adds Host and Content-Length."""
-
     def __init__(
         self, origin: Origin, options: WireOptions | None = None, *, tls: ssl.SSLContext | None = None
     ) -> None:
@@ -126,9 +166,9 @@ class AiohttpWire(httpx.AsyncBaseTransport):
         )
         session = aiohttp.ClientSession(
             connector=connector,
+            request_class=_Request,
             response_class=_Reply,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_AUTO_HEADERS,
             auto_decompress=False,
             trust_env=False,
             requote_redirect_url=False,
@@ -150,7 +190,9 @@ class AiohttpWire(httpx.AsyncBaseTransport):
         stream = request.stream
         data: bytes | None = stream.data if type(stream) is Body else await request.aread()
         extensions: Mapping[str, Any] = request.extensions
-        url = self._url(request, extensions)
+        spelled: Spelled = extensions.get("spelled") or self.spell(
+            request.url, extensions.get("target"), request.headers.raw
+        )
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
@@ -161,11 +203,13 @@ class AiohttpWire(httpx.AsyncBaseTransport):
         try:
             response = await session.request(
                 request.method,
-                url,
+                spelled.url,
                 data=data or None,
-                headers=[(name.decode("ascii"), value.decode("utf-8")) for name, value in request.headers.raw],
+                headers=spelled.headers,
                 allow_redirects=False,
             )
+            if len(response.raw_headers) > MAX_FIELDS:
+                raise TransportError(f"the reply has more than {MAX_FIELDS} header fields", sent=True)
             body = await self._read(response)
             return httpx.Response(
                 response.status,
@@ -187,16 +231,25 @@ class AiohttpWire(httpx.AsyncBaseTransport):
         finally:
             timer.cancel()
 
-    def _url(self, request: httpx.Request, extensions: Mapping[str, Any]) -> URL:
-        target: bytes = extensions.get("target") or request.url.raw_path
-        if request.url.scheme != self._origin.scheme or request.url.host != self._origin.host:
+    def spell(self, url: httpx.URL, target: bytes | None, fields: Iterable[tuple[bytes, bytes]]) -> Spelled:
+        """Put a request's head into aiohttp's types; goes into `extensions["spelled"]`, or is made for each request.
+
+        Args:
+            target: Path and query as they go over the wire, when that is not what `url` has.
+
+        Raises:
+            RequestRefused: when `url` is on another origin than this wire's.
+        """
+        origin = self._origin
+        if url.scheme != origin.scheme or url.host.lower().rstrip(".") != origin.host:
             raise RequestRefused("the request is for another origin than the API's own")
-        if (request.url.port or (443 if self._origin.scheme == "https" else 80)) != self._origin.port:
+        if (url.port or (443 if origin.scheme == "https" else 80)) != origin.port:
             raise RequestRefused("the request is for another port than the API's own")
-        path, _, query = target.decode("ascii").partition("?")
-        return URL.build(
-            scheme=self._origin.scheme, authority=self._authority, path=path or "/", query_string=query, encoded=True
+        headers = CIMultiDict([("Host", self._authority)])
+        headers.update(
+            (name.decode("ascii"), value.decode("utf-8")) for name, value in fields if name.lower() != b"host"
         )
+        return Spelled(origin.scheme, self._authority, (target or url.raw_path).decode("ascii"), headers)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         cap = self._options.max_body_bytes
@@ -269,11 +322,9 @@ def _translate(error: BaseException, *, begun: bool) -> Exception | None:
 
 def _reason(error: BaseException) -> str:
     """The system's own words where there are some; never a URL."""
-    inner = getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(inner, ssl.SSLError):
-        return inner.reason or "TLS failed"
+        return getattr(inner, "verify_message", None) or inner.reason or "TLS failed"
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return type(inner).__name__

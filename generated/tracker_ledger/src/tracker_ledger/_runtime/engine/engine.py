@@ -16,10 +16,10 @@ from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
 from ..session import Session
 from ..settings import Settings
-from ..state import LEASE_S, LeaseHeld, LeaseLost, State
+from ..state import LeaseHeld, LeaseLost, State
 from ..state.rows import Checkpoint, Lease
 from .errors import ContractMismatch, MappingChanged, Stopped
-from .passes import RunRequest
+from .passes import Pass, RunRequest
 from .preview import Preview
 from .report import Counts, RunReport
 from .run import Run, Surroundings
@@ -48,6 +48,8 @@ class Engine:
         self.state = state
         self.clock = clock or SystemClock()
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
+        self.under_way: dict[str, Counts] = {}
+        """Stream → the counts so far of the run that writes."""
         self._ids = ids or _new_id
         self._stopping = False
         self._around = Surroundings(
@@ -76,28 +78,40 @@ class Engine:
         """A name for a run that sorts by its start."""
         return f"{datetime.fromtimestamp(self.clock.now(), UTC):%Y%m%dT%H%M%S}-{self._ids()[:8]}"
 
-    async def run(self, request: RunRequest) -> RunReport:
+    async def check(self, request: RunRequest) -> None:
+        """Raise what `run` would raise at once."""
+        stream = self.stream(request.stream)
+        point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
+        await self._check_mapping(stream, point, request)
+        Pass(stream, point, request)
+
+    async def run(self, request: RunRequest, *, started: asyncio.Event | None = None) -> RunReport:
         """Carry out one run of one stream and say what it did.
+
+        Args:
+            started: Set as soon as the run is on record.
 
         Raises:
             LeaseHeld: another run of the stream is under way.
             MappingChanged: the state was written under another mapping and the request does not say what to do.
             RequestRefused: the request asks for what the stream does not have.
         """
-        stream = self.stream(request.stream)
+        await self.check(request)
+        stream, state = self.stream(request.stream), self.state
         run_id = request.run_id or self.new_run_id()
-        point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
-        await self._check_mapping(stream, point, request)
         if request.dry_run:
+            point = await state.call(lambda: state.store.checkpoint(stream.name))
             preview = Preview(stream, request, point, around=self._around)
-            return await self._carry_out(preview, stream, request, run_id, token=0)
-        lease = await self.state.call(lambda: self.state.leases.acquire(f"stream:{stream.name}", self.holder))
+            return await self._carry_out(preview, stream, request, run_id, started)
+        ttl_s = self._around.settings.options.lease_s
+        lease = await state.call(lambda: state.leases.acquire(f"stream:{stream.name}", self.holder, ttl_s))
         try:
-            # Read once more: whoever held the lease before may have moved it.
-            point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
+            point = await state.call(lambda: state.store.checkpoint(stream.name))
             run = Run(stream, request, point, run_id=run_id, lease=lease, around=self._around)
-            return await self._carry_out(run, stream, request, run_id, token=lease.token, lease=lease)
+            self.under_way[stream.name] = run.counts
+            return await self._carry_out(run, stream, request, run_id, started, lease)
         finally:
+            self.under_way.pop(stream.name, None)
             await self._release(lease)
 
     async def _carry_out(
@@ -106,8 +120,7 @@ class Engine:
         stream: Stream[Any, Any],
         request: RunRequest,
         run_id: str,
-        *,
-        token: int,
+        started: asyncio.Event | None,
         lease: Lease | None = None,
     ) -> RunReport:
         began = self.clock.monotonic()
@@ -121,9 +134,11 @@ class Engine:
                 parameters=request.parameters(),
                 dry_run=request.dry_run,
                 mapping=stream.mapping_digest,
-                token=token,
+                token=lease.token if lease is not None else 0,
             )
         )
+        if started is not None:
+            started.set()
         failure: str | None = None
         error: str | None = None
         outcome = "failed"
@@ -195,7 +210,7 @@ class Engine:
 
     async def _beat(self, lease: Lease) -> None:
         while True:
-            await self.clock.sleep(LEASE_S / 3)
+            await self.clock.sleep(lease.ttl_s / 3)
             try:
                 await self.state.call(lambda: self.state.leases.renew(lease))
             except LeaseLost:

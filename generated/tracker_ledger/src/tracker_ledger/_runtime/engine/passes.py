@@ -43,6 +43,8 @@ class RunRequest:
     """A person's word on writes whose outcome is unknown, by source identity: they were not carried out."""
     settled: tuple[str, ...] = ()
     """The same: they were, or are not wanted."""
+    only_settle: bool = False
+    """Read nothing; only find out the outcomes of earlier runs."""
 
     def parameters(self) -> dict[str, object]:
         """What the run's row remembers of it."""
@@ -73,7 +75,7 @@ class Pass:
         self._ceiling_s: float | None = None
         self._high = High()
         source = stream.source
-        if request.records:
+        if request.records or request.only_settle:
             self.kind = "records"
         elif request.ids:
             self.kind = "ids"

@@ -1,0 +1,285 @@
+"""What the commands do, apart from printing: runs, status, dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import msgspec
+
+from .declare import Integration
+from .engine import Engine, RunReport, RunRequest, run_json
+from .engine.opened import Opened, open_state, opened
+from .engine.report import EXIT_DONE, EXIT_INPUT
+from .errors import RequestRefused
+from .hashing import decode_exact
+from .logs import setup_logging
+from .settings import Settings, resolve_settings
+from .state import State
+
+Show: TypeAlias = "Callable[[str], None] | None"
+EXIT_TERMINATED = 143
+
+
+def configure_logging(settings: Settings, *, quiet: bool = False) -> None:
+    """Log as the environment says; commands for people only warn."""
+    options = settings.options
+    level = "WARNING" if quiet and options.log_level == "INFO" else options.log_level
+    setup_logging(settings.redactor, level=level, form="text" if options.log_format == "text" else "json")
+
+
+@asynccontextmanager
+async def working(integration: Integration) -> AsyncIterator[Opened]:
+    """An opened integration that SIGTERM and SIGINT ask to stop: the first finishes what is under way, the second does not."""
+    async with opened(integration) as found:
+        configure_logging(found.settings, quiet=True)
+        loop = asyncio.get_running_loop()
+        asked: list[int] = []
+
+        def stop(number: int) -> None:
+            if asked:
+                os._exit(128 + number)
+            asked.append(number)
+            found.engine.stop()
+
+        handled = [number for number in (signal.SIGTERM, signal.SIGINT) if _handle(loop, number, stop)]
+        try:
+            yield found
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+
+def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[int], None]) -> bool:
+    try:
+        loop.add_signal_handler(number, stop, number)
+    except (NotImplementedError, ValueError, RuntimeError):
+        return False  # not on this platform, or not in the main thread
+    return True
+
+
+@contextmanager
+def reading(integration: Integration) -> Iterator[tuple[Integration, State]]:
+    """The state, for commands that only read."""
+    settings = resolve_settings(integration)
+    configure_logging(settings, quiet=True)
+    state = open_state(integration, settings)
+    try:
+        yield integration, state
+    finally:
+        state.close()
+
+
+# --- runs ---
+
+
+async def sync_streams(
+    integration: Integration,
+    stream: str | None,
+    *,
+    since: str | None = None,
+    ids: Sequence[str] = (),
+    limit: int | None = None,
+    dry_run: bool = False,
+    resync: bool = False,
+    keep: bool = False,
+    show: Show = None,
+) -> tuple[list[RunReport], int]:
+    """Run one stream, or all in order; returns the reports and the worst exit code."""
+    reports: list[RunReport] = []
+    async with working(integration) as found:
+        names = [stream] if stream is not None else [each.name for each in integration.streams]
+        for name in names:
+            request = RunRequest(
+                stream=name, since=since, ids=tuple(ids), limit=limit, dry_run=dry_run, resync=resync, keep=keep
+            )
+            report = await _shown(found.engine, request, show)
+            reports.append(report)
+            if report.state == "stopped":
+                break
+    return reports, worst(reports)
+
+
+def worst(reports: Sequence[RunReport]) -> int:
+    """The exit code of several runs: failed before stopped before partial before done."""
+    codes = {EXIT_TERMINATED if report.state == "stopped" else report.exit_code for report in reports}
+    return EXIT_INPUT if EXIT_INPUT in codes else max(codes, default=EXIT_DONE)
+
+
+async def _shown(engine: Engine, request: RunRequest, show: Show) -> RunReport:
+    progress = asyncio.ensure_future(_tell(engine, request.stream)) if show is not None and _is_terminal() else None
+    try:
+        report = await engine.run(request)
+    finally:
+        if progress is not None:
+            progress.cancel()
+            await asyncio.gather(progress, return_exceptions=True)
+    if show is not None:
+        show(f"{report.stream}: {summary(report.to_json())}")
+        for entry in report.sample:
+            for line in sample_lines(entry):
+                show(line)
+    return report
+
+
+async def _tell(engine: Engine, stream: str) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        counts = engine.under_way.get(stream)
+        if counts is not None:
+            sys.stderr.write(f"\r{stream}: read {counts.read}, written {counts.written}, dead {counts.dead} ")
+            sys.stderr.flush()
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def summary(run: dict[str, Any]) -> str:
+    """A run as one line: its state, the run equation, its time."""
+    kinds = {name: count for name, count in run["written_by_kind"].items() if count}
+    written = f"{run['written']} written" + (f" ({_listed(kinds)})" if kinds else "")
+    text = (
+        f"{run['state']}{', dry run' if run['dry_run'] else ''}: {run['read']} read = {written}"
+        f" + {run['unchanged']} unchanged + {run['skipped']} skipped + {run['dead']} dead"
+        f" + {run['unknown']} unknown + {run['held']} held in {run['sync_duration_seconds']:.2f} s"
+    )
+    if run["resolved"]:
+        text += f"; {run['resolved']} outcomes of earlier runs found out"
+    return text + (f"; {run['error']}" if run["error"] else "")
+
+
+def _listed(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in kinds.items())
+
+
+def sample_lines(entry: dict[str, Any]) -> Iterator[str]:
+    """One record of a dry run: what would be done, then one line a field."""
+    target = f" → {entry['destination_id']}" if entry.get("destination_id") else ""
+    yield f"  {entry['action']} {entry['source_id']}{target}" + (f": {entry['reason']}" if "reason" in entry else "")
+    for name, change in entry.get("fields", {}).items():
+        before = f"{change['from']!r} → " if "from" in change else ""
+        yield f"    {name}: {before}{change['to']!r}"
+
+
+# --- what is ---
+
+
+def status_of(integration: Integration, state: State) -> dict[str, Any]:
+    """Where each stream stands."""
+    streams = []
+    for stream in integration.streams:
+        point = state.store.checkpoint(stream.name)
+        runs = state.runs.latest(stream.name, limit=1)
+        streams.append({
+            "stream": stream.name,
+            "is_running": state.leases.is_held(f"stream:{stream.name}"),
+            "schedule": stream.schedule,
+            "watermark": point.watermark,
+            "is_in_pass": point.cursor is not None,
+            "mapping_changed": bool(point.mapping and point.mapping != stream.mapping_digest),
+            "dead_letters": state.dead_letters.open_count(stream.name),
+            "unknown_outcomes": len(state.store.intents(stream.name)),
+            "last_run": run_json(runs[0]) if runs else None,
+        })  # fmt: skip
+    return {
+        "integration": integration.name,
+        "version": integration.version,
+        "streams": streams,
+        "webhook_deliveries": state.inbox.counts(),
+    }
+
+
+def history_of(state: State, stream: str | None, limit: int = 20) -> list[dict[str, Any]]:
+    """The last runs, newest first."""
+    return [run_json(row) for row in state.runs.latest(stream, limit=limit)]
+
+
+# --- dead letters ---
+
+
+def letters_of(state: State, stream: str | None, *, state_name: str = "open", limit: int = 50) -> list[dict[str, Any]]:
+    """Dead letters without payloads."""
+    return state.dead_letters.latest(stream, state=state_name, limit=limit)
+
+
+def letter_of(state: State, letter_id: str) -> dict[str, Any]:
+    """One dead letter with its payload as JSON where it is JSON."""
+    letter = state.dead_letters.get(letter_id)
+    if letter is None:
+        raise RequestRefused(f"there is no dead letter `{letter_id}`")
+    payload = letter["payload"]
+    if payload is not None:
+        try:
+            letter["payload"] = decode_exact(bytes(payload))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            letter["payload"] = bytes(payload).decode("utf-8", "replace")
+    return letter
+
+
+async def retry(
+    integration: Integration, letter_ids: Sequence[str], *, all_of: str | None = None, show: Show = None
+) -> tuple[list[RunReport], int]:
+    """Sync the records of dead letters again: as the source has them now, or else as they were kept."""
+    async with working(integration) as found:
+        letters = await found.state.call(lambda: _wanted(found.state, letter_ids, all_of))
+        reports: list[RunReport] = []
+        for request in retry_requests(found.engine, letters):
+            reports.append(await _shown(found.engine, request, show))
+    if show is not None and not reports:
+        show("no dead letters")
+    return reports, worst(reports)
+
+
+def retry_requests(engine: Engine, letters: Sequence[dict[str, Any]]) -> list[RunRequest]:
+    """One run for each stream and way of reading."""
+    requests = []
+    for name in dict.fromkeys(letter["stream"] for letter in letters):
+        own = [letter for letter in letters if letter["stream"] == name]
+        not_there = tuple(letter["source_id"] for letter in own if letter["stage"] == "resolve")
+        can_read = engine.stream(name).source.get is not None
+        ids = tuple(each["source_id"] for each in own if can_read and not each["source_id"].startswith("unnamed-"))
+        kept = tuple(bytes(each["payload"]) for each in own if each["source_id"] not in ids and each["whole"])
+        lost = [each["id"] for each in own if each["source_id"] not in ids and not each["whole"]]
+        if lost and not ids and not kept:
+            raise RequestRefused(
+                f"{', '.join(lost)}: the source cannot be asked for it and it was kept with parts hidden; `sync --resync`"
+            )
+        if ids:
+            requests.append(RunRequest(stream=name, trigger="retry", ids=ids, not_there=not_there))
+        if kept:
+            requests.append(RunRequest(stream=name, trigger="retry", records=kept, not_there=not_there))
+    return requests
+
+
+async def discard(integration: Integration, letter_ids: Sequence[str]) -> int:
+    """Let dead letters be. For unknown outcomes this settles them."""
+    async with working(integration) as found:
+        state, engine = found.state, found.engine
+        letters = await state.call(lambda: _wanted(state, letter_ids, None))
+        for name in dict.fromkeys(letter["stream"] for letter in letters if letter["stage"] == "resolve"):
+            settled = tuple(
+                each["source_id"] for each in letters if each["stream"] == name and each["stage"] == "resolve"
+            )
+            await engine.run(RunRequest(stream=name, trigger="retry", settled=settled, only_settle=True))
+        return await state.call(lambda: state.dead_letters.discard([letter["id"] for letter in letters]))
+
+
+def _wanted(state: State, letter_ids: Sequence[str], all_of: str | None) -> list[dict[str, Any]]:
+    if all_of is not None:
+        letter_ids = [letter["id"] for letter in state.dead_letters.latest(all_of, limit=10_000)]
+    letters = []
+    for letter_id in letter_ids:
+        letter = state.dead_letters.get(letter_id)
+        if letter is None:
+            raise RequestRefused(f"there is no dead letter `{letter_id}`")
+        letters.append(letter)
+    return letters

@@ -1,0 +1,71 @@
+"""`serve`: the application on uvicorn, from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+from .actions import configure_logging
+from .declare import Env, Integration
+from .engine.opened import opened
+from .errors import IntegrationError
+from .settings import resolve
+
+log = logging.getLogger(__name__)
+
+CONTROL_TOKEN = Env("CONTROL_TOKEN", secret=True)
+"""Bearer token of the control API; without it the control API is closed."""
+PUBLIC_URL = Env("PUBLIC_URL")
+"""Where senders reach the webhooks, without the path: `https://hooks.example.com`. Some vendors sign it."""
+DRAIN_S = 25
+"""For what is under way when the process is asked to end; less than the grace period of Kubernetes."""
+
+
+class ServeMissing(IntegrationError):
+    """The extra is not installed."""
+
+
+def serve(integration: Integration, *, host: str, port: int, with_schedule: bool) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    try:
+        import starlette  # noqa: F401  both belong to the extra
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError:
+        raise ServeMissing(f"serving needs the extra: pip install '{integration.name}[serve]'") from None
+    return asyncio.run(_serve(integration, host=host, port=port, with_schedule=with_schedule))
+
+
+async def _serve(integration: Integration, *, host: str, port: int, with_schedule: bool) -> int:
+    import uvicorn
+
+    from .server import make_application
+
+    extras = resolve((), wanted=(CONTROL_TOKEN, PUBLIC_URL))
+    token = extras.text(CONTROL_TOKEN) if os.environ.keys() & {"CONTROL_TOKEN", "CONTROL_TOKEN_FILE"} else None
+    public_url = extras.text(PUBLIC_URL) if os.environ.keys() & {"PUBLIC_URL", "PUBLIC_URL_FILE"} else None
+    async with opened(integration) as found:
+        if token is not None:
+            found.settings.redactor.register(token)
+        configure_logging(found.settings)
+        application = make_application(found, token=token, public_url=public_url, with_schedule=with_schedule)
+        if token is None:
+            log.warning("CONTROL_TOKEN is not set: the control API is closed, webhooks and health checks are open")
+        config = uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+            limit_concurrency=1000,
+            proxy_headers=False,
+        )
+        server = uvicorn.Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal again when it has drained; that must not end the process before we have.
+            signal.signal(number, lambda *_: None)
+        await server.serve()
+        return 0 if server.started else 1
