@@ -263,20 +263,35 @@ class Stream(Form):
 
 
 class SignatureScheme(Form):
-    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`."""
+    """How a sender signs: an HMAC over `content`, a template of `{body}`, `{id}`, `{ts}`, `{method}`, `{url}`, `{form}`, `{secret}`."""
 
     header: str
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
+    """digest: a plain hash of `content`, which then holds `{secret}`. token: the header is the secret itself."""
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
+    """Before the signature."""
     content: str = "{body}"
     id_header: str | None = None
     """The header that names a delivery."""
+    id_path: PathText | None = None
+    """The field of the body that names a delivery."""
     timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    """The timestamp is a part of the signature header and begins so: `t=`."""
+    timestamp_path: PathText | None = None
+    """The timestamp is in the body."""
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
     tolerance_s: Annotated[int, Field(ge=1, le=86400)] | None = None
     separator: str | None = None
     """Between several signatures in one header."""
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    """Characters whose percent escapes are decoded in `{url}` before it is signed."""
+    challenge_path: PathText | None = None
+    """A delivery with text here is a handshake."""
+    challenge_reply: Literal["echo", "hmac"] = "echo"
 
 
 class Webhook(Form):
@@ -290,6 +305,10 @@ class Webhook(Form):
     ]
     """The name of a known scheme, such as `standard`, or one written out."""
     secret: Env
+    further_secrets: tuple[Env, ...] = ()
+    """More secrets that count while one is rotated."""
+    topic_path: PathText | None = None
+    """Where the body names its topic, when one URL takes all."""
     stream: Name
     record: PathText = ""
     """Where the changed record is in the body; empty for the whole body."""

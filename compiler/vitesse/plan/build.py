@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ..api.facts import ApiFacts
 from ..api.model import Api
 from ..diagnostics import Diagnostic, DiagnosticError
-from ..manifest import Manifest
+from ..manifest import Manifest, SignatureScheme
 from ..rules.model import ReviewedRules
 from .mock_builder import Side
 from .mocks import plan_mocks
@@ -32,7 +32,7 @@ from .model import (
 from .names import Scope
 from .operations import json_path
 from .streams import SideNames, StreamBuilder
-from .systems import plan_api, side_names
+from .systems import plan_api, setting, side_names
 
 CONTRACT = 1
 """The runtime contract that the derived code is written for."""
@@ -162,12 +162,14 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple
                 found.append(_unknown_scheme(position, webhook.scheme, schemes))
                 continue
         else:
-            scheme = SignaturePlan(**webhook.scheme.model_dump())
+            scheme = _written_out(webhook.scheme)
         plans.append(
             WebhookPlan(
                 topics=webhook.topics,
                 scheme=scheme,
-                secret=SettingValue(env=webhook.secret.env, text=webhook.secret.default, secret=True),
+                secret=setting(webhook.secret, secret=True),
+                secrets=tuple(setting(secret, secret=True) for secret in webhook.further_secrets),
+                topic_path=json_path(webhook.topic_path) if webhook.topic_path is not None else None,
                 stream=webhook.stream,
                 record=json_path(webhook.record),
             )
@@ -177,11 +179,18 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple
     return tuple(plans)
 
 
+def _written_out(scheme: SignatureScheme) -> SignaturePlan:
+    """A scheme of the manifest; its field paths become keys."""
+    members = scheme.model_dump()
+    paths = {name: json_path(value) for name, value in members.items() if name.endswith("_path") and value is not None}
+    return SignaturePlan(**{**members, **paths})
+
+
 def _settings(
     source: ApiPlan, destination: ApiPlan, streams: Sequence[StreamPlan], webhooks: Sequence[WebhookPlan]
 ) -> tuple[SettingValue, ...]:
     """Every environment variable once, by name; secret when one of its uses is."""
-    values = [webhook.secret for webhook in webhooks]
+    values = [secret for webhook in webhooks for secret in (webhook.secret, *webhook.secrets)]
     for api in (source, destination):
         values.append(api.base_url)
         values.extend(value for _, value in (*api.variables, *api.headers))
