@@ -62,6 +62,7 @@ TITLES: dict[str, str] = {
     # facts
     "V301": "no spec is pinned for an API",
     "V302": "a fact lacks what its kind needs",
+    "V303": "a description is pinned under a name that the manifest does not say",
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews
     "V401": "a field path cannot be read",

@@ -1,0 +1,139 @@
+"""A description → what it offers and what of it cannot be compiled, for a person and for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..api.canonical import canonical
+from ..api.facts import Fact, FactKind
+from ..api.model import Api, Json, Operation
+from ..diagnostics import Diagnostic, ordered
+from ..openapi import ApiBuild, build_api, read_document
+from .infer import infer_facts
+from .reading import Reading
+
+Prove = Callable[[Api, Operation], Iterable[Diagnostic]]
+"""Plans, renders and verifies one operation and says what stood in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectedOperation:
+    """One operation, whether it compiles, and what is known about it."""
+
+    operation: Operation
+    diagnostics: tuple[Diagnostic, ...]
+    facts: dict[FactKind, Fact]
+
+    @property
+    def compiles(self) -> bool:
+        return not any(diagnostic.is_error for diagnostic in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """All that `vitesse inspect` shows of one description."""
+
+    api: Api
+    digest: str
+    files: tuple[str, ...]
+    operations: tuple[InspectedOperation, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    """Of the file as a whole; those of an operation stand with it."""
+
+    @property
+    def compiled(self) -> int:
+        return sum(operation.compiles for operation in self.operations)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(diagnostic.is_error for diagnostic in self.diagnostics) or self.compiled < len(self.operations)
+
+    def form(self) -> dict[str, Json]:
+        """The report as JSON."""
+        return {
+            "title": self.api.title,
+            "version": self.api.version,
+            "openapi": self.api.spec_version,
+            "digest": self.digest,
+            "files": list(self.files),
+            "servers": [canonical(server) for server in self.api.servers],
+            "auth": [canonical(scheme) for scheme in self.api.security_schemes],
+            "webhooks": [webhook.topic for webhook in self.api.webhooks],
+            "counts": {"operations": len(self.operations), "compiles": self.compiled},
+            "diagnostics": [_code(diagnostic) for diagnostic in self.diagnostics],
+            "operations": [_operation(inspected) for inspected in self.operations],
+        }
+
+
+def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None = None) -> Inspection:
+    """Read a whole description and say, operation by operation, whether it compiles.
+
+    Args:
+        folder: What references may not leave, when the root file lies deeper.
+        prove: Compiles one operation; without it an operation counts as compiling when it can be read without an error.
+
+    Raises:
+        DiagnosticError: When the file is no description at all.
+    """
+    document = read_document(path, folder=folder)
+    built = build_api(document)
+    reading = Reading(built.api, document)
+    inspected = tuple(_inspect(built, reading, operation, prove) for operation in built.api.operations)
+    of_operations = {diagnostic for one in inspected for diagnostic in one.diagnostics}
+    return Inspection(
+        api=built.api,
+        digest=document.digest,
+        files=tuple(sorted(document.files)),
+        operations=inspected,
+        diagnostics=tuple(diagnostic for diagnostic in built.diagnostics if diagnostic not in of_operations),
+    )
+
+
+def _inspect(built: ApiBuild, reading: Reading, operation: Operation, prove: Prove | None) -> InspectedOperation:
+    found = list(built.diagnostics_of(operation))
+    if prove is not None and not any(diagnostic.is_error for diagnostic in found):
+        found += prove(replace(built.api, operations=(operation,)), operation)
+    return InspectedOperation(operation=operation, diagnostics=ordered(found), facts=infer_facts(reading, operation))
+
+
+def _operation(inspected: InspectedOperation) -> Json:
+    operation = inspected.operation
+    facts: dict[str, Json] = {kind: canonical(fact.value) for kind, fact in inspected.facts.items() if kind in _SHOWN}
+    form: dict[str, Json] = {
+        "id": operation.id,
+        "method": operation.method,
+        "path": operation.path,
+        "operation_id": operation.operation_id,
+        "compiles": inspected.compiles,
+        "codes": [_code(diagnostic) for diagnostic in inspected.diagnostics],
+    }
+    if facts:
+        form["facts"] = facts
+    return form
+
+
+_SHOWN: Sequence[str] = (
+    "records",
+    "record",
+    "paging",
+    "rate_limit",
+    "identity",
+    "version",
+    "since",
+    "batch",
+    "idempotency",
+)
+
+
+def _code(diagnostic: Diagnostic) -> Json:
+    place = diagnostic.places[0] if diagnostic.places else None
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "file": place.file if place is not None else "",
+        "pointer": place.pointer if place is not None else "",
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+    }

@@ -1,0 +1,233 @@
+"""Pins descriptions into an integration's folder and writes what can be inferred from them.
+
+A description in one file becomes `specs/<api>.yaml` (or `.json`, as its content is); one in several files keeps its folder below
+`specs/<api>/`. Facts are written for the operations that the manifest's streams use.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..api.facts import CONFIDENT, ApiFacts, Fact, FactKind
+from ..api.facts_file import load_facts, write_facts
+from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..forms import pointer
+from ..manifest import MANIFEST_FILE, Batch, Manifest, Stream, System, load_manifest
+from ..openapi import Document, build_api, list_operations, read_document
+from ..specs import spec_path
+from .infer import infer_facts
+from .reading import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactChange:
+    """One fact that differs from what the file said before."""
+
+    operation: str
+    kind: FactKind
+    before: Fact | None
+    after: Fact | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestedApi:
+    """What `ingest` did for one side of an integration."""
+
+    api: str
+    spec: str
+    """Relative to the integration's folder."""
+    digest: str
+    spec_changed: bool
+    facts: ApiFacts
+    changes: tuple[FactChange, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def open(self) -> tuple[tuple[str, Fact], ...]:
+        """(operation, fact) that nobody vouches for yet."""
+        return tuple(
+            (operation, fact)
+            for operation, known in self.facts.operations.items()
+            for fact in known.values()
+            if fact.by != "person" and fact.confidence < CONFIDENT
+        )
+
+
+def ingest(folder: Path, specs: Mapping[str, Path] | None = None) -> tuple[IngestedApi, IngestedApi]:
+    """Pin new descriptions where any are given, and write the facts of both systems.
+
+    Args:
+        folder: The integration's.
+        specs: API name → a root file to pin in place of the pinned one.
+
+    Raises:
+        DiagnosticError: When the manifest, a description or a facts file cannot be used; V303 when a pinned file has another name
+            than the manifest says; V219 when a stream names an operation that is not there.
+    """
+    manifest = load_manifest(folder)
+    given = dict(specs or {})
+    unknown = sorted(set(given) - {manifest.source.api, manifest.destination.api})
+    if unknown:
+        place = Place(file=MANIFEST_FILE)
+        message = f"the manifest has no API `{unknown[0]}`"
+        help = f"use `{manifest.source.api}` or `{manifest.destination.api}`"
+        raise DiagnosticError([Diagnostic(code="V303", message=message, places=(place,), help=help)])
+    return (
+        _ingest(folder, manifest, "source", given.get(manifest.source.api)),
+        _ingest(folder, manifest, "destination", given.get(manifest.destination.api)),
+    )
+
+
+def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None) -> IngestedApi:
+    system = manifest.source if side == "source" else manifest.destination
+    wanted = _used(manifest, side)
+    before = _pinned_digest(folder, system)
+    if new is not None:
+        offered = read_document(new)
+        _require(offered, wanted)
+        _require_name(system, side, _name(offered, new, system.api))
+        pin_spec(folder, system.api, new)
+    document = read_pinned(folder, system)
+    _require(document, wanted)
+    built = build_api(document)  # the operations around those that are used are evidence too
+    reading = Reading(built.api, document)
+    used = [operation for id in wanted if (operation := built.api.operation(id)) is not None]
+    known = load_facts(folder, system.api)
+    inferred = {operation.id: infer_facts(reading, operation) for operation in used}
+    write_facts(folder, ApiFacts(api=system.api, operations=inferred))
+    facts = load_facts(folder, system.api)
+    found = dict.fromkeys(diagnostic for operation in used for diagnostic in built.diagnostics_of(operation))
+    return IngestedApi(
+        api=system.api,
+        spec=f"specs/{document.file}",
+        digest=document.digest,
+        spec_changed=before != document.digest,
+        facts=facts,
+        changes=tuple(_changes(known, facts)),
+        diagnostics=tuple(found),
+    )
+
+
+def _require(document: Document, operations: tuple[str, ...]) -> None:
+    """Nothing is replaced by a description that lacks what the streams use."""
+    there = {entry.id for entry in list_operations(document)}
+    missing = [id for id in operations if id not in there]
+    if missing:
+        raise DiagnosticError(
+            diagnostic for diagnostic in build_api(document, missing).diagnostics if diagnostic.code == "V219"
+        )
+
+
+def _changes(before: ApiFacts, after: ApiFacts) -> Iterator[FactChange]:
+    for operation in dict.fromkeys((*before.operations, *after.operations)):
+        old, new = before.operations.get(operation, {}), after.operations.get(operation, {})
+        for kind in dict.fromkeys((*old, *new)):
+            if old.get(kind) != new.get(kind):
+                yield FactChange(operation=operation, kind=kind, before=old.get(kind), after=new.get(kind))
+
+
+def _used(manifest: Manifest, side: str) -> tuple[str, ...]:
+    """Ids of the operations that the streams name for one side, each once, in order."""
+    ids: dict[str, None] = {}
+    for stream in manifest.streams.values():
+        ids |= dict.fromkeys(id for id in _named(stream, side) if id is not None)
+    return tuple(ids)
+
+
+def _named(stream: Stream, side: str) -> Iterator[str | None]:
+    if side == "source":
+        yield from (stream.source.list, stream.source.get)
+        return
+    to = stream.destination
+    yield from (to.create, to.update, to.get, to.list, to.delete)
+    yield to.find.operation if to.find is not None else None
+    yield to.batch.operation if isinstance(to.batch, Batch) else to.batch
+
+
+# --- pinning ----------------------------------------------------------------------------------------------------------
+
+
+def pin_spec(folder: Path, api: str, root: Path, *, bundle: Path | None = None) -> str:
+    """Copy a description into the integration's folder, over the one that was there.
+
+    Args:
+        root: The root file of the description.
+        bundle: The folder that its references may not leave; the root file's own when None.
+
+    Returns:
+        Its name below `specs/`: `shopify.yaml`, or `shopify/openapi.yaml` for one in several files.
+
+    Raises:
+        DiagnosticError: When it is no description.
+    """
+    document = read_document(root, folder=bundle)
+    specs = folder / "specs"
+    specs.mkdir(parents=True, exist_ok=True)
+    name = _name(document, root, api)
+    if len(document.files) == 1:
+        _replace_file(specs / name, root.read_bytes())
+        for other in (".yaml", ".yml", ".json"):
+            if f"{api}{other}" != name:
+                (specs / f"{api}{other}").unlink(missing_ok=True)
+        return name
+    fresh = Path(tempfile.mkdtemp(prefix=f".{api}-", dir=specs))
+    for file in sorted(document.files):
+        target = fresh / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((document.folder / file).read_bytes())
+    old = specs / api
+    if old.is_dir():
+        shutil.rmtree(old)
+    fresh.chmod(0o755)
+    fresh.rename(old)
+    return name
+
+
+def _name(document: Document, root: Path, api: str) -> str:
+    """Where a description is pinned below `specs/`. A JSON text in a `.yaml` file stays YAML, which it is too."""
+    if len(document.files) > 1:
+        return f"{api}/{document.file}"
+    if root.suffix.lower() in (".yaml", ".yml"):
+        return f"{api}.yaml"
+    is_object = root.read_bytes().lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+    return f"{api}.json" if is_object else f"{api}.yaml"
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.chmod(fresh, 0o644)
+    os.replace(fresh, path)
+
+
+def _require_name(system: System, side: str, name: str) -> None:
+    plain = {f"{system.api}{suffix}" for suffix in (".yaml", ".yml", ".json")}
+    if name in ({system.spec} if system.spec is not None else plain):
+        return
+    place = Place(file=MANIFEST_FILE, pointer=pointer(side, *(["spec"] if system.spec is not None else [])))
+    message = f"the description of `{system.api}` is pinned as `specs/{name}`, which the manifest does not name"
+    raise DiagnosticError(
+        [Diagnostic(code="V303", message=message, places=(place,), help=f"set `{side}.spec: {name}`")]
+    )
+
+
+def read_pinned(folder: Path, system: System) -> Document:
+    """Read the pinned description of one system, as `build` does: places are shown from the integration's folder on.
+
+    Raises:
+        DiagnosticError: V301 when there is none, V101 to V110 when it cannot be used.
+    """
+    return read_document(spec_path(folder, system), folder=folder / "specs", label="specs/")
+
+
+def _pinned_digest(folder: Path, system: System) -> str:
+    try:
+        return read_pinned(folder, system).digest
+    except DiagnosticError:
+        return ""
