@@ -122,13 +122,19 @@ def plan_integration(integration: Integration, reviewed: Mapping[str, ReviewedRu
     )
 
 
-def compile_integration(folder: Path, *, draft: bool = False, plugin_folders: Sequence[Path] = ()) -> Compiled:
-    """The whole chain. Raises DiagnosticError; then nothing has been made."""
+def compile_integration(
+    folder: Path, *, draft: bool = False, plugin_folders: Sequence[Path] = (), memo: Path | None = None
+) -> Compiled:
+    """The whole chain. Raises DiagnosticError; then nothing has been made.
+
+    Args:
+        memo: A folder to keep the answers of slow tools in; the package is the same without.
+    """
     integration = read_integration(folder, plugin_folders=plugin_folders)
     reviewed = review_rules(integration, draft=draft)
     plan = plan_integration(integration, reviewed)
     template = template_home()
-    package = verify_package(render_package(plan, template), expect(plan, template))
+    package = verify_package(render_package(plan, template, memo=memo), expect(plan, template))
     warnings = (*integration.warnings, *(warning for rules in reviewed.values() for warning in rules.warnings))
     return Compiled(plan=plan, package=package, warnings=warnings)
 

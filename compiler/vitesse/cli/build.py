@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -26,7 +27,8 @@ def command(folders: tuple[Path, ...], out: Path | None, draft: bool, discard: b
     """Compile each integration into its package.
 
     The network is never used and nothing is guessed: the same folder gives the same bytes on any machine. When nothing
-    changed since the last build, nothing is read but digests.
+    changed since the last build, nothing is read but digests. VITESSE_CACHE may name a folder that makes later builds
+    quicker and changes nothing else.
     """
     import gc
 
@@ -63,7 +65,10 @@ def _build(folder: Path, target: Path, *, draft: bool, discard: bool) -> dict[st
         return {"package": str(target), "state": "unchanged", "written": 0, "removed": 0, "draft": []}
     from ..workflow.build import build_integration
 
-    compiled, report = build_integration(folder, target, draft=draft, discard=discard)
+    memo = os.environ.get("VITESSE_CACHE")
+    compiled, report = build_integration(
+        folder, target, draft=draft, discard=discard, memo=Path(memo).expanduser() if memo else None
+    )
     show_diagnostics(compiled.warnings, folder)
     written = len(report.added) + len(report.changed)
     return {

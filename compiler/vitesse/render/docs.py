@@ -31,7 +31,7 @@ def streams(plan: Plan) -> MarkdownText:
 
 def settings(plan: Plan, optional: Sequence[str]) -> MarkdownText:
     """The environment variables, as a table."""
-    lines = ["| variable | |", "| --- | --- |"]
+    lines = ["| variable | meaning |", "| --- | --- |"]
     for value in plan.settings:
         need = "required" if value.text is None else f"{code_span(value.text)} when unset"
         lines.append(f"| {code_span(value.env or '')} | {need}{', secret' if value.secret else ''} |")

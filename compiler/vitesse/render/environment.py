@@ -79,7 +79,7 @@ class PyEnvironment(Environment):
             lstrip_blocks=True,
             keep_trailing_newline=True,
             auto_reload=False,
-            optimized=True,
+            optimized=False,  # folding costs more than it saves: each template is rendered once or twice
         )
         self.filters = dict(_FILTERS)
         self.globals = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
@@ -48,8 +47,8 @@ class Memo:
 
     def _keep(self, path: Path, text: str) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with open(fresh, "x", encoding="utf-8", newline="") as file:
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(fresh, "w", encoding="utf-8", newline="") as file:
             file.write(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
         os.replace(fresh, path)
         kept = os.listdir(path.parent)

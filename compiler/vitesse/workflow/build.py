@@ -31,11 +31,11 @@ def is_unchanged(folder: Path, package: Path) -> bool:
 
 
 def build_integration(
-    folder: Path, package: Path, *, draft: bool = False, discard: bool = False
+    folder: Path, package: Path, *, draft: bool = False, discard: bool = False, memo: Path | None = None
 ) -> tuple[Compiled, WriteReport]:
     """The chain of `pipeline`, then the write. Raises DiagnosticError; then the package is as it was."""
     from ..output import write_package
     from ..pipeline import compile_integration
 
-    compiled = compile_integration(folder, draft=draft)
+    compiled = compile_integration(folder, draft=draft, memo=memo)
     return compiled, write_package(compiled.package, package, discard=discard)
