@@ -122,6 +122,11 @@ TITLES: dict[str, str] = {
     "V708": "the package's folder cannot be written",
     # ------------------------------------------------------------------------------------------------------------------
     # Guardian
+    "V800": "there is no package to examine",
+    "V801": "the clean environment cannot be made",
+    "V802": "the clean environment is not clean",
+    "V803": "the package cannot be installed",
+    "V804": "an examination ended without a result",
     # ------------------------------------------------------------------------------------------------------------------
     # deployment, plugins
     "V901": "a plugin that the manifest names is not installed",
