@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from mocks.form import read_mock
+from mocks.schema import Problem
 from mocks.server import Mock, listen
 
 from .forms import crm, listing, shop
@@ -245,6 +246,11 @@ async def test_required_field_is_missed_unless_it_is_waived() -> None:
         _, body, _ = await ask("POST", "/contacts", json={})
 
         assert [one["field"] for one in body["error"]["fields"]] == ["email"]
+
+
+def test_problem_inside_a_list_is_named_as_waivers_name_it() -> None:
+    """A waiver speaks of all items of a list, a problem of one."""
+    assert Problem("lines[3].taxes[12].id", "is required").path == "lines.0.taxes.0.id"
 
 
 @pytest.mark.parametrize(
