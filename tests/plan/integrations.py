@@ -54,6 +54,7 @@ components:
         nickname: {type: string}
         address: {type: object, properties: {city: {type: string}}}
         lines: {type: array, items: {type: object, required: [text], properties: {text: {type: string}}}}
+        numbers: {type: array, nullable: true, items: {type: object, properties: {text: {type: string}}}}
         updated_at: {type: string, format: date-time}
 """
 
@@ -97,6 +98,28 @@ paths:
     put:
       requestBody: {$ref: "#/components/requestBodies/Person"}
       responses: {"200": {$ref: "#/components/responses/Person"}}
+  /signed/persons:
+    post:
+      parameters:
+        - {name: x-key, in: header, required: true, schema: {type: string}}
+        - {name: X-Version, in: header, required: true, schema: {type: string}}
+      requestBody: {$ref: "#/components/requestBodies/Person"}
+      responses: {"201": {$ref: "#/components/responses/Person"}}
+  /persons/{id}/details:
+    parameters: [{$ref: "#/components/parameters/id"}]
+    patch:
+      requestBody:
+        content:
+          application/json:
+            schema: {type: object, required: [id, email], properties: {id: {type: string}, email: {type: string}}}
+      responses: {"200": {$ref: "#/components/responses/Person"}}
+  /persons/{id}/card:
+    parameters: [{$ref: "#/components/parameters/id"}]
+    patch:
+      requestBody:
+        content:
+          application/json: {schema: {type: object, required: [reason], properties: {reason: {type: string}}}}
+      responses: {"200": {$ref: "#/components/responses/Person"}}
   /teams/{team}/persons:
     parameters: [{name: team, in: path, required: true, schema: {type: string}}]
     post:
@@ -123,6 +146,7 @@ def manifest_for(
     auth: dict[str, Any] | None = None,
     parameters: dict[str, Any] | None = None,
     webhooks: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Manifest:
     """The manifest, with what a test wants otherwise."""
     import json
@@ -131,7 +155,11 @@ def manifest_for(
         "vitesse": 1,
         "name": "shop-crm",
         "source": {"api": "shop"},
-        "destination": {"api": "crm", "auth": auth or {"scheme": "key", "key": {"env": "CRM_KEY"}}},
+        "destination": {
+            "api": "crm",
+            "auth": auth or {"scheme": "key", "key": {"env": "CRM_KEY"}},
+            "headers": headers or {},
+        },
         "streams": {
             CUSTOMERS: {
                 "source": {

@@ -69,6 +69,40 @@ def test_build_plan_with_a_fixed_parameter_sends_it_with_every_request():
     assert "CRM_TEAM" in [setting.env for setting in plan.settings]
 
 
+def test_build_plan_when_a_required_header_is_the_credential_or_the_systems_own_asks_for_no_value():
+    """Vendors list their sign-in headers among the parameters; they are sent with every request anyway."""
+    manifest = manifest_for(create="POST /signed/persons", headers={"x-version": "2"})
+    [create, *_] = build_plan(inputs_for(manifest=manifest)).destination.operations
+    assert create.parameters == ()
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(create="POST /signed/persons")))
+    assert [found.message.split("`")[3] for found in caught.value.diagnostics] == ["X-Version"]
+
+
+def test_build_plan_fits_the_body_to_an_update_that_takes_less_and_repeats_the_identity():
+    """`town` has no place in the update; the body's `id` is the one of the path."""
+    plan = build_plan(inputs_for(manifest=manifest_for(update="PATCH /persons/{id}/details")))
+    [update] = [known for known in plan.destination.operations if known.method == "PATCH"]
+    assert update.not_taken == (("town",),)
+    assert update.repeats == ((("id",), "id", "string"),)
+
+
+def test_build_plan_when_nothing_fills_what_an_update_requires_refuses_it():
+    """V508: every update would fail at the vendor's."""
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(update="PATCH /persons/{id}/card")))
+    assert codes(caught) == ["V508"]
+
+
+def test_build_plan_of_a_list_that_may_be_null_says_nothing_where_the_destination_takes_no_null():
+    """Rules have policies, lists have none: a null never reaches a place that refuses it."""
+    rules = rules_text('  "phones[].number": {from: "numbers[].text", transform: mapping}\n')
+    [mapper] = build_plan(inputs_for(rules=rules)).mappers
+    [phones] = [line.value for line in mapper.body.fields if line.name == "phones"]
+    assert phones.function == "null_as_missing"
+    assert phones.arguments[0].function == "each"
+
+
 def test_build_plan_when_the_manifest_names_an_operation_that_is_not_there_suggests_the_nearest():
     """V502: a slip in a path is told with the right one beside it."""
     with pytest.raises(DiagnosticError) as caught:

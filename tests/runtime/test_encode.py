@@ -22,6 +22,7 @@ from runtime.encode import (
     encode_form,
     encode_json,
     encode_multipart,
+    fitted,
     header_name,
     header_text,
     path_text,
@@ -237,3 +238,38 @@ def test_since_is_never_later_than_the_moment(format: str, text: str) -> None:
     """Fractions are cut, not rounded: a filter may bring too much, never too little."""
     moment = datetime(2024, 5, 1, 10, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=2)))
     assert since_text(moment, format) == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"associations":[],"data":{"email":"a@b.c","parent":{"id":1,"kind":"x"},"price":1.10}}', None],
+    ids=["bytes", "record"],
+)
+def test_body_that_an_operation_takes_less_of_is_fitted_to_it(body: bytes | None) -> None:
+    """What an update has no place for stays away, the identity stands where it is asked for, digits are kept."""
+    operation = Operation(
+        id="PATCH /people/{id}",
+        api="crm",
+        method="PATCH",
+        path="/people/{id}",
+        body="json",
+        not_taken=(("associations",), ("data", "parent", "kind"), ("absent", "below")),
+        repeats=((("data", "id"), "id", "string"), (("meta", "number"), "id", "integer")),
+    )
+    given: object = body or {
+        "associations": [],
+        "data": {"email": "a@b.c", "parent": {"id": 1, "kind": "x"}, "price": Decimal("1.10")},
+    }
+    sent = json.loads(encode_json(fitted(operation, given, {"id": "17"})), parse_float=str)
+    assert sent == {
+        "data": {"email": "a@b.c", "id": "17", "parent": {"id": 1}, "price": "1.10"},
+        "meta": {"number": 17},
+    }
+
+
+def test_body_that_is_no_object_is_not_fitted() -> None:
+    """There is nothing to take out of a list."""
+    operation = Operation(
+        id="PATCH /people", api="crm", method="PATCH", path="/people", body="json", not_taken=(("associations",),)
+    )
+    assert fitted(operation, b"[1]", {}) == b"[1]"

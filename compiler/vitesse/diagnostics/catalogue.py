@@ -104,6 +104,7 @@ TITLES: dict[str, str] = {
     "V505": "the spec names no usable server",
     "V506": "nothing names a stream's records",
     "V507": "nothing says how a batch operation works",
+    "V508": "nothing fills what an update requires",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

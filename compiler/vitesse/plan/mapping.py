@@ -14,7 +14,7 @@ from ..api.paths import EACH, Path
 from ..rules.model import CheckedRule
 from .model import Call, Construct, FilledField, Items, Model, ModelField, Pick, PyType
 from .names import Scope, pascal, singular, snake
-from .shape import as_array, as_object
+from .shape import as_array, as_object, is_nullable
 from .spelling import spelled
 from .typed import VALUES, Imports, Root, Typed, call, is_absent, read
 
@@ -126,14 +126,12 @@ class BodyMaker:
             function=self.imports.use(VALUES, "each"),
             arguments=(listed.expression, Pick(variable=variable, body=element.expression)),
         )
-        return Typed(
-            expression=loop,
-            type=PyType(
-                items=replace(element.type, nullable=False, may_miss=False),
-                nullable=listed.type.nullable,
-                may_miss=listed.type.may_miss,
-            ),
-        )
+        kind = PyType(items=replace(element.type, nullable=False, may_miss=False), may_miss=listed.type.may_miss)
+        if listed.type.nullable and not (type is None or is_nullable(self.api, type)):
+            # A list has no policy of its own: where the destination takes no null, a null list says nothing.
+            kept = Call(function=self.imports.use(VALUES, "null_as_missing"), arguments=(loop,))
+            return Typed(expression=kept, type=replace(kind, may_miss=True))
+        return Typed(expression=loop, type=replace(kind, nullable=listed.type.nullable))
 
     def _rule(self, rule: CheckedRule, roots: tuple[Root, ...], prefix: Path) -> Typed:
         return spelled(rule, [self._source(path, roots, prefix) for path in rule.rule.sources], self.imports)

@@ -142,6 +142,10 @@ class OperationPlan:
     success: SuccessPlan | None = None
     idempotency_header: str | None = None
     headers: tuple[tuple[str, SettingValue], ...] = ()
+    not_taken: tuple[JsonPath, ...] = ()
+    """Of an update: parts of the stream's body that it has no place for."""
+    repeats: tuple[tuple[JsonPath, str, Literal["string", "integer"]], ...] = ()
+    """Of an update: (path in the body, path parameter that has the value, kind): `(("data", "id"), "id", "string")`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from ..diagnostics import Diagnostic, DiagnosticError, Place
 from .model import JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
 from .names import Scope, constant, singular, snake, words
 from .shape import leaf_type
+from .updates import Update
 
 Style: TypeAlias = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Role: TypeAlias = Literal["list", "get", "create", "update", "find", "batch", "delete"]
@@ -47,10 +48,14 @@ class Use:
     """Wire names of parameters that something asks for: a since filter, a find, an identity."""
     fixed: set[str] = field(default_factory=set)
     """Wire names that the manifest gives a value for all requests of a stream."""
+    given: frozenset[tuple[str, str]] = frozenset()
+    """(location, name) of what the sign-in and the system's own headers send; a header's name in small letters."""
     body: tuple[str, str] | None = None
     """Class and module of the typed body."""
     result: tuple[str, str] | None = None
     """Class and module of the record in the reply."""
+    update: Update = field(default_factory=Update)
+    """How a body is fitted to an update."""
 
 
 def noun(operation: Operation) -> str:
@@ -115,6 +120,8 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         else None,
         idempotency_header=idempotency_header,
         headers=headers,
+        not_taken=use.update.not_taken,
+        repeats=use.update.repeats,
     )
 
 
@@ -157,6 +164,8 @@ def _parameters(
     for parameter in use.operation.parameters:
         if parameter.location == "header" and idempotency_header and _same(parameter.name, idempotency_header):
             continue
+        if given_name(parameter.location, parameter.name) in use.given and parameter.name not in use.fixed:
+            continue
         is_needed = parameter.required or parameter.location == "path" or parameter.name in wanted | use.fixed
         if not is_needed:
             continue
@@ -180,6 +189,11 @@ def _parameters(
     if missing:
         raise DiagnosticError(missing)
     return tuple(plans), tuple(headers)
+
+
+def given_name(location: str, name: str) -> tuple[str, str]:
+    """A parameter as `Use.given` holds it."""
+    return location, name.lower() if location == "header" else name
 
 
 def _same(one: str, other: str) -> bool:

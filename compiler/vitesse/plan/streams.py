@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Literal
 
 from ..api.facts import ApiFacts, BatchResults
-from ..api.model import Api, Object, Operation, Type
+from ..api.model import Api, Field, Object, Operation, Type
 from ..api.paths import EACH, Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
@@ -43,6 +43,7 @@ from .operations import json_path, noun, path_parameters
 from .shape import ModelMaker, Shape, as_array, as_object, shape_of
 from .systems import Names, Uses, setting
 from .typed import Imports, Root, call, read
+from .updates import Update, fit_update
 
 MATCHING = "_runtime.matching"
 
@@ -237,6 +238,8 @@ class StreamBuilder:
             use = uses.use(destination.update, "update", self._at("destination", "update"))
             use.body, use.result = use.body or (body_class, body_module), use.result or result
             use.parameters.add(self._identity_argument(facts, destination.update, "destination"))
+            if destination.update != destination.create:
+                use.update = self._planned_update(use.operation)
         if destination.get is not None:
             use = uses.use(destination.get, "get", self._at("destination", "get"))
             use.result = use.result or result
@@ -254,6 +257,21 @@ class StreamBuilder:
         if destination.batch is not None:
             operation = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
             uses.use(operation, "batch", self._at("destination", "batch"))
+
+    def _planned_update(self, update: Operation) -> Update:
+        """Fit the body to the update. Raises V508 for what the update requires and nothing fills."""
+        fitted = fit_update(
+            self.destination.api,
+            update,
+            [rule.rule.destination for rule in self.rules.rules],
+            waived=[waiver.destination for waiver in self.rules.waivers],
+            identity=(*self._envelope, *self._destination_identity),
+            argument=self._identity_argument(self.destination, update.id, "destination"),
+            replaces=self._update_is() == "replace",
+        )
+        if fitted.unfilled:
+            raise DiagnosticError([_unfilled_in_update(update, known) for known in fitted.unfilled])
+        return fitted
 
     def _result_model(self, create: Operation, body_class: str, resource: str, identity: str) -> tuple[str, str]:
         """The record as the destination gives it back: what names it and what it is matched by."""
@@ -489,6 +507,18 @@ class StreamBuilder:
 
     def _at(self, *steps: str) -> str:
         return pointer("streams", self.name, *steps)
+
+
+def _unfilled_in_update(update: Operation, known: Field) -> Diagnostic:
+    return Diagnostic(
+        code="V508",
+        message=f"`{update.id}` requires `{known.name}` in its body and nothing fills it",
+        places=(
+            Place(file=known.place.file, pointer=known.place.pointer, label="required here"),
+            Place(file="integration.yaml", pointer="#/streams"),
+        ),
+        help="add a rule for it, list it under the mapping's `waive` with a reason, or set `mode: append` without `update`",
+    )
 
 
 def record_type(api: Api, operation: Operation, path: JsonPath, *, is_list: bool) -> Type | None:

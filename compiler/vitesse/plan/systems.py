@@ -12,7 +12,7 @@ from ..forms import pointer
 from ..manifest import Env, Setting, System
 from .model import ApiPlan, AuthPlan, RateLimitPlan, SettingValue
 from .names import Scope, pascal, snake
-from .operations import Use, plan_operation
+from .operations import Use, given_name, plan_operation
 
 MANIFEST = "integration.yaml"
 
@@ -75,16 +75,19 @@ def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses
     """Decide where the system is, how to sign in, how fast it may be asked, and each used operation."""
     constants, methods = Scope((names.constant,)), Scope(("request", "page", "records", "one", "close", "aclose"))
     operations, found = [], list[Diagnostic]()
-    for use in uses.by_id.values():
-        try:
-            operations.append(plan_operation(names.side, api, facts, use, constants, methods))
-        except DiagnosticError as error:
-            found.extend(error.diagnostics)
+    auth: AuthPlan | None = None
     try:
         auth = _auth(system, api, names.side)
         base_url, variables = _base_url(system, api, names.side)
     except DiagnosticError as error:
-        raise DiagnosticError([*found, *error.diagnostics]) from None
+        found.extend(error.diagnostics)
+    given = _given(system, auth)
+    for use in uses.by_id.values():
+        use.given = given
+        try:
+            operations.append(plan_operation(names.side, api, facts, use, constants, methods))
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
     if found:
         raise DiagnosticError(found)
     return ApiPlan(
@@ -134,6 +137,16 @@ def _auth(system: System, api: Api, side: str) -> AuthPlan | None:
         location=location,
         prefix=given.prefix,
     )
+
+
+def _given(system: System, auth: AuthPlan | None) -> frozenset[tuple[str, str]]:
+    """What is sent with every request, so that no operation need ask for it."""
+    names = {given_name("header", name) for name in system.headers}
+    if auth is not None and auth.kind == "api_key" and auth.name is not None:
+        names.add(given_name(auth.location or "header", auth.name))
+    elif auth is not None:
+        names.add(given_name("header", "Authorization"))
+    return frozenset(names)
 
 
 def _kind(scheme: SecurityScheme | None, is_pair: bool) -> Literal["api_key", "basic", "bearer"]:

@@ -1,0 +1,106 @@
+"""A stream's body × the update operation → what of the body the update does not take, and where it wants the identity again.
+
+One body is mapped for create and update. Vendors' updates often take less (no `associations`, no `parent`) or one thing more: JSON:API
+repeats the identity in the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..api.model import Api, Field, Object, Operation, Scalar, Type
+from ..api.paths import EACH, Path
+from ..rules.shapes import Unreached, reach, resolve
+from .model import JsonPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """How a body is fitted to an update."""
+
+    not_taken: tuple[JsonPath, ...] = ()
+    """Parts of the body that the update has no place for; outermost, in order."""
+    repeats: tuple[tuple[JsonPath, str, Literal["string", "integer"]], ...] = ()
+    """(path in the body, path parameter that has the value, kind)."""
+    unfilled: tuple[Field, ...] = ()
+    """Fields that the update requires and nothing fills."""
+
+
+def fit_update(
+    api: Api,
+    update: Operation,
+    filled: Sequence[Path],
+    *,
+    waived: Sequence[Path],
+    identity: JsonPath,
+    argument: str,
+    replaces: bool,
+) -> Update:
+    """Compare what the rules fill with what an update takes.
+
+    Args:
+        filled: Destinations of the rules, as paths of a written body.
+        identity: Where the record's identity would stand in a written body.
+        argument: The path parameter that takes the identity.
+        replaces: The update sends the whole record: what it requires comes from the destination itself.
+    """
+    if update.body is None:
+        return Update()
+    body, types = resolve(update.body.type, api.types), api.types
+    not_taken = dict.fromkeys(found for path in filled if (found := _not_taken(body, types, path)) is not None)
+    repeated = None if any(_keys(path) == identity for path in filled) else _required_at(body, types, identity)
+    if "{" + argument + "}" not in update.path:
+        repeated = None
+    here = [*map(_keys, (*filled, *waived)), *([identity] if repeated else [])]
+    return Update(
+        not_taken=tuple(
+            path for path in not_taken if not any(path[:size] in not_taken for size in range(1, len(path)))
+        ),
+        repeats=((identity, argument, repeated),) if repeated else (),
+        unfilled=() if replaces else tuple(_unfilled(body, types, here)),
+    )
+
+
+def _not_taken(body: Type, types: Mapping[str, Type], path: Path) -> JsonPath | None:
+    """The outermost part of a path that the body has no place for; what is inside lists is left to the list."""
+    outside = path[: path.index(EACH)] if EACH in path else path
+    reached = reach(body, types, outside)
+    if isinstance(reached, Unreached):
+        return _keys((*reached.parent, reached.segment))
+    for size, step in enumerate(reached.steps, start=1):
+        if step.field is not None and step.field.read_only:
+            return _keys(outside[:size])
+    return None
+
+
+def _required_at(body: Type, types: Mapping[str, Type], identity: JsonPath) -> Literal["string", "integer"] | None:
+    """The kind of the identity where the body requires it; None where it does not."""
+    if not identity or not all(isinstance(key, str) for key in identity):
+        return None
+    reached = reach(body, types, tuple(str(key) for key in identity))
+    if isinstance(reached, Unreached) or not reached.steps[-1].required:
+        return None
+    match reached.type:
+        case Scalar(kind="string" | "integer" as kind):
+            return kind
+        case _:
+            return None
+
+
+def _unfilled(type: Type, types: Mapping[str, Type], filled: Sequence[JsonPath]) -> Iterator[Field]:
+    if not isinstance(type, Object):
+        return
+    for field in type.fields:
+        inside = [path[1:] for path in filled if path[:1] == (field.name,)]
+        if field.read_only or () in inside:
+            continue
+        if inside:
+            yield from _unfilled(resolve(field.type, types), types, inside)
+        elif field.required:
+            yield field
+
+
+def _keys(path: Path) -> JsonPath:
+    return tuple(0 if segment is EACH else str(segment) for segment in path)
