@@ -1,4 +1,7 @@
-"""Fixtures: every test that takes `bench` runs once for each stream, against fresh mocks and fresh state."""
+"""Fixtures: every test that takes `bench` runs once for each stream, against fresh mocks and fresh state.
+
+No test can reach another machine: a guard refuses every connection that leaves this one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ import pytest_asyncio
 
 from tests.bench import Bench, serving
 from tests.package import STREAMS
+from tests.shadow import keep_on_this_machine
+
+keep_on_this_machine()
 
 
 @pytest.fixture(params=STREAMS)

@@ -89,4 +89,8 @@ def _without_value(stream: str, rule: RuleForm, whole: Any, *, as_null: bool) ->
 
 
 def _text(rule: RuleForm) -> str:
-    return ".".join(str(key) for key in rule.destination)
+    """The rule's id as the mapping spells it: `labels[]`."""
+    text = ""
+    for key in rule.destination:
+        text += "[]" if isinstance(key, int) else f".{key}" if text else key
+    return text

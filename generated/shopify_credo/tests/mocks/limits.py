@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from .form import RateLimitForm
 
+_JITTER_S = 0.1
+"""Requests that were paced may still bunch up on their way by this much; a vendor that counts by the second does not see it."""
+
 
 class Bucket:
     """`burst` requests at once, `per_s` a second after that.
@@ -31,7 +34,7 @@ class Bucket:
         now_s = self._now()
         self._left = min(float(form.burst), self._left + (now_s - self._seen_s) * form.per_s)
         self._seen_s = now_s
-        passes = self._left >= 1
+        passes = self._left >= 1 - form.per_s * _JITTER_S
         if passes:
             self._left -= 1
         headers = {}

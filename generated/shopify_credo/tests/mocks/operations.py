@@ -247,7 +247,7 @@ class Operation:
 
 def _without_waived(problems: list[Problem], waived: tuple[Path, ...]) -> list[Problem]:
     names = {".".join(str(key) for key in path) for path in waived}
-    return [one for one in problems if one.message != "is required" or one.field not in names]
+    return [one for one in problems if one.message != "is required" or one.path not in names]
 
 
 def _pattern(path: str) -> tuple[re.Pattern[str], tuple[str, ...]]:

@@ -380,6 +380,6 @@ def after_newest(count: int) -> datetime:
 
 
 def has_value(record: Json, path: Path) -> bool:
-    """Whether the field is there with a value that is not null, in the first item of each list."""
+    """Whether the field is there with a value, in the first item of each list: no null, no empty list."""
     value = at(record, _every(path))
-    return value is not NOTHING and value is not None
+    return value is not NOTHING and value is not None and value != []

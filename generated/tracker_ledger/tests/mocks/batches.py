@@ -63,7 +63,7 @@ class Batch:
                 seen.add(match)
 
     def _problems(self, item: Json) -> list[Problem]:
-        return [one for one in self._check_item(item) if one.message != "is required" or one.field not in self._waived]
+        return [one for one in self._check_item(item) if one.message != "is required" or one.path not in self._waived]
 
     def _write_one(self, number: int, item: Json, key: str | None, request: int) -> Json:
         if problems := self._problems(item):

@@ -31,6 +31,11 @@ class Problem:
     field: str
     message: str
 
+    @property
+    def path(self) -> str:
+        """The field for any item of its lists, as waivers name it: `lines[3].id` → `lines.0.id`."""
+        return re.sub(r"\[\d+\]", ".0", self.field)
+
 
 class Checker:
     """Compiled checks over one set of definitions.

@@ -199,6 +199,35 @@ def encode_body(operation: Operation, body: object) -> tuple[bytes, str]:
             return (bytes(body) if isinstance(body, bytes | bytearray) else encode_json(body)), media
 
 
+_exact: Callable[[bytes], Any] = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> object:
+    """A stream's body as an operation takes it: without what it has no place for, with the identity where it asks for it.
+
+    Args:
+        values: Parameters by wire name.
+    """
+    data = _exact(bytes(body)) if isinstance(body, bytes | bytearray) else plain(body)
+    if not isinstance(data, dict):
+        return body
+    holder: Any
+    for path in operation.not_taken:
+        holder = data
+        for step in path[:-1]:
+            holder = holder.get(step) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            holder.pop(path[-1], None)
+    for path, name, kind in operation.repeats:
+        holder = data
+        for step in path[:-1]:
+            holder = holder.setdefault(step, {}) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and name in values:
+            text = str(values[name])
+            holder[path[-1]] = int(text) if kind == "integer" and text.isdecimal() else text
+    return data
+
+
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from .auth import Authenticator
 from .breaker import Breaker, BreakerPolicy
 from .clock import Clock
 from .declare import Api, Operation
-from .encode import encode_body
+from .encode import encode_body, fitted
 from .errors import (
     ApiError,
     AuthError,
@@ -145,6 +145,8 @@ class Sender:
                 target, extra = call.target(arguments, params)
         elif arguments or params:
             _, extra = call.target(arguments, params)
+        if body is not None and (operation.not_taken or operation.repeats):
+            body = fitted(operation, body, {**call.by_wire_name(arguments), **params})
         data, media = (b"", None) if body is None else encode_body(operation, body)
         keyed = operation.idempotency_header is not None and method not in SAFE_METHODS
         if keyed and operation.idempotency_header is not None:

@@ -171,6 +171,10 @@ class Operation:
     success: Success | None = None
     idempotency_header: str | None = None
     headers: tuple[tuple[str, Setting], ...] = ()
+    not_taken: tuple[Path, ...] = ()
+    """Parts of a stream's body that this operation has no place for: they are taken out before it is sent."""
+    repeats: tuple[tuple[Path, str, Literal["string", "integer"]], ...] = ()
+    """Where the body repeats a path parameter, by wire name: `(("data", "id"), "id", "string")`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

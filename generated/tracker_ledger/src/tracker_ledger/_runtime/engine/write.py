@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 
 from ..declare import Stream
-from ..encode import encode_form
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
 from ..matching import optional_text
@@ -146,7 +145,7 @@ class Writer:
     async def _create(self, request: Request) -> None:
         [item] = request.items
         operation = self._destination.create
-        body = item.body if operation.body != "form" else encode_form(decode_exact(item.body))
+        body = item.body if operation.body == "json" else decode_exact(item.body)
         try:
             reply = await self._session.request(operation, params=self._fixed, body=body, idempotency_key=request.id)
         except IntegrationError as error:
@@ -181,10 +180,12 @@ class Writer:
             if body is None:
                 item.fate = "created" if item.may_be_ours else "unchanged"
                 return
-            if operation.body == "form":
-                body = encode_form(decode_exact(body))
             await self._session.request(
-                operation, params=params, body=body, idempotency_key=request.id, repeatable=True
+                operation,
+                params=params,
+                body=body if operation.body == "json" else decode_exact(body),
+                idempotency_key=request.id,
+                repeatable=True,
             )
             item.fate = "updated"
         except NotFound:
