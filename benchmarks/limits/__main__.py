@@ -8,6 +8,7 @@ import sys
 from benchmarks.measure import Command, Measured, Sample, Unfit, in_turn
 from benchmarks.peers import peers
 from benchmarks.sync.contenders import Contender, limited
+from benchmarks.sync.package import generated
 from benchmarks.sync.serving import processors, serving
 from benchmarks.tables import Table, installed, save, show
 
@@ -58,7 +59,7 @@ def _run(contender: Contender, burst: int, records: int) -> Sample:
         command = Command(
             name=contender.name,
             argv=contender.argv(server.address, "single"),
-            env=contender.env,
+            env=contender.env(server.address, "single"),
             cpu=processors()[1],
             timeout_s=records / PER_S * 8 + 60,
             before=contender.start_anew,
@@ -74,7 +75,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     records, runs = (QUICK, 1) if options.quick else (RECORDS, options.runs)
-    tables = [compare(burst, limited(burst), records, runs) for burst in BURSTS]
+    tables = []
+    for burst in BURSTS:
+        stated = f"per_s: {PER_S}, burst: {burst}"
+        tables.append(compare(burst, [*limited(), generated({"credo.yaml": stated})], records, runs))
     result = save(
         "quick" if options.quick else "limits",
         tables,

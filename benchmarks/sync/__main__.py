@@ -12,6 +12,7 @@ from benchmarks.peers import peers
 from benchmarks.tables import Table, installed, save, show
 
 from .contenders import IDIOMATIC, Contender, others
+from .package import generated
 from .records import PAGE_RECORDS, expected
 from .serving import Serving, processors, serving
 
@@ -67,7 +68,7 @@ def _command(contender: Contender, mode: str, server: Serving, records: int) -> 
     return Command(
         name=contender.name,
         argv=contender.argv(server.address, mode),
-        env=contender.env,
+        env=contender.env(server.address, mode),
         cpu=processors()[1],
         timeout_s=300,
         before=before,
@@ -78,7 +79,7 @@ def _command(contender: Contender, mode: str, server: Serving, records: int) -> 
 def compare(mode: str, contenders: list[Contender], records: int, runs: int, latency_ms: float) -> Table:
     """One table. What starting costs is taken from a run over one page and left out of the rate."""
     sizes = {contender.name: records // (contender.fewer or {}).get(mode, 1) for contender in contenders}
-    found: list[Measured] = [Measured(_command(each, mode, Serving(""), 0)) for each in contenders]
+    found = [Measured(_command(each, mode, Serving("ADDRESS"), 0)) for each in contenders]
     latency = ("--latency-ms", str(latency_ms))
     for turn in range(runs):
         sys.stdout.write(f"{MODES[mode]}, turn {turn + 1} of {runs}\n")
@@ -125,7 +126,8 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--only", help="contenders whose name contains this")
     options = parser.parse_args()
-    contenders = [each for each in others() if not options.only or options.only in each.name]
+    base, *rest = others()
+    contenders = [base, *(each for each in (generated(), *rest) if not options.only or options.only in each.name)]
     check_work(contenders)
     sizes, runs = (QUICK, 1) if options.quick else (RECORDS, options.runs)
     tables = [compare(mode, contenders, sizes[mode], runs, options.latency_ms) for mode in MODES]

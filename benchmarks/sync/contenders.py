@@ -18,7 +18,8 @@ class Contender:
     name: str
     argv: Callable[[str, str], tuple[str, ...]]
     """(address, `single` or `batch`) → command line."""
-    env: Mapping[str, str]
+    env: Callable[[str, str], Mapping[str, str]]
+    """(address, mode) → what is added to the environment."""
     folder: Path | None = None
     """Its state; emptied before each turn."""
     fewer: Mapping[str, int] | None = None
@@ -37,28 +38,32 @@ IDIOMATIC = "aiohttp, idiomatic"
 
 
 def others() -> list[Contender]:
-    """Everyone but the generated package."""
+    """Everyone but the generated package; the base first."""
     state = WORK / "sync" / "lean"
     return [
-        Contender(name=IDIOMATIC, argv=_program("aiohttp_idiomatic"), env=_ENV),
-        Contender(name="aiohttp + msgspec by hand, no safety", argv=_program("lean"), env=_ENV),
+        Contender(name=IDIOMATIC, argv=_program("aiohttp_idiomatic"), env=_plain),
+        Contender(name="aiohttp + msgspec by hand, no safety", argv=_program("lean"), env=_plain),
         Contender(
             name="the same + intents, links, checkpoint in SQLite",
             argv=_program("lean", str(state / "state.db")),
-            env=_ENV,
+            env=_plain,
             folder=state,
         ),
-        Contender(name="httpx AsyncClient, stock", argv=_program("httpx_stock"), env=_ENV, fewer={"single": 4}),
+        Contender(name="httpx AsyncClient, stock", argv=_program("httpx_stock"), env=_plain, fewer={"single": 4}),
         _dlt(),
     ]
 
 
-def limited(burst: int) -> list[Contender]:
-    """Those who know what to do with a refusal."""
-    return [Contender(name=f"{IDIOMATIC}, Retry-After", argv=_program("aiohttp_retry_after"), env=_ENV), _dlt()]
+def limited() -> list[Contender]:
+    """Others that know what to do with a refusal."""
+    return [Contender(name=f"{IDIOMATIC}, Retry-After", argv=_program("aiohttp_retry_after"), env=_plain), _dlt()]
 
 
 _ENV = {"PYTHONPATH": str(REPOSITORY)}
+
+
+def _plain(address: str, mode: str) -> Mapping[str, str]:
+    return _ENV
 
 
 def _program(module: str, *more: str) -> Callable[[str, str], tuple[str, ...]]:
@@ -72,7 +77,7 @@ def _dlt() -> Contender:
     return Contender(
         name="dlt, rest_api → destination",
         argv=_program("dlt_rest"),
-        env=_ENV | settings,
+        env=lambda address, mode: _ENV | settings,
         folder=pipelines,
         fewer={"single": 4, "batch": 2},
         drops_nulls=True,
