@@ -29,6 +29,12 @@ def older() -> Path:
     return _environment("older", [OLDER])
 
 
+def installed_for(package: Path) -> Path:
+    """The `bin` folder of an environment with what a generated package needs, and nothing more."""
+    project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
+    return _environment("package", project["dependencies"])
+
+
 def _environment(name: str, requirements: list[str]) -> Path:
     digest = hashlib.sha256("\n".join([sys.version, *requirements]).encode()).hexdigest()
     folder = WORK / "environments" / name

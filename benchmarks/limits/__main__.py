@@ -8,7 +8,7 @@ import sys
 from benchmarks.measure import Command, Measured, Sample, Unfit, in_turn
 from benchmarks.peers import peers
 from benchmarks.sync.contenders import Contender, limited
-from benchmarks.sync.package import generated
+from benchmarks.sync.package import generated, package_versions
 from benchmarks.sync.serving import processors, serving
 from benchmarks.tables import Table, installed, save, show
 
@@ -83,7 +83,7 @@ def main() -> None:
         "quick" if options.quick else "limits",
         tables,
         command=" ".join(["python -m benchmarks.limits", *sys.argv[1:]]),
-        versions=installed(str(peers() / "python"), VERSIONS),
+        versions=installed(str(peers() / "python"), VERSIONS) | package_versions(),
     )
     show(result)
 

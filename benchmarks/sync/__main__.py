@@ -12,7 +12,7 @@ from benchmarks.peers import peers
 from benchmarks.tables import Table, installed, save, show
 
 from .contenders import IDIOMATIC, Contender, others
-from .package import generated
+from .package import generated, package_versions
 from .records import PAGE_RECORDS, expected
 from .serving import Serving, processors, serving
 
@@ -136,7 +136,7 @@ def main() -> None:
         name if not options.quick and not options.only else "quick",
         tables,
         command=" ".join(["python -m benchmarks.sync", *sys.argv[1:]]),
-        versions=installed(str(peers() / "python"), VERSIONS),
+        versions=installed(str(peers() / "python"), VERSIONS) | package_versions(),
     )
     show(result)
 

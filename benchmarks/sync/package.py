@@ -7,11 +7,12 @@ breaker, retries, intents, links, checkpoints in SQLite.
 from __future__ import annotations
 
 import shutil
-import sys
 from functools import cache
 from pathlib import Path
 
+from benchmarks.peers import installed_for
 from benchmarks.places import REPOSITORY, WORK
+from benchmarks.tables import installed
 from benchmarks.vitesse import vitesse
 
 from .contenders import Contender
@@ -40,10 +41,20 @@ def generated(limits: dict[str, str] | None = None) -> Contender:
 
     return Contender(
         name=NAME,
-        argv=lambda address, mode: (sys.executable, "-m", "shopify_credo", "sync", "customers"),
+        argv=lambda address, mode: (_python(), "-m", "shopify_credo", "sync", "customers"),
         env=env,
         folder=state,
     )
+
+
+def package_versions() -> dict[str, str]:
+    """What the package runs on, where it is not what the others run on: its own environment."""
+    found = installed(_python(), ("aiohttp", "httpx", "msgspec", "pydantic", "SQLAlchemy"))
+    return {f"{name} (package)": version for name, version in found.items()}
+
+
+def _python() -> str:
+    return str(installed_for(REPOSITORY / "generated" / "shopify_credo") / "python")
 
 
 @cache
