@@ -5,8 +5,12 @@ Every file of an integration's folder is read through here: the manifest, facts,
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -23,9 +27,9 @@ MAX_BYTES = 8 * 1024 * 1024
 
 
 class Form(BaseModel):
-    """A part of a form: closed, exact about types, unchangeable."""
+    """A part of a form: closed, exact about types, unchangeable. `form_schema` describes members by the text below each."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def read_form(folder: Path, name: str) -> Json:
@@ -62,6 +66,48 @@ def check_form(form: type[M], value: Json, file: str) -> M:
     except ValidationError as error:
         faults = [_diagnostic(form, value, fault, file) for fault in error.errors(include_url=False)]
         raise DiagnosticError(dict.fromkeys(faults)) from None
+
+
+def form_schema(form: type[Form]) -> dict[str, Any]:
+    """The JSON Schema of a form, each member described by the text below it in the source.
+
+    pydantic could read those texts itself, whenever a class is made: that is a twentieth of a build, which never shows them.
+    """
+    for each in _forms():
+        described = False
+        for name, text in _texts_below_members(each).items():
+            member = each.model_fields.get(name)
+            if member is not None and member.description is None:
+                member.description, described = text, True
+        if described:
+            each.model_rebuild(force=True)
+    return form.model_json_schema(by_alias=True)
+
+
+def _forms() -> Iterator[type[Form]]:
+    """Every form, those that others hold first."""
+    rest = list(Form.__subclasses__())
+    while rest:
+        form = rest.pop(0)
+        yield form
+        rest += form.__subclasses__()
+
+
+def _texts_below_members(form: type[Form]) -> dict[str, str]:
+    try:
+        [node] = ast.parse(textwrap.dedent(inspect.getsource(form))).body
+    except (OSError, TypeError):
+        return {}  # made by `create_model`
+    assert isinstance(node, ast.ClassDef)
+    return {
+        line.target.id: inspect.cleandoc(below.value.value)
+        for line, below in pairwise(node.body)
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    }
 
 
 def near(name: str, names: Mapping[str, object] | tuple[str, ...] | list[str], count: int = 3) -> tuple[str, ...]:

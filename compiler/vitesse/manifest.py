@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from .api.paths import PathSyntaxError, parse_path
 from .diagnostics import Diagnostic, Place, raise_errors
-from .forms import Form, check_form, pointer, read_form
+from .forms import Form, check_form, form_schema, pointer, read_form
 
 MANIFEST_FILE = "integration.yaml"
 
@@ -385,7 +385,7 @@ def load_manifest(folder: Path) -> Manifest:
 
 def manifest_schema() -> Mapping[str, Any]:
     """The JSON Schema of the form, for editors."""
-    schema = Manifest.model_json_schema()
+    schema = form_schema(Manifest)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "integration.yaml",

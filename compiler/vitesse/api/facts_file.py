@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import Field, create_model
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
-from ..forms import Form, check_form, pointer, read_form
+from ..forms import Form, check_form, form_schema, pointer, read_form
 from .facts import ApiFacts, BatchResults, Fact, FactKind, Paging, RateLimit, Success, WebhookFact
 from .facts_text import render_key, render_line, split_lines
 from .model import Json
@@ -118,7 +118,7 @@ def merge_text(before: str, facts: ApiFacts) -> str:
 
 def facts_schema() -> Mapping[str, Any]:
     """The JSON Schema of the form, for editors."""
-    schema = operation_form().model_json_schema()
+    schema = form_schema(operation_form())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "facts/<api>.yaml",

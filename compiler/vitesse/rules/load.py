@@ -15,7 +15,7 @@ from ..api.model import Place
 from ..api.paths import Path, PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, raise_errors
 from ..diagnostics import Place as ShownPlace
-from ..forms import Form, check_form, pointer, read_form
+from ..forms import Form, check_form, form_schema, pointer, read_form
 from .model import Default, OnMissing, OnNull, Rule, Rules, Waiver
 from .transforms import LOSSES, TRANSFORMS
 
@@ -116,7 +116,7 @@ def load_rules(folder: FilePath, stream: str) -> Rules:
 
 def mapping_schema() -> Mapping[str, Any]:
     """The JSON Schema of the form, with the known transforms and losses."""
-    schema = MappingForm.model_json_schema(by_alias=True)
+    schema = form_schema(MappingForm)
     rule = schema["$defs"]["RuleForm"]["properties"]
     rule["transform"] |= {
         "oneOf": [{"const": row.name, "description": row.doc} for row in TRANSFORMS.values()],

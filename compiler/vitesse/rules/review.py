@@ -20,7 +20,7 @@ from ..api.facts import CONFIDENT, ApiFacts, Fact
 from ..api.model import Place
 from ..diagnostics import Diagnostic
 from ..diagnostics import Place as ShownPlace
-from ..forms import Form, check_form, pointer, read_form
+from ..forms import Form, check_form, form_schema, pointer, read_form
 from .digests import digest
 
 State: TypeAlias = Literal["accepted", "rejected"]
@@ -185,7 +185,7 @@ def write_text(path: Path, text: str) -> None:
 
 def review_schema() -> Mapping[str, Any]:
     """The JSON Schema of the file."""
-    schema = ReviewForm.model_json_schema()
+    schema = form_schema(ReviewForm)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mappings/<stream>.review.json",
