@@ -130,6 +130,16 @@ def test_links_are_not_followed(verified: VerifiedPackage, tmp_path: Path, place
     assert snapshot(outside) == {"app.py": b"theirs"}
 
 
+def test_folder_that_is_a_link_is_not_written_through(verified: VerifiedPackage, tmp_path: Path):
+    """A repository can hold a link where a package should be; it may lead to anybody's files."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "package").symlink_to("home")
+    with pytest.raises(DiagnosticError) as error:
+        write_package(verified, tmp_path / "package")
+    assert codes(error) == ["V703"]
+    assert snapshot(tmp_path / "home") == {}
+
+
 @pytest.mark.parametrize(
     "content",
     [

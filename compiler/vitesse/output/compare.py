@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..package import LOCK, PackageFile
 from .folder import Folder
 from .lock import Lock, read_lock
@@ -41,10 +42,23 @@ def folder_lock(folder: Folder) -> Lock | None:
     """The lock in a folder; None when there is none.
 
     Raises:
-        DiagnosticError: V700.
+        DiagnosticError: V700; V703 when the folder itself is a link, which may lead anywhere.
     """
+    if folder.is_link:
+        raise DiagnosticError([link(folder.path.name)])
     content = folder.read(LOCK)
     return None if content is None else read_lock(content)
+
+
+def link(path: str) -> Diagnostic:
+    """V703."""
+    return Diagnostic(
+        code="V703",
+        message=f"`{path}` is a link or a special file, or lies behind one",
+        places=(Place(file=path),),
+        notes=("links are not followed: what they lead to may lie outside the package",),
+        help="remove it and build again",
+    )
 
 
 def differences(files: tuple[PackageFile, ...], folder: Folder, lock: Lock | None) -> list[FileDifference]:

@@ -25,6 +25,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def is_link(self) -> bool:
+        return self.path.is_symlink()
+
     def kind(self, path: str) -> Kind:
         """What stands at a path, links seen as what they are: `other`, wherever on the way one stands."""
         parts = path.split("/")

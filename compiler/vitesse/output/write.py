@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..package import LOCK
-from .compare import FileDifference, differences, folder_lock
+from .compare import FileDifference, differences, folder_lock, link
 from .folder import Folder
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _refuse(found: Iterable[FileDifference], *, discard: bool) -> None:
             case "in the way":
                 problems.append(_in_the_way(difference))
             case "link":
-                problems.append(_link(difference))
+                problems.append(link(difference.path))
             case _:
                 pass
     if problems:
@@ -106,16 +106,6 @@ def _in_the_way(difference: FileDifference) -> Diagnostic:
         places=(Place(file=difference.path),),
         notes=("only files that Vitesse wrote are overwritten",),
         help="move it away, or build into another folder with `--out`",
-    )
-
-
-def _link(difference: FileDifference) -> Diagnostic:
-    return Diagnostic(
-        code="V703",
-        message=f"`{difference.path}` is a link or a special file, or lies behind one",
-        places=(Place(file=difference.path),),
-        notes=("links are not followed: what they lead to may lie outside the package",),
-        help="remove it and build again",
     )
 
 
