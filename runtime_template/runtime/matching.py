@@ -5,11 +5,12 @@ A match value is kept only as a digest, so that the state holds no e-mail addres
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 from .records import MISSING
@@ -29,10 +30,15 @@ def identity_text(value: Scalar | None | MISSING) -> str:
 
 def optional_text(value: Scalar | None | MISSING) -> str | None:
     """A version or match value as text; None when the record has none."""
+    kind = type(value)
+    if kind is str:  # by far the most, each looked at several times a record
+        return value  # type: ignore[return-value]
+    if kind is int:
+        return str(value)
     if value is MISSING or value is None:
         return None
     if isinstance(value, str):
-        return value
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -64,14 +70,18 @@ def compared(value: str, steps: Sequence[Comparison]) -> str:
     return value
 
 
-def match_digest(values: Sequence[str | None], steps: Sequence[Sequence[Comparison]]) -> bytes | None:
+def match_digest(values: Sequence[str | None], steps: Sequence[Sequence[Comparison]]) -> str | None:
     """Digest of a record's match values. None when one is absent or empty: such a record matches nothing."""
-    parts: list[bytes] = []
+    parts: list[str] = []
     for value, own_steps in zip(values, steps, strict=True):
-        text = compared(value, own_steps) if value else ""
-        if not text:
+        if not value:
             return None
-        parts.append(text.encode("utf-8", "surrogatepass"))
+        for step in own_steps:
+            value = _STEPS[step](value)
+        if not value:
+            return None
+        parts.append(value)
     if not parts:
         return None
-    return hashlib.blake2b(b"\x1f".join(parts), digest_size=16).digest()
+    text = parts[0] if len(parts) == 1 else "\x1f".join(parts)
+    return b2a_base64(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest(), newline=False).decode()

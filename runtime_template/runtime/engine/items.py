@@ -109,7 +109,7 @@ class Reader(Generic[S, D]):
                 version = version_of(record) if version_of is not None else None
                 body = self._encode(stream.map(record))
                 values = tuple([read(record) for read in self._match_of])
-                digest = match_digest(values, self._steps) if values else None
+                match = match_digest(values, self._steps) if values else None
             except Exception as error:
                 bad.append(Bad(raw, identity, version, Why(stage, "permanent_record", reason_of(error))))
                 continue
@@ -119,7 +119,7 @@ class Reader(Generic[S, D]):
                     version=version,
                     body=body.data,
                     hash=body.hash,
-                    match=digest.hex() if digest is not None else None,
+                    match=match,
                     match_values=values,
                     raw=raw,
                 )

@@ -45,20 +45,25 @@ def is_older(version: str | None, than: str | None) -> bool:
 class High:
     """The highest version seen so far."""
 
-    __slots__ = ("_order", "version")
+    __slots__ = ("_is_utc", "_order", "version")
 
     def __init__(self, version: str | None = None) -> None:
         self.version = version
         self._order = order_of(version) if version is not None else None
+        self._is_utc = False
 
     def see(self, version: str | None) -> None:
         """Take a version into account. One of another kind than the first is left out."""
-        if version is None or version == self.version:
+        high = self.version
+        if version is None or version == high:
             return
+        if high is not None and self._is_utc and len(version) == len(high) and version[-1] == "Z" and version < high:
+            return  # times of one form in UTC sort as text: most records need no more than this
         order = order_of(version)
         if self._order is None or (order[0] == self._order[0] and order[1] > self._order[1]):  # type: ignore[operator]
             self.version = version
             self._order = order
+            self._is_utc = order[0] == _TIME and version[-1] == "Z" and version[4:5] == "-" and version[10:11] == "T"
 
 
 def capped(version: str | None, ceiling_s: float | None) -> str | None:
