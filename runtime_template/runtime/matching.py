@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from .records import MISSING
 from .values import MappingError
 
 Scalar: TypeAlias = "str | bool | int | Decimal | date"
+R = TypeVar("R")
+Digester: TypeAlias = "Callable[[R], tuple[tuple[str | None, ...], str | None]]"
+"""Record → its match values, and their digest when all are there."""
 Comparison: TypeAlias = Literal["trim", "lower", "casefold", "nfc", "digits"]
 
 
@@ -74,14 +77,35 @@ def match_digest(values: Sequence[str | None], steps: Sequence[Sequence[Comparis
     """Digest of a record's match values. None when one is absent or empty: such a record matches nothing."""
     parts: list[str] = []
     for value, own_steps in zip(values, steps, strict=True):
-        if not value:
+        text = compared(value, own_steps) if value else ""
+        if not text:
             return None
-        for step in own_steps:
-            value = _STEPS[step](value)
-        if not value:
-            return None
-        parts.append(value)
-    if not parts:
-        return None
-    text = parts[0] if len(parts) == 1 else "\x1f".join(parts)
-    return b2a_base64(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest(), newline=False).decode()
+        parts.append(text)
+    return _digest("\x1f".join(parts)) if parts else None
+
+
+def digester(sources: Sequence[Callable[[R], str | None]], steps: Sequence[Sequence[Comparison]]) -> Digester[R]:
+    """How a record's match values and their digest are read; quick for the usual single value."""
+    if len(sources) != 1:
+
+        def several(record: R) -> tuple[tuple[str | None, ...], str | None]:
+            values = tuple([read(record) for read in sources])
+            return values, match_digest(values, steps) if values else None
+
+        return several
+    [read_one] = sources
+    functions = tuple(_STEPS[step] for step in steps[0])
+
+    def one(record: R) -> tuple[tuple[str | None, ...], str | None]:
+        value = text = read_one(record)
+        if text:
+            for function in functions:
+                text = function(text)
+        return (value,), _digest(text) if text else None
+
+    return one
+
+
+def _digest(text: str) -> str:
+    raw = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    return b2a_base64(raw, newline=False).decode("ascii")
