@@ -64,7 +64,7 @@ def _print(found: Inspection) -> None:
 def _facts(operation: InspectedOperation) -> str:
     parts = []
     for kind in ("paging", "rate_limit", "identity", "version", "since", "batch", "idempotency"):
-        fact = operation.facts.get(kind)  # type: ignore[call-overload]
+        fact = operation.facts.get(kind)
         if fact is not None and fact.value is not None:
             parts.append(f"{kind} {_short(fact.value)}")
     return f"   [{'; '.join(parts)}]" if parts else ""
