@@ -86,7 +86,7 @@ class _Request(aiohttp.ClientRequest):
             super().update_headers(headers)
 
     def update_auto_headers(self, skip_auto_headers: Any) -> None:
-        """None is added."""
+        pass
 
 
 class _Lost(Exception):

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from mocks.form import read_mock
-from mocks.schema import Problem
+from mocks.schema import Problem, without_waived
 from mocks.server import Mock, listen
 
 from .forms import crm, listing, shop
@@ -248,9 +248,13 @@ async def test_required_field_is_missed_unless_it_is_waived() -> None:
         assert [one["field"] for one in body["error"]["fields"]] == ["email"]
 
 
-def test_problem_inside_a_list_is_named_as_waivers_name_it() -> None:
+def test_waiver_inside_a_list_holds_for_every_item() -> None:
     """A waiver speaks of all items of a list, a problem of one."""
-    assert Problem("lines[3].taxes[12].id", "is required").path == "lines.0.taxes.0.id"
+    problems = [Problem("lines[3].taxes[12].id", "is required"), Problem("lines[3].id", "is required")]
+    waived = [("lines", 0, "taxes", 0, "id")]
+
+    assert without_waived(problems, waived) == problems[1:]
+    assert without_waived([Problem("lines[0].id", "is string, must be integer")], [("lines", 0, "id")]) != []
 
 
 @pytest.mark.parametrize(
