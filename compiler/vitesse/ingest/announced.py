@@ -42,8 +42,9 @@ def infer_webhooks(reading: Reading, operation: Operation) -> Fact | None:
     topics = [webhook for webhook in reading.api.webhooks if own in {singular(word) for word in words(webhook.topic)}]
     if not topics:
         return None
-    texts = [(webhook.description, webhook.place.pointer) for webhook in topics]
-    texts += [(prose.text, prose.at) for prose in reading.prose]
-    scheme = next((_SCHEMES[found[0].lower()] for text, _ in texts if (found := _HEADER.search(text))), None)
+    found = next((hit for webhook in topics if (hit := _HEADER.search(webhook.description))), None)
+    said = reading.says(_HEADER)
+    header = found or (said[1] if said is not None else None)
+    scheme = _SCHEMES[header[0].lower()] if header is not None else None
     value = WebhookFact(topics=tuple(dict.fromkeys(webhook.topic for webhook in topics)), scheme=scheme)
     return Fact(kind="webhooks", value=value, at=topics[0].place.pointer, confidence=0.85 if scheme else 0.7)

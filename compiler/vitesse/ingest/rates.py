@@ -86,15 +86,17 @@ def _own(reading: Reading, operation: Operation) -> _Said | None:
 
 
 def _general(reading: Reading) -> _Said | None:
-    for prose in reading.prose:
-        found = _in_prose(prose, certain=0.82)
-        if found is not None:
-            return found
-    return None
+    if "rate" not in reading.memo:
+        hits = (found for prose in reading.prose if (found := _in_prose(prose, certain=0.82)) is not None)
+        reading.memo["rate"] = next(hits, None)
+    said: _Said | None = reading.memo["rate"]
+    return said
 
 
 def _in_prose(prose: Prose, certain: float) -> _Said | None:
     """The lowest lasting rate that a text gives where it speaks of limits."""
+    if not _ABOUT.search(prose.text):
+        return None
     plan = _PLAN.search(prose.text)
     if plan:
         return _Said(float(plan[2]) / _UNITS[plan[1].lower()], int(plan[3]), 0.95, prose.at)

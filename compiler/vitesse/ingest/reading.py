@@ -6,6 +6,7 @@ the document's own text is asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,9 @@ class Reading:
         self.document = document
         self.cursors: dict[str, str] = {}
         """Token parameter → where its next value is elsewhere in this API; empty when nowhere."""
+        self.memo: dict[str, Any] = {}
+        """What was inferred once for the whole API."""
+        self._said: dict[str, tuple[Prose, re.Match[str]] | None] = {}
 
     @cached_property
     def by_stem(self) -> dict[tuple[str, ...], list[Operation]]:
@@ -77,6 +81,13 @@ class Reading:
         if self.document is None:
             return (Prose(self.api.description, "#/info/description"),) if self.api.description else ()
         return tuple(_texts(self.document.value))
+
+    def says(self, pattern: re.Pattern[str]) -> tuple[Prose, re.Match[str]] | None:
+        """The first text about the whole API that a pattern is found in. Looked for once."""
+        if pattern.pattern not in self._said:
+            hits = ((prose, found) for prose in self.prose if (found := pattern.search(prose.text)) is not None)
+            self._said[pattern.pattern] = next(hits, None)
+        return self._said[pattern.pattern]
 
     def about(self, operation: Operation) -> tuple[Prose, ...]:
         """Summary and description of one operation."""

@@ -118,9 +118,9 @@ def infer_idempotency(reading: Reading, operation: Operation) -> Fact | None:
         if found := _IDEMPOTENT_PROSE.search(prose.text):
             return Fact(kind="idempotency", value=found[1], at=prose.at, confidence=0.85)
     if operation.method == "POST":
-        for prose in reading.prose:
-            if found := _IDEMPOTENT_PROSE.search(prose.text):
-                return Fact(kind="idempotency", value=found[1], at=prose.at, confidence=0.75)
+        said = reading.says(_IDEMPOTENT_PROSE)
+        if said is not None:
+            return Fact(kind="idempotency", value=said[1][1], at=said[0].at, confidence=0.75)
     return None
 
 

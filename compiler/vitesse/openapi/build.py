@@ -40,6 +40,7 @@ class Types(Mapping[str, Type]):
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
         self._built: dict[str, Type] = {}
+        self._named: dict[str, tuple[str, ...]] = {}
 
     def __getitem__(self, key: str) -> Type:
         if key not in self._built:
@@ -58,6 +59,12 @@ class Types(Mapping[str, Type]):
     def __len__(self) -> int:
         self._complete()
         return len(self._built)
+
+    def named_in(self, key: str) -> tuple[str, ...]:
+        """The keys that a component names itself."""
+        if key not in self._named:
+            self._named[key] = _named_in(self[key])
+        return self._named[key]
 
     def _complete(self) -> None:
         while len(self._built) < len(self._schemas.targets):
@@ -199,22 +206,33 @@ def reached(api: Api, operation: Operation) -> tuple[str, ...]:
 def reached_by(api: Api, types: list[Type]) -> tuple[str, ...]:
     """The keys of all components that these types lead to."""
     seen: dict[str, None] = {}
-    stack = list(reversed(types))
+    stack = [key for type in reversed(types) for key in reversed(_named_in(type))]
     while stack:
-        type = stack.pop()
-        match type:
+        key = stack.pop()
+        if key not in seen:
+            seen[key] = None
+            inner = api.types.named_in(key) if isinstance(api.types, Types) else _named_in(api.types[key])
+            stack += reversed(inner)
+    return tuple(seen)
+
+
+def _named_in(type: Type) -> tuple[str, ...]:
+    """The keys that a type names itself, in order."""
+    found: dict[str, None] = {}
+    stack = [type]
+    while stack:
+        one = stack.pop()
+        match one:
             case Ref():
-                if type.name not in seen:
-                    seen[type.name] = None
-                    stack.append(api.types[type.name])
+                found[one.name] = None
             case Object():
-                stack += [field.type for field in reversed(type.fields)]
-                if type.extra is not None:
-                    stack.append(type.extra)
+                if one.extra is not None:
+                    stack.append(one.extra)
+                stack += [field.type for field in reversed(one.fields)]
             case Array():
-                stack.append(type.items)
+                stack.append(one.items)
             case Union():
-                stack += reversed(type.members)
+                stack += reversed(one.members)
             case _:
                 pass
-    return tuple(seen)
+    return tuple(found)
