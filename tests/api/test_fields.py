@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vitesse.api.fields import find_field, iter_fields
-from vitesse.api.model import Anything, Api, Array, Object, Ref, Scalar
+from vitesse.api.model import Anything, Api, Array, Field, Object, Ref, Scalar
 from vitesse.openapi import build_api, read_document
 
 SPEC = """
@@ -127,6 +127,14 @@ def test_reference_counts_as_its_own_branch_from_the_start(api: Api):
     """Given the reference itself, the manager is the second of its kind on the branch."""
     person = Ref(name=PERSON, place=api.types[PERSON].place)
     assert "manager.id" not in [found.text for found in iter_fields(api, person)]
+
+
+def test_list_of_itself_ends(api: Api):
+    place = api.types[PERSON].place
+    types = {"Tree": Array(items=Ref(name="Tree", place=place), place=place)}
+    tree = Api(title="t", version="1", spec_file="f", spec_version="3.1", types=types)
+    holder = Object(fields=(Field(name="tree", type=Ref(name="Tree", place=place), place=place),), place=place)
+    assert [found.text for found in iter_fields(tree, holder)] == ["tree"]
 
 
 def test_depth_and_number_are_bounded(api: Api):

@@ -98,8 +98,12 @@ def _below(api: Api, parent: FoundField, on_branch: frozenset[str], depth: int) 
 
 def _inside_lists(api: Api, found: FoundField, raw: Type) -> tuple[FoundField, frozenset[str]]:
     names = _names(api, raw)
+    seen: frozenset[str] = frozenset()
     while isinstance(found.type, Array):
-        names |= _names(api, found.type.items)
+        inside = _names(api, found.type.items)
+        if inside & seen:
+            break  # a list of itself
+        names, seen = names | inside, seen | inside
         item = _step(api, found, EACH)
         assert item is not None
         found = item

@@ -20,6 +20,9 @@ TITLES: dict[str, str] = {
     "V008": "two parts of the manifest contradict each other",
     "V009": "a selection names nothing",
     "V010": "git has no such revision",
+    "V011": "this installation has no examples",
+    "V012": "the folder of a new integration is taken",
+    "V013": "a step of the demo failed",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
     "V101": "a file of a description cannot be read",

@@ -119,7 +119,7 @@ class Security:
     def _api_key(self, name: str, value: dict[str, Any], file: str, pointer: str) -> SecurityScheme | None:
         reports = self._builder.reports
         parameter, location = value.get("name"), value.get("in")
-        if not isinstance(parameter, str) or location not in _LOCATIONS:
+        if not isinstance(parameter, str) or not isinstance(location, str) or location not in _LOCATIONS:
             reports.error("V210", f"the API key `{shown(name)}` does not say where it goes", file, pointer)
             return None
         if location == "header" and not is_header_name(self._builder, parameter, file, f"{pointer}/name"):
@@ -139,13 +139,13 @@ class Security:
         flows = listed if isinstance(listed, dict) else {str(value.get("flow")): value}
         at = pointers.join(pointer, "flows") if isinstance(listed, dict) else pointer
         token_url: str | None = None
-        scopes: dict[Any, None] = {}
+        scopes: dict[str, None] = {}
         for key in sorted(flows, key=lambda key: _FLOWS.index(key) if key in _FLOWS else len(_FLOWS)):
             flow = flows[key]
             if not isinstance(flow, dict):
                 continue
             published = flow.get("scopes")
-            scopes |= dict.fromkeys(published if isinstance(published, (dict, list)) else ())
+            scopes |= dict.fromkeys(one for one in _names(published) if isinstance(one, str))
             url = flow.get("tokenUrl")
             if isinstance(url, str) and url and token_url is None:
                 where = pointers.join(at, key, "tokenUrl") if isinstance(listed, dict) else f"{pointer}/tokenUrl"
@@ -158,6 +158,8 @@ class Security:
                     message = f"the token URL `{shown(url)}` takes credentials without TLS"
                     reports.warn("V210", message, file, where)
         place = reports.place(file, pointer)
-        return SecurityScheme(
-            name=name, kind="oauth2", token_url=token_url, scopes=tuple(str(scope) for scope in scopes), place=place
-        )
+        return SecurityScheme(name=name, kind="oauth2", token_url=token_url, scopes=tuple(scopes), place=place)
+
+
+def _names(published: Any) -> list[Any]:
+    return list(published) if isinstance(published, (dict, list)) else []

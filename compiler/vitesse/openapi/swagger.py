@@ -83,7 +83,7 @@ def parameter(builder: Builder, one: Listed) -> tuple[Any, str, ParameterStyle, 
     if one.value.get("type") != "array":
         return schema, at, plain, plain == "form"
     collection = one.value.get("collectionFormat", "csv")
-    if collection not in _COLLECTIONS or (collection != "csv" and plain == "simple"):
+    if not isinstance(collection, str) or collection not in _COLLECTIONS or (collection != "csv" and plain == "simple"):
         message = (
             f"the collection format `{shown(collection)}` of `{shown(one.name)}` is not supported; commas are used"
         )

@@ -1,8 +1,9 @@
 """YAML text → values, with the meaning YAML 1.2 gives them.
 
 `no`, `on`, dates and times stay text, so does `010`; keys are text as written; duplicate keys are refused. ryaml reads all of
-this fast, but not everything: it drops tags in silence, refuses integers past 64 bits and any depth past 128, and loses the
-spelling of keys that look like numbers. Where the text hints at one of these, the events of PyYAML's parser are read instead.
+this fast, but not everything: it drops tags in silence, refuses integers past 64 bits and any depth past 128, loses the
+spelling of keys that look like numbers, and reads more as numbers than YAML 1.2 does (`0b11`, `-0x1F`). Where the text hints at
+one of these, the events of PyYAML's parser are read instead.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from .json_text import TextError
 from .limits import LimitExceeded, Limits
 
 # Each starts with a letter of its own, so that the search skips through megabytes; what stands before is looked at after.
-_TAG = re.compile(r"!(?=[!<\w%# \t\r\n])")
+_TAG = re.compile(r"!(?!\[)")  # with a bracket it is an image of Markdown
 _ANCHOR = re.compile(r"&(?=[^\s,\[\]{}])")
 _MERGE = re.compile(r"<<(?=[ \t]*:)")
+_SIGNED_KEY = re.compile(r"\+(?=\d{3}[ \t]*:)")
+_BASE = re.compile(r"0[box](?=[0-9a-fA-F])")
 _NOT_FINITE = re.compile(r"\.(?:nan|NaN|NAN|inf|Inf|INF)\b")
 _DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _LONG_DIGITS = b"0" * 39
@@ -58,7 +61,7 @@ def load_yaml(text: str, limits: Limits) -> Any:
 
 
 def _needs_events(text: str) -> bool:
-    for hint in (_TAG, _ANCHOR, _MERGE, _NOT_FINITE):
+    for hint in (_TAG, _ANCHOR, _MERGE, _SIGNED_KEY, _BASE, _NOT_FINITE):
         if any(_may_start_node(text, found.start()) for found in hint.finditer(text)):
             return True
     if not text.isascii() and any(separator in text for separator in _BREAKS):
@@ -273,9 +276,12 @@ def _plain(text: str, event: Any, limits: Limits) -> Any:
         return int(text)
     if _INT_BASE.match(text):
         return int(text[2:], 8 if text[1] == "o" else 16)
-    if _NAN.match(text) or (_FLOAT.match(text) and math.isinf(float(text))):
+    if _NAN.match(text):
         raise TextError("V107", f"`{text[:40]}` is not a JSON number", *_where(event))
-    return float(text) if _FLOAT.match(text) else text
+    if not _FLOAT.match(text):
+        return text
+    number = float(text)
+    return text if math.isinf(number) else number
 
 
 def _kind(value: Any) -> str:

@@ -73,7 +73,7 @@ def setting(value: Setting, *, secret: bool = False) -> SettingValue:
 
 def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses, used_header: str | None) -> ApiPlan:
     """Decide where the system is, how to sign in, how fast it may be asked, and each used operation."""
-    constants, methods = Scope((names.constant,)), Scope(("request", "page", "records", "one", "close", "aclose"))
+    constants, methods = Scope((names.constant,)), Scope(("request", "page", "records", "one", "iter_pages", "session"))
     operations, found = [], list[Diagnostic]()
     auth: AuthPlan | None = None
     try:

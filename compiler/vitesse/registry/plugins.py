@@ -23,7 +23,8 @@ from .sources import read_sources
 
 MANIFEST = "integration.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_CHECKOUT = Path(__file__).resolve().parents[3] / "plugins"
+_SHIPPED = (Path(__file__).resolve().parents[1] / "plugins", Path(__file__).resolve().parents[3] / "plugins")
+"""Projects of plugins that come with Vitesse: in a wheel beside the modules, in a checkout at its top."""
 
 
 def load_plugin(name: str, folders: Sequence[Path] = (), *, at: Place | None = None) -> Plugin:
@@ -44,7 +45,7 @@ def load_plugin(name: str, folders: Sequence[Path] = (), *, at: Place | None = N
             return _checked(_from_project(*project, name, place), name, place)
     declared = _installed(name, place)
     if declared is None:
-        project = _project_in(_CHECKOUT, name)
+        project = next((found for folder in _SHIPPED if (found := _project_in(folder, name)) is not None), None)
         declared = None if project is None else _from_project(*project, name, place)
     if declared is None:
         raise _error(

@@ -6,17 +6,18 @@ bytes that came. Neither reasons nor logs hold values of the record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
 from ..declare import Stream
-from ..hashing import BodyCodec, decode_exact
-from ..matching import match_digest
+from ..hashing import BodyCodec
+from ..matching import digester
 from ..records import Record
 from ..values import MappingError
+from .decoding import record_decoder
 
 S = TypeVar("S", bound=Record)
 D = TypeVar("D", bound=Record)
@@ -32,7 +33,6 @@ class Item:
 
     def __init__(
         self,
-        *,
         source_id: str,
         version: str | None,
         body: bytes,
@@ -85,12 +85,9 @@ class Reader(Generic[S, D]):
 
     def __init__(self, stream: Stream[S, D]) -> None:
         self._stream = stream
-        self._decode = self._exact if stream.source.exact_numbers else self._quick
-        self._validate_json: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_json
-        self._validate: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_python
+        self._decode = record_decoder(stream.source.record, exact=stream.source.exact_numbers)
         self._encode = BodyCodec(stream.destination.body).encode
-        self._match_of = tuple(match.source for match in stream.match)
-        self._steps = tuple(match.compare for match in stream.match)
+        self._match_of = digester([match.source for match in stream.match], [match.compare for match in stream.match])
 
     def read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad]]:
         """Items in the order of the page, and the records that are none."""
@@ -98,43 +95,28 @@ class Reader(Generic[S, D]):
         bad: list[Bad] = []
         stream, source = self._stream, self._stream.source
         version_of = source.version
+        decode, mapping, encode, identity_of = self._decode, stream.map, self._encode, source.identity
+        match_of = self._match_of
         for raw in raws:
             identity: str | None = None
             version: str | None = None
             stage = "decode"
             try:
-                record = self._decode(raw)
+                record = decode(raw)
                 stage = "map"
-                identity = source.identity(record)
+                identity = identity_of(record)
                 version = version_of(record) if version_of is not None else None
-                body = self._encode(stream.map(record))
-                values = tuple([read(record) for read in self._match_of])
-                digest = match_digest(values, self._steps) if values else None
+                body, digest = encode(mapping(record))
+                values, match = match_of(record)
             except Exception as error:
                 bad.append(Bad(raw, identity, version, Why(stage, "permanent_record", reason_of(error))))
                 continue
-            items.append(
-                Item(
-                    source_id=identity,
-                    version=version,
-                    body=body.data,
-                    hash=body.hash,
-                    match=digest.hex() if digest is not None else None,
-                    match_values=values,
-                    raw=raw,
-                )
-            )
+            items.append(Item(identity, version, body, digest, match, values, raw))
         return items, bad
 
     def identity_of(self, raw: bytes) -> str:
         """The identity of one raw record. Raises what decoding raises."""
         return self._stream.source.identity(self._decode(raw))
-
-    def _quick(self, raw: bytes) -> S:
-        return self._validate_json(raw, by_alias=True, by_name=False)
-
-    def _exact(self, raw: bytes) -> S:
-        return self._validate(decode_exact(raw), by_alias=True, by_name=False)
 
 
 def reason_of(error: Exception) -> str:

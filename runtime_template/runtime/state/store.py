@@ -56,11 +56,10 @@ class Store:
             .where(t.links.c.stream == bindparam("stream"), self._is_one_of(t.links.c.source_id)),
             ("stream", "many"),
         )  # fmt: skip
+        # Not by stream: the planner would take the stream's whole range of the key instead of the match index.
         self._owners_of = self._compile(
-            select(t.links.c.match, t.links.c.source_id).where(
-                t.links.c.stream == bindparam("stream"), self._is_one_of(t.links.c.match)
-            ),
-            ("stream", "many"),
+            select(t.links.c.match, t.links.c.source_id, t.links.c.stream).where(self._is_one_of(t.links.c.match)),
+            ("many",),
         )
         self._index_of = self._compile(
             select(
@@ -137,8 +136,9 @@ class Store:
     def owner_of(self, stream: str, destination_id: str) -> str | None:
         """The source record that a destination record is linked to."""
         links = self.database.tables.links
-        query = select(links.c.source_id).where(links.c.stream == stream, links.c.destination_id == destination_id)
-        return self.database.read(lambda connection: connection.execute(query.limit(1)).scalar())
+        query = select(links.c.source_id, links.c.stream).where(links.c.destination_id == destination_id)
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return next((source_id for source_id, of in rows if of == stream), None)
 
     def intents(self, stream: str) -> list[IntentRow]:
         """Requests of earlier runs whose outcome is not known, oldest first."""
@@ -218,7 +218,8 @@ class Store:
         if not look.matches:
             return Found(links=links)
         matches = self._many(look.matches)
-        owners = dict(self._owners_of.run(connection, (look.stream, matches)).all())
+        rows = self._owners_of.run(connection, (matches,)).all()
+        owners = {match: source_id for match, source_id, stream in rows if stream == look.stream}
         index: dict[str, IndexEntry] = {}
         if look.index:
             entries = self._index_of.run(connection, (look.stream, matches)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -113,6 +114,7 @@ def test_commit_that_fails_half_way_leaves_nothing(state: State) -> None:
     assert not state.store.has_links(S)
 
 
+@pytest.mark.filterwarnings("ignore:transaction already deassociated")
 def test_commit_whose_acknowledgement_was_lost_is_not_done_twice(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection breaks after the commit: the run's step tells that it took place."""
     lease = run(state)
@@ -186,3 +188,27 @@ def test_inbox_keeps_one_row_for_one_delivery(state: State) -> None:
     assert state.inbox.counts() == {"waiting": 1, "done": 1}
     state.inbox.put([delivery])
     assert len(state.inbox.waiting(S)) == 1
+
+
+def test_hot_look_ups_go_by_an_index(tmp_path: Path) -> None:
+    """A look-up that reads a whole stream would make every group slower than the one before."""
+    state = State(f"sqlite:///{tmp_path / 's.db'}", name="x")
+    state.prepare()
+    store = state.store
+    wanted = {
+        store._links_of: "links USING INDEX sqlite_autoindex_links_1 (stream=? AND source_id=?)",
+        store._owners_of: "links USING INDEX links_by_match (match=?)",
+        store._index_of: "destination_index USING INDEX sqlite_autoindex_destination_index_1 (stream=? AND match=?)",
+        store._clear_dead: "dead_letters USING INDEX dead_letters_once (stream=? AND source_id=?)",
+    }
+    for statement, plan in wanted.items():
+        values = statement.row(tuple("[]" for _ in statement.names))
+        sql = f"EXPLAIN QUERY PLAN {statement.sql}"
+        rows = store.database.read(
+            lambda connection, sql=sql, values=values: connection.exec_driver_sql(sql, values).all()
+        )
+        found = " ".join(str(row[3]) for row in rows)
+        assert plan in found.replace("COVERING ", "").replace("sqlite_autoindex_dead_letters_2", "dead_letters_once"), (
+            found
+        )
+    state.close()

@@ -6,11 +6,11 @@ digits; under the hash it is text, so that how a number is spelled on the wire n
 
 from __future__ import annotations
 
-import hashlib
 import typing
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -21,36 +21,39 @@ _TO_SEND = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _TO_HASH = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
-class Body(NamedTuple):
-    """A body to send and its content hash (SHA-256)."""
-
-    data: bytes
-    hash: bytes
-
-
 class BodyCodec:
     """Encodes the bodies of one destination."""
 
     def __init__(self, model: type[Record]) -> None:
         self._dump: Callable[..., dict[str, Any]] = model.__pydantic_serializer__.to_python
-        self._has_decimals = _may_hold_decimals(model, set())
+        self._decimals = tuple(
+            field.serialization_alias or name
+            for name, field in model.model_fields.items()
+            if _mentions_decimal(field.annotation, {model})
+        )
+        """Wire names of the members that may be or hold a `Decimal`."""
 
-    def encode(self, record: Record) -> Body:
-        """Raises `MappingError` for what JSON cannot say: numbers that are not finite, half a surrogate pair."""
+    def encode(self, record: Record) -> tuple[bytes, bytes]:
+        """The body to send and its content hash (SHA-256).
+
+        Raises:
+            MappingError: for what JSON cannot say: numbers that are not finite, half a surrogate pair.
+        """
         try:
             plain = self._dump(record, by_alias=True)
             data = _TO_SEND.encode(plain)
-            hashed = _TO_HASH.encode(plain) if self._has_decimals else data
+            hashed = _TO_HASH.encode(plain) if self._decimals else data
         except (UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
             raise MappingError(f"the body cannot be written as JSON ({type(error).__name__})") from None
-        if self._has_decimals and (b"NaN" in data or b"Infinity" in data) and not _is_finite(plain):
-            raise MappingError("the body holds a number that is not finite")
-        return Body(data, hashlib.sha256(hashed).digest())
+        for name in self._decimals:
+            if not _is_finite(plain.get(name)):
+                raise MappingError("the body holds a number that is not finite")
+        return data, sha256(hashed).digest()
 
 
 def content_hash(body: dict[str, Any]) -> bytes:
     """The hash of a body that is at hand as plain values, numbers with a fraction as `Decimal`."""
-    return hashlib.sha256(_TO_HASH.encode(body)).digest()
+    return sha256(_TO_HASH.encode(body)).digest()
 
 
 def encode_json(value: object) -> bytes:

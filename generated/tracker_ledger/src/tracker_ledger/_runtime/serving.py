@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 
-from .actions import configure_logging
+from .actions import configure_logging, settle_memory
 from .declare import Env, Integration
 from .engine.opened import opened
 from .errors import IntegrationError
@@ -49,6 +49,7 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
         if token is not None:
             found.settings.redactor.register(token)
         configure_logging(found.settings)
+        settle_memory()
         application = make_application(found, token=token, public_url=public_url, with_schedule=with_schedule)
         if token is None:
             log.warning("CONTROL_TOKEN is not set: the control API is closed, webhooks and health checks are open")

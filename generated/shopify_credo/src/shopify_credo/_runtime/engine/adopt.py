@@ -114,8 +114,7 @@ class Adopter:
     def _digest(self, record: Any) -> str | None:
         values = [at(record, path) for path in self._paths]
         texts = [None if isinstance(value, dict | list) else optional_text(value) for value in values]
-        digest = match_digest(texts, self._steps)
-        return digest.hex() if digest is not None else None
+        return match_digest(texts, self._steps)
 
 
 def object_of(reply: Reply) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Run:
                 if page is None:
                     return
                 records = list(page.records)
-                while page.next is not None and len(records) < GROUP_RECORDS // 2 and pages.is_ready:
+                while page.next is not None and len(records) < GROUP_RECORDS and pages.is_ready:
                     if (more := await pages.next()) is None:
                         break
                     records += more.records

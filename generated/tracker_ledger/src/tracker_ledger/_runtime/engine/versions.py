@@ -6,6 +6,7 @@ are not of one kind cannot be compared.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
@@ -45,20 +46,31 @@ def is_older(version: str | None, than: str | None) -> bool:
 class High:
     """The highest version seen so far."""
 
-    __slots__ = ("_order", "version")
+    __slots__ = ("_suffix", "version")
 
     def __init__(self, version: str | None = None) -> None:
-        self.version = version
-        self._order = order_of(version) if version is not None else None
+        self.version: str | None = None
+        self._suffix: str | None = None
+        self.see(version)
 
     def see(self, version: str | None) -> None:
         """Take a version into account. One of another kind than the first is left out."""
-        if version is None or version == self.version:
+        high = self.version
+        if version is None or version == high:
             return
-        order = order_of(version)
-        if self._order is None or (order[0] == self._order[0] and order[1] > self._order[1]):  # type: ignore[operator]
-            self.version = version
-            self._order = order
+        if high is not None:
+            if version[19:] == self._suffix and version[10:11] == "T" and version[4:5] == "-":
+                # Times of one form in one zone sort as text: most records need no more than this.
+                if version > high:
+                    self.version = version
+                return
+            if not is_older(high, version):
+                return
+        self.version = version
+        self._suffix = version[19:] if _PLAIN_TIME.match(version) else None
+
+
+_PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)$")
 
 
 def capped(version: str | None, ceiling_s: float | None) -> str | None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from ..declare import Stream
+from ..declare import Batch, Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
 from ..matching import optional_text
@@ -28,7 +28,7 @@ from ..session import Session
 from .adopt import Adopter, object_of
 from .classify import SEVERAL_MATCHES, refuse_duplicate
 from .items import Item, Why
-from .json_paths import at, overlaid, without, wrapped
+from .json_paths import at, getter, overlaid, without, wrapped
 from .pages import Params
 from .requests import Request
 
@@ -72,6 +72,7 @@ class Writer:
         self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
         batch = stream.destination.batch
         self._wrap = _wrapper(batch.items) if batch is not None else None
+        self._read = _Results(batch) if batch is not None else None
 
     async def send_all(self, requests: Sequence[Request]) -> tuple[list[Request], IntegrationError | None]:
         """Send requests that are written down already, and all that follows from them.
@@ -275,8 +276,9 @@ class Writer:
     # --- batches ---
 
     async def _batch(self, request: Request) -> None:
-        batch = self._destination.batch
+        batch, read = self._destination.batch, self._read
         assert batch is not None
+        assert read is not None
         assert self._wrap is not None
         body = self._wrap(request.items)
         try:
@@ -294,31 +296,28 @@ class Writer:
             results = at(decode_exact(reply.body), batch.results)
         except msgspec.MsgspecError:
             results = None
-        told: set[int] = set()
+        told = [False] * len(request.items)
         for position, result in enumerate(results if isinstance(results, list) else ()):
-            index = position if batch.index is None else at(result, batch.index)
-            if isinstance(index, str) and index.isdigit():
-                index = int(index)
-            if isinstance(index, int) and 0 <= index < len(request.items) and index not in told:
-                told.add(index)
-                self._item_fate(request.items[index], result)
-        for index, item in enumerate(request.items):
-            if index not in told:
+            index = position if read.index is None else read.index(result)
+            if type(index) is not int:
+                index = int(index) if isinstance(index, str) and index.isascii() and index.isdigit() else -1
+            if 0 <= index < len(told) and not told[index]:
+                told[index] = True
+                self._item_fate(read, request.items[index], result)
+        for item, is_told in zip(request.items, told, strict=True):
+            if not is_told:
                 self._is_unknown(item, DecodeError("the reply says nothing about it", operation=batch.operation.id))
 
-    def _item_fate(self, item: Item, result: Any) -> None:
-        batch = self._destination.batch
-        assert batch is not None
-        status = at(result, batch.status) if batch.status is not None else None
-        identity = at(result, batch.identity) if batch.identity is not None else None
-        problem = at(result, batch.error) if batch.error is not None else None
-        is_ok = _is_among(status, batch.ok) if batch.status is not None else not problem
-        if is_ok:
+    def _item_fate(self, read: _Results, item: Item, result: Any) -> None:
+        status = read.status(result)
+        if read.is_ok(status, result):
             item.fate = "created"
+            identity = read.identity(result)
             item.destination_id = None if isinstance(identity, dict | list) else optional_text(identity)
             return
+        problem = read.error(result)
         words = self._excerpt(_words(problem)) if problem else "no reason given"
-        reason = f"{batch.operation.id}: status {_words(status)}: {words}"
+        reason = f"{read.operation}: status {_words(status)}: {words}"
         number = int(status) if isinstance(status, int | str) and str(status).isdigit() else 0
         if number in _RETRIED_ITEM:
             self._follow.append(Request(self._ids(), "create", [item]))
@@ -377,11 +376,34 @@ def _wrapper(path: tuple[str | int, ...]) -> Callable[[Sequence[Item]], bytes]:
     return wrap
 
 
-def _is_among(status: Any, ok: Iterable[str | int | bool]) -> bool:
-    """Whether a status counts as good. Types count (true is not 1), but a number may come as text."""
-    return any(type(status) is type(each) and status == each for each in ok) or (
-        isinstance(status, str) and any(not isinstance(each, bool) and status == str(each) for each in ok)
-    )
+class _Results:
+    """How one result of a batch is read."""
+
+    __slots__ = ("_ok", "error", "identity", "index", "operation", "status")
+
+    def __init__(self, batch: Batch) -> None:
+        self.operation = batch.operation.id
+        self.index = None if batch.index is None else getter(batch.index)
+        self.status = _nothing if batch.status is None else getter(batch.status)
+        self.identity = _nothing if batch.identity is None else getter(batch.identity)
+        self.error = _nothing if batch.error is None else getter(batch.error)
+        # Types count (true is not 1), but a number may come as text.
+        good = {(type(each), each) for each in batch.ok}
+        good |= {(str, str(each)) for each in batch.ok if not isinstance(each, bool)}
+        self._ok = good if batch.status is not None else None
+
+    def is_ok(self, status: Any, result: Any) -> bool:
+        """Whether the item was written."""
+        if self._ok is None:
+            return not self.error(result)
+        try:
+            return (type(status), status) in self._ok
+        except TypeError:
+            return False
+
+
+def _nothing(result: Any) -> None:
+    return None
 
 
 def _words(value: Any) -> str:

@@ -1,0 +1,83 @@
+"""`vitesse ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import folder_argument, json_option
+from .show import places_are_in, show_diagnostics, show_json
+
+EXAMPLE = """\b
+Example:
+  vitesse ingest integrations/shopify_credo
+  vitesse ingest integrations/shopify_credo --spec credo=downloads/credo-2026-11.json
+"""
+
+
+def _specs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+    specs = {}
+    for value in values:
+        name, sign, path = value.partition("=")
+        if not sign or not Path(path).is_file():
+            raise click.BadParameter(f"`{value}` is not API=FILE with a file that is there")
+        specs[name] = Path(path)
+    return specs
+
+
+@click.command("ingest", epilog=EXAMPLE)
+@folder_argument
+@click.option(
+    "--spec", "specs", metavar="API=FILE", multiple=True, callback=_specs, help="Pin this file as the API's spec first."
+)
+@json_option
+def command(folder: Path, specs: dict[str, Path], as_json: bool) -> int:
+    """Pin the specs and write down the facts about the used operations: paging, limits, identities and so on.
+
+    Lines that a person wrote in facts/ (`by: person`) are never overwritten. What is not sure is listed as open: confirm it in
+    the facts file, or accept it with `vitesse accept`.
+    """
+    from ..api.canonical import canonical
+    from ..diagnostics import Exit
+    from ..diagnostics.terminal import visible
+    from ..ingest.pin import ingest
+
+    places_are_in(folder)
+    sides = ingest(folder, specs)
+    if as_json:
+        show_json(
+            [
+                {
+                    "api": side.api,
+                    "spec": side.spec,
+                    "spec_changed": side.spec_changed,
+                    "changes": [canonical(change) for change in side.changes],
+                    "open": [{"operation": operation, "fact": canonical(fact)} for operation, fact in side.open],
+                }
+                for side in sides
+            ]
+        )
+        return Exit.DONE
+    for side in sides:
+        known = sum(len(facts) for facts in side.facts.operations.values())
+        changed = "new or changed" if side.spec_changed else "as before"
+        click.echo(f"{side.api}: {side.spec} ({changed}), {known} facts in facts/{side.api}.yaml")
+        for change in side.changes:
+            if change.before is None:
+                sign = "+"
+            else:
+                sign = "-" if change.after is None else "~"
+            click.echo(visible(f"  {sign} {change.operation} {change.kind}: {_value(change.after or change.before)}"))
+        for operation, fact in side.open:
+            click.echo(visible(f"  ? {operation} {fact.kind}: {_value(fact)} (confidence {fact.confidence:g})"))
+        show_diagnostics(side.diagnostics, folder)
+    return Exit.DONE
+
+
+def _value(fact: object) -> str:
+    import json
+
+    from ..api.canonical import canonical
+
+    return json.dumps(canonical(getattr(fact, "value", None)), ensure_ascii=False)

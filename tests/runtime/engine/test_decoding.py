@@ -1,0 +1,75 @@
+"""Promises of decoding: the narrow way and the whole way agree."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field, ValidationError
+
+from runtime.engine.decoding import record_decoder
+from runtime.records import MISSING, Record
+
+
+class Address(Record):
+    city: str | None | MISSING = MISSING
+
+
+class Thing(Record):
+    id: int
+    created_at: Annotated[str | MISSING, Field(alias="createdAt")] = MISSING
+    price: Decimal | None | MISSING = MISSING
+    address: Address | None | MISSING = MISSING
+    parts: list[Address] | MISSING = MISSING
+    day: date | MISSING = MISSING
+    extra: dict[str, Any] | MISSING = MISSING
+
+
+QUICK = record_decoder(Thing, exact=False)
+EXACT = record_decoder(Thing, exact=True)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"id":1}',
+        b'{"id":1,"unknown":{"a":[1,2,{"b":null}]},"address":{"city":"K\\u00f6ln","zip":"1"}}',
+        b'{"id":1,"address":null,"parts":[{"city":null},{}],"day":"2024-02-29","extra":{"x":1}}',
+        b' {"id": 123456789012345678901234567890, "price": "1.10", "createdAt": "x"} ',
+        b'{"id":1,"id":2}',
+    ],
+)
+def test_narrow_reading_is_what_the_model_would_read(raw: bytes) -> None:
+    """Unknown members are skipped, missing ones stay missing, null stays null."""
+    assert QUICK(raw) == EXACT(raw) == Thing.model_validate_json(raw, by_alias=True, by_name=False)
+
+
+def test_python_name_on_the_wire_is_not_taken_for_the_wire_name() -> None:
+    """`created_at` is another member than `createdAt`."""
+    assert QUICK(b'{"id":1,"created_at":"x"}').created_at is MISSING
+
+
+def test_exact_reading_keeps_the_digits_of_decimals() -> None:
+    """They never pass through float; nor do those of members without a type."""
+    record = EXACT(b'{"id":1,"price":12345678901234567890.123456789,"extra":{"rate":1.10}}')
+    assert record.price == Decimal("12345678901234567890.123456789")
+    assert isinstance(record.extra, dict)
+    assert str(record.extra["rate"]) == "1.10"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"null", b'{"id":"x"}', b'{"id":1,"parts":{}}', b'{"createdAt":1,"id":1}']
+)
+def test_record_that_does_not_fit_is_refused(raw: bytes) -> None:
+    """With the model's own error, which names the member."""
+    for decode in (QUICK, EXACT):
+        with pytest.raises((ValidationError, ValueError)):
+            decode(raw)
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    """It has no UTF-8 form, so it could not be written either."""
+    with pytest.raises((ValidationError, ValueError)):
+        QUICK(b'{"id":1,"createdAt":"\\ud800"}')

@@ -1,0 +1,79 @@
+"""Promises of bodies and their hashes: what changed looks changed, what did not does not."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from runtime.hashing import BodyCodec, content_hash, decode_exact
+from runtime.records import MISSING, Record
+from runtime.values import MappingError
+
+
+class Money(Record):
+    amount: Decimal | MISSING = MISSING
+
+
+class Body(Record):
+    first_name: Annotated[str | None | MISSING, Field(serialization_alias="firstName")] = MISSING
+    age: int | None | MISSING = MISSING
+    spent: Decimal | None | MISSING = MISSING
+    born: date | MISSING = MISSING
+    money: Money | MISSING = MISSING
+    extra: dict[str, Any] | MISSING = MISSING
+
+
+ENCODE = BodyCodec(Body).encode
+
+
+def test_body_has_wire_names_in_order_and_leaves_out_what_is_missing() -> None:
+    """Null stays, missing goes, a decimal keeps its digits, a date is ISO 8601."""
+    body = Body(first_name=None, spent=Decimal("12345678901234567890.10"), born=date(2024, 2, 29))
+    assert ENCODE(body)[0] == b'{"born":"2024-02-29","firstName":null,"spent":12345678901234567890.10}'
+
+
+def test_hash_tells_missing_null_empty_and_a_value_apart() -> None:
+    """Four states, four hashes."""
+    bodies = [Body(), Body(first_name=None), Body(first_name=""), Body(first_name="a")]
+    assert len({ENCODE(body)[1] for body in bodies}) == 4
+
+
+def test_hash_is_of_the_canonical_form() -> None:
+    """SHA-256 over sorted members with decimals as text, whatever order the model has."""
+    _, digest = ENCODE(Body(first_name="a", spent=Decimal("1.10"), money=Money(amount=Decimal("2"))))
+    assert digest == content_hash({"money": {"amount": Decimal("2")}, "spent": Decimal("1.10"), "firstName": "a"})
+    assert digest == content_hash({"firstName": "a", "money": {"amount": "2"}, "spent": "1.10"})
+    assert digest != content_hash({"firstName": "a", "money": {"amount": "2"}, "spent": "1.1"})
+
+
+def test_whole_numbers_of_any_size_are_kept() -> None:
+    """Beyond 64 bits too."""
+    assert ENCODE(Body(age=2**80))[0] == f'{{"age":{2**80}}}'.encode()
+    assert decode_exact(f'{{"age":{2**80},"x":1.10}}'.encode()) == {"age": 2**80, "x": Decimal("1.10")}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Body.model_construct(spent=Decimal("NaN")),
+        Body.model_construct(spent=Decimal("-Infinity")),
+        Body(money=Money.model_construct(amount=Decimal("Infinity"))),
+        Body(extra={"a": [Decimal("sNaN")]}),
+        Body(first_name="\ud800"),
+        Body(extra={"a": object()}),
+    ],
+    ids=["nan", "infinity", "nested", "in a list", "surrogate", "object"],
+)
+def test_what_json_cannot_say_is_refused(body: Body) -> None:
+    """Such a record is a dead letter, not a broken request."""
+    with pytest.raises(MappingError):
+        ENCODE(body)
+
+
+def test_text_that_spells_infinity_is_text() -> None:
+    """Only numbers are looked at."""
+    assert b"Infinity NaN" in ENCODE(Body(first_name="Infinity NaN", spent=Decimal(1)))[0]
