@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.mocks import Mock
 from tests.mocks.form import RuleForm
-from tests.mocks.places import at, put
+from tests.mocks.places import NOTHING, at, put
 from tests.mocks.store import dumps, loads
 from tests.mocks.synthesis import has_value, hole
 from tests.package import Unmappable, mapped, stream_named
@@ -42,7 +42,7 @@ def exercise(mock: Mock, stream: str, rule: RuleForm) -> Exercise:
         done.problems.append(str(error))
         return done
     body = mapped(stream_named(stream), whole)
-    done.present = has_value(body, rule.destination)
+    done.present = _is_filled(body, rule)
     if not done.present:
         done.problems.append("the field stays empty although every source of it has a value")
     for case, as_null in (("null", True), ("missing", False)):
@@ -67,9 +67,14 @@ def whole_record(mock: Mock, stream: str, rule: RuleForm) -> Any:
             body = mapped(stream_named(stream), record)
         except Unmappable:
             continue
-        if has_value(body, rule.destination):
+        if _is_filled(body, rule):
             return record
     raise LookupError(f"none of {len(collection)} records with a value in every source fills the field")
+
+
+def _is_filled(body: Any, rule: RuleForm) -> bool:
+    """Whether the rule's field has a value; a constant may be an empty list."""
+    return has_value(body, rule.destination) or (not rule.sources and at(body, rule.destination) is not NOTHING)
 
 
 def _without_value(stream: str, rule: RuleForm, whole: Any, *, as_null: bool) -> str | None:

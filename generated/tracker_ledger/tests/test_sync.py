@@ -158,6 +158,7 @@ async def test_record_that_cannot_be_mapped_is_a_dead_letter_until_it_can(bench:
 
 async def test_runs_of_one_stream_do_not_overlap(bench: Bench) -> None:
     """The second of two runs at once is refused, not mixed with the first."""
+    bench.source.faults.add("delay", delay_s=0.5, count=2, operation=bench.stream.source.list.id)
     results = await asyncio.gather(bench.run(), bench.run(), return_exceptions=True)
     refused = [result for result in results if isinstance(result, Exception)]
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from .form import BatchForm, Json, OperationForm, Path
 from .places import NOTHING, at, merge, put
 from .refused import Refused
-from .schema import Checker, Problem
+from .schema import Checker, Problem, without_waived
 from .store import Collection, Duplicate, Store
 
 _EACH = 0
@@ -27,7 +27,7 @@ class Batch:
         self._collection: Collection = store.collections[str(form.collection)]
         self._check_item = requests.check(self._synthesis.schema_at(form.body.schema, (*form.batch.items, _EACH)))
         self._check_whole = requests.check(form.body.schema)
-        self._waived = {".".join(map(str, path)) for path in form.body.waived}
+        self._waived = form.body.waived
         results = form.batch.results
         result = {} if results is None else self._synthesis.schema_at(form.reply.schema or {}, (*results, _EACH))
         self._result_schema = result
@@ -63,7 +63,7 @@ class Batch:
                 seen.add(match)
 
     def _problems(self, item: Json) -> list[Problem]:
-        return [one for one in self._check_item(item) if one.message != "is required" or one.path not in self._waived]
+        return without_waived(self._check_item(item), self._waived)
 
     def _write_one(self, number: int, item: Json, key: str | None, request: int) -> Json:
         if problems := self._problems(item):

@@ -15,7 +15,7 @@ from .form import AuthForm, Json, OperationForm, Path, SinceForm
 from .paging import cut, original_query, say, token_parameter
 from .places import NOTHING, at, put
 from .refused import Refused
-from .schema import Checker, Problem
+from .schema import Checker, Problem, without_waived
 from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads
 from .synthesis import kinds_of
 
@@ -240,14 +240,9 @@ class Operation:
         if form is None:
             return {}
         body = read_body(form, call.headers.get("content-type", ""), call.body, self._synthesis)
-        if self._body_check and (problems := _without_waived(self._body_check(body), form.waived)):
+        if self._body_check and (problems := without_waived(self._body_check(body), form.waived)):
             raise Refused(self.form.reply.invalid, "the body does not fit its schema", problems)
         return body
-
-
-def _without_waived(problems: list[Problem], waived: tuple[Path, ...]) -> list[Problem]:
-    names = {".".join(str(key) for key in path) for path in waived}
-    return [one for one in problems if one.message != "is required" or one.path not in names]
 
 
 def _pattern(path: str) -> tuple[re.Pattern[str], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -18,10 +18,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from .form import Json, Schema
+from .form import Json, Path, Schema
+from .places import dotted
 
 Direction = Literal["request", "reply"]
 _Check = Callable[[Json, str, "list[Problem]"], None]
+
+
+REQUIRED = "is required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,11 @@ class Problem:
     field: str
     message: str
 
-    @property
-    def path(self) -> str:
-        """The field for any item of its lists, as waivers name it: `lines[3].id` → `lines.0.id`."""
-        return re.sub(r"\[\d+\]", ".0", self.field)
+
+def without_waived(problems: Iterable[Problem], waived: Iterable[Path]) -> list[Problem]:
+    """The problems but for required fields that a reviewer waived; a position in a waived path stands for every item."""
+    names = {dotted(path) for path in waived}
+    return [one for one in problems if one.message != REQUIRED or re.sub(r"\[\d+\]", "[0]", one.field) not in names]
 
 
 class Checker:
@@ -110,7 +115,7 @@ class Checker:
                 return
             for name in required:
                 if name not in value:
-                    found.append(Problem(f"{path}.{name}" if path else name, "is required"))
+                    found.append(Problem(f"{path}.{name}" if path else name, REQUIRED))
             for name, item in value.items():
                 inner = fields.get(name, extra_check)
                 if inner is not None:

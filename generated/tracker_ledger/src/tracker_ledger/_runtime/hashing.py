@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,13 @@ from .values import MappingError
 
 _TO_SEND = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _TO_HASH = msgspec.json.Encoder(order="sorted", decimal_format="string")
+
+
+class Body(NamedTuple):
+    """A body to send and its content hash (SHA-256)."""
+
+    data: bytes
+    hash: bytes
 
 
 class BodyCodec:
@@ -33,12 +40,8 @@ class BodyCodec:
         )
         """Wire names of the members that may be or hold a `Decimal`."""
 
-    def encode(self, record: Record) -> tuple[bytes, bytes]:
-        """The body to send and its content hash (SHA-256).
-
-        Raises:
-            MappingError: for what JSON cannot say: numbers that are not finite, half a surrogate pair.
-        """
+    def encode(self, record: Record) -> Body:
+        """Raises `MappingError` for what JSON cannot say: numbers that are not finite, half a surrogate pair."""
         try:
             plain = self._dump(record, by_alias=True)
             data = _TO_SEND.encode(plain)
@@ -48,7 +51,7 @@ class BodyCodec:
         for name in self._decimals:
             if not _is_finite(plain.get(name)):
                 raise MappingError("the body holds a number that is not finite")
-        return data, sha256(hashed).digest()
+        return Body(data, sha256(hashed).digest())
 
 
 def content_hash(body: dict[str, Any]) -> bytes:
