@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .api.facts_file import facts_schema
 from .manifest import manifest_schema
 from .rules.load import mapping_schema
 from .rules.review import review_schema
 
 SCHEMAS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "facts.schema.json": facts_schema,
     "integration.schema.json": manifest_schema,
     "mapping.schema.json": mapping_schema,
     "review.schema.json": review_schema,

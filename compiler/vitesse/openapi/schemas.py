@@ -271,6 +271,11 @@ class Schemas:
         return Array(items=self.read(items, file, at), nullable=nullable, max_items=most, place=place)
 
     def _read_object(self, schema: dict[str, Any], nullable: bool, file: str, pointer: str, title: str) -> Object:
+        if isinstance(schema.get("discriminator"), dict) and schema["discriminator"].get("mapping"):
+            message = (
+                "the discriminator names subtypes, and nothing says where they may stand; only the fields here are read"
+            )
+            self.reports.note("V213", message, file, pointers.join(pointer, "discriminator"))
         properties = schema.get("properties")
         required = self.required_of(schema, file, pointer)
         fields: tuple[Field, ...] = ()
