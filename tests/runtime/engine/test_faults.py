@@ -14,6 +14,7 @@ from runtime.state import LeaseLost
 from runtime.state.rows import Commit, Found, Lease
 from tests.runtime.engine.conftest import SINGLE, World
 from tests.runtime.fakes import Shopify
+from tests.runtime.sample.app import CUSTOMERS
 from tests.runtime.sample.clients.credo import BATCH_CONTACTS, CREATE_CONTACT
 
 NO_KEY: dict[str, Any] = {
@@ -319,6 +320,31 @@ async def test_kill_at_each_commit_converges_without_a_second_effect(
             assert world.credo.created().count(f"Person{number}@Example.com") == 1, number
     assert commits >= 8
     assert world.state.store.intents("customers") == []
+
+
+async def test_record_that_ends_the_process_each_time_becomes_a_dead_letter(world: World) -> None:
+    """After some starts that did not end, records are read one by one, each written down before it is read."""
+    world.shopify = Shopify(30)
+
+    def deadly(customer: Any) -> Any:
+        if customer.id == 17:
+            raise Killed
+        return CUSTOMERS.map(customer)
+
+    deaths = 0
+    for _ in range(6):
+        try:
+            report = await world.sync(changes={"map": deadly})
+            break
+        except Killed:
+            deaths += 1
+            world.crash()
+    assert deaths == 4
+    assert (report.counts.dead, len(world.credo.contacts)) == (1, 29)
+    assert sorted(world.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31) if n != 17)
+    [letter] = world.state.dead_letters.latest()
+    assert "ended the process" in letter["reason"]
+    assert (await world.sync(changes={"map": deadly}, ids=("1", "2"))).state == "done"
 
 
 async def test_holder_that_lost_its_lease_stops_and_moves_nothing(

