@@ -22,7 +22,7 @@ from .api.model import Api
 from .diagnostics import Diagnostic, DiagnosticError, raise_errors
 from .inputs import file_digests, plugin_digests
 from .manifest import Batch, Manifest, Stream, System, load_manifest
-from .openapi import build_api, read_document
+from .openapi import ApiBuild, build_api, read_document
 from .plan.build import Inputs, build_plan
 from .plan.model import CopiedFile, Plan, SignaturePlan
 from .plan.tables import stream_table
@@ -50,6 +50,13 @@ class Integration:
     source_facts: ApiFacts
     destination_facts: ApiFacts
     warnings: tuple[Diagnostic, ...] = ()
+    builds: tuple[ApiBuild, ...] = ()
+    """Both Apis with what is found in their specs: types are read when they are looked at, and so are their faults."""
+
+    @property
+    def spec_diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What was found in both specs up to now."""
+        return tuple(diagnostic for built in self.builds for diagnostic in built.diagnostics)
 
     def ends(self, stream: str) -> tuple[End, End]:
         return stream_ends(self.manifest, stream, self.source, self.destination, self.source_facts)
@@ -68,17 +75,18 @@ def read_integration(folder: Path, *, plugin_folders: Sequence[Path] = ()) -> In
     """Read everything but the mappings. Raises DiagnosticError with all that was found in the first part that failed."""
     manifest = load_manifest(folder)
     registry = load_registry(manifest.plugins, folder, folders=plugin_folders)
-    source, source_warnings = _api(folder, manifest.source, used_operations(manifest, "source"))
-    destination, destination_warnings = _api(folder, manifest.destination, used_operations(manifest, "destination"))
+    source = _api(folder, manifest.source, used_operations(manifest, "source"))
+    destination = _api(folder, manifest.destination, used_operations(manifest, "destination"))
     return Integration(
         folder=folder,
         manifest=manifest,
         registry=registry,
-        source=source,
-        destination=destination,
+        source=source.api,
+        destination=destination.api,
         source_facts=load_facts(folder, manifest.source.api),
         destination_facts=load_facts(folder, manifest.destination.api),
-        warnings=(*registry.warnings, *source_warnings, *destination_warnings),
+        warnings=tuple(registry.warnings),
+        builds=(source, destination),
     )
 
 
@@ -133,9 +141,14 @@ def compile_integration(
     integration = read_integration(folder, plugin_folders=plugin_folders)
     reviewed = review_rules(integration, draft=draft)
     plan = plan_integration(integration, reviewed)
+    raise_errors(integration.spec_diagnostics)
     template = template_home()
     package = verify_package(render_package(plan, template, memo=memo), expect(plan, template))
-    warnings = (*integration.warnings, *(warning for rules in reviewed.values() for warning in rules.warnings))
+    warnings = (
+        *integration.warnings,
+        *integration.spec_diagnostics,
+        *(warning for rules in reviewed.values() for warning in rules.warnings),
+    )
     return Compiled(plan=plan, package=package, warnings=warnings)
 
 
@@ -196,10 +209,10 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
     return tuple(use for use in dict.fromkeys(uses) if use.fact.value is not None)
 
 
-def _api(folder: Path, system: System, operations: Sequence[str]) -> tuple[Api, tuple[Diagnostic, ...]]:
+def _api(folder: Path, system: System, operations: Sequence[str]) -> ApiBuild:
     built = build_api(read_document(spec_path(folder, system), folder=folder / "specs", label="specs/"), operations)
     raise_errors(built.diagnostics)
-    return built.api, built.diagnostics
+    return built
 
 
 def _scheme(preset: object) -> SignaturePlan:

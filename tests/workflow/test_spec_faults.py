@@ -1,0 +1,47 @@
+"""What is wrong in a schema that a stream uses stops the build; what is wrong elsewhere in the spec does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.shared import REPOSITORY
+from vitesse.diagnostics import DiagnosticError
+from vitesse.pipeline import compile_integration
+
+
+@pytest.fixture
+def integration(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "examples" / "shopify_credo", tmp_path / "shopify_credo")
+    shutil.copytree(REPOSITORY / "plugins", tmp_path / "plugins")
+    return tmp_path / "shopify_credo"
+
+
+def _damage(integration: Path, component: str) -> None:
+    path = integration / "specs" / "credo.json"
+    spec = json.loads(path.read_text(encoding="utf-8"))
+    schema = spec["components"]["schemas"].setdefault(component, {"type": "object", "properties": {}})
+    part = next((one for one in schema.get("allOf", []) if "properties" in one), schema)
+    part["properties"]["broken"] = {"$ref": "#/components/schemas/Nowhere"}
+    path.write_text(json.dumps(spec), encoding="utf-8")
+
+
+def _compile(integration: Path) -> object:
+    return compile_integration(integration, draft=True, plugin_folders=[REPOSITORY / "plugins"])
+
+
+def test_fault_in_a_schema_that_is_used_stops_the_build(integration: Path):
+    _damage(integration, "Contact")
+    with pytest.raises(DiagnosticError) as caught:
+        _compile(integration)
+    (found,) = [one for one in caught.value.diagnostics if one.is_error]
+    assert (found.code, found.places[0].file) == ("V112", "specs/credo.json")
+    assert found.places[0].pointer.endswith("/properties/broken/$ref")
+
+
+def test_fault_in_a_schema_that_nothing_uses_does_not(integration: Path):
+    _damage(integration, "Unused")
+    assert _compile(integration)
