@@ -139,6 +139,9 @@ def run_once(command: Command) -> Sample:
         timer.start()
         try:
             _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            _end(process.pid, expired)
+            raise
         finally:
             timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)

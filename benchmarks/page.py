@@ -8,7 +8,7 @@ from typing import Any
 
 from .aims import AIMS
 from .places import PAGE, RESULTS
-from .tables import markdown
+from .tables import markdown, number
 
 Json = dict[str, Any]
 
@@ -30,6 +30,11 @@ _TEXTS = {
         "mapping and writes the whole package. `shaken` is datamodel-code-generator told to keep one path. `failed imports` "
         "counts modules of the output that do not import.",
     ),
+    "compile-more": (
+        "Compiling other published descriptions",
+        "CPU seconds. The integrations are those of `tests/published/`; each uses up to seven operations. ✗ is a command "
+        "that failed or wrote nothing, † output that does not import as a whole.",
+    ),
     "sync": (
         "Syncing",
         "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "
@@ -39,6 +44,10 @@ _TEXTS = {
     "sync-50ms": (
         "Syncing over a distance",
         "The same with a delay before each reply: here waiting counts, and with it how much is in flight.",
+    ),
+    "growth": (
+        "More records",
+        "The same client over more and more records: peak memory should not grow, nor should the CPU of one record.",
     ),
     "limits": (
         "Rate limits",
@@ -72,10 +81,32 @@ def _section(title: str, text: str, result: Json) -> str:
         f"`{result['command']}`, {result['taken']}, commit `{result['vitesse']}`: {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gib']} GiB, {machine['system']}, {machine['python']}, load {machine['load_average'][0]} at the end. {versions}."
     )
-    tables = "\n".join(f"### {table['title']}\n\n{markdown(table)}\n" for table in result["tables"])
+    if result["benchmark"] == "compile-more":
+        tables = _matrix(result["tables"])
+    else:
+        tables = "\n".join(f"### {table['title']}\n\n{markdown(table)}\n" for table in result["tables"])
     commands = {row["name"]: row["command"] for table in result["tables"] for row in table["rows"]}
     listed = "\n".join(f"{name}:\n    {command}" for name, command in commands.items())
     return f"## {title}\n\n{text}\n\n{facts}\n\n{tables}\nThe commands:\n\n```text\n{listed}\n```\n"
+
+
+def _matrix(tables: list[Json]) -> str:
+    """A row a document, a column a contender."""
+    names = list(dict.fromkeys(row["name"] for table in tables for row in table["rows"]))
+    lines = [f"| | {' | '.join(names)} |", f"|{' --- |' * (len(names) + 1)}"]
+    for table in tables:
+        rows = {row["name"]: row for row in table["rows"]}
+        lines.append(f"| {table['title']} | {' | '.join(_seconds(rows.get(name)) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _seconds(row: Json | None) -> str:
+    if row is None:
+        return ""
+    if "failure" in row:
+        return "✗"
+    broken = row.get("failed_imports") or {}
+    return number(row["cpu_s"]["median"]) + (" †" if broken.get("median") else "")
 
 
 def committed() -> dict[str, Json]:

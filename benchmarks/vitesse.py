@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from .places import REPOSITORY
 
 COMMAND = (sys.executable, "-m", "vitesse")
-ENV = {"PYTHONPATH": str(REPOSITORY / "compiler")}
+ENV = {"PYTHONPATH": str(REPOSITORY / "compiler"), "VITESSE_CACHE": ""}
+"""Nothing is remembered from one build to the next unless a command says so."""
 
 
 def can_build() -> bool:
@@ -17,8 +19,8 @@ def can_build() -> bool:
     return done.returncode == 0
 
 
-def vitesse(*arguments: str) -> None:
+def vitesse(*arguments: str, env: Mapping[str, str] = ENV) -> None:
     """Run one command that must succeed."""
-    done = subprocess.run([*COMMAND, *arguments], env=ENV, capture_output=True, text=True, check=False)
+    done = subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"vitesse {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from benchmarks.measure import Command, Unfit
-from benchmarks.places import REPOSITORY, WORK
+from benchmarks.places import REPOSITORY, SHARED, WORK
 from benchmarks.vitesse import COMMAND, ENV, can_build, vitesse
 
 from .documents import Document
 from .others import clear, written
 
 BUILD = "vitesse build"
+REMEMBERED = "vitesse build, slow tools' answers remembered"
 UNCHANGED = "vitesse build, nothing changed"
 _HERE = Path(__file__).parent
 
@@ -24,9 +27,10 @@ def builds(document: Document) -> list[Command]:
         sys.stdout.write("`vitesse build` does not run with this interpreter: only the others are measured\n")
         return []
     integration = _prepared(document)
-    new, kept = WORK / "compile" / "new", WORK / "compile" / "kept"
+    new, kept, cache = (WORK / "compile" / name for name in ("new", "kept", "cache"))
+    remembering = {**ENV, "VITESSE_CACHE": str(cache)}
     clear(kept)
-    vitesse("build", str(integration), "--out", str(kept))
+    vitesse("build", str(integration), "--out", str(kept), env=remembering)
 
     def unchanged(said: str) -> dict[str, float]:
         if not (kept / integration.name / "vitesse.lock").is_file():
@@ -42,6 +46,14 @@ def builds(document: Document) -> list[Command]:
             check=written(new / integration.name, sys.executable),
         ),
         Command(
+            name=REMEMBERED,
+            argv=(*COMMAND, "build", str(integration), "--out", str(new)),
+            env=remembering,
+            before=lambda: clear(new),
+            check=written(new / integration.name, sys.executable),
+            shown=f"VITESSE_CACHE={cache} {' '.join(COMMAND)} build {integration} --out {new}",
+        ),
+        Command(
             name=UNCHANGED,
             argv=(*COMMAND, "build", str(integration), "--out", str(kept)),
             env=ENV,
@@ -55,11 +67,23 @@ def _prepared(document: Document) -> Path:
     examples = REPOSITORY / "examples" / "shopify_credo"
     if document.name == "example":
         return examples
+    if document.pair is not None:
+        return _published(document.pair)
     folder = WORK / "compile" / "integrations" / f"stripe_credo_{document.path.suffix[1:]}"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_HERE / "stripe_credo", folder)
     (folder / "specs").mkdir()
     shutil.copyfile(document.path, folder / "specs" / document.path.name)
     shutil.copyfile(examples / "specs" / "credo.json", folder / "specs" / "credo.json")
+    vitesse("accept", str(folder), "--all", "--by", "benchmark")
+    return folder
+
+
+def _published(pair: str) -> Path:
+    folder = WORK / "compile" / "integrations" / pair.replace("-", "_")
+    specs = SHARED / "specs"
+    arguments = (str(specs / "pairs.json"), str(specs), pair, str(folder))
+    command = [sys.executable, "-m", "benchmarks.compile.pin", *arguments]
+    subprocess.run(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=True)
     vitesse("accept", str(folder), "--all", "--by", "benchmark")
     return folder

@@ -33,7 +33,7 @@ def check_work(contenders: list[Contender]) -> None:
     for mode in MODES:
         for contender in contenders:
             with serving("--records", str(_CHECKED), "--keep") as server:
-                sample = run_once(_command(contender, mode, server, _CHECKED))
+                sample = run_once(command_for(contender, mode, server, _CHECKED))
                 kept = server.kept()
             if sample.failure:
                 raise SystemExit(f"{contender.name}, {mode}: {sample.failure}")
@@ -51,7 +51,8 @@ def _without_nulls(contact: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in contact.items() if value is not None}
 
 
-def _command(contender: Contender, mode: str, server: Serving, records: int) -> Command:
+def command_for(contender: Contender, mode: str, server: Serving, records: int) -> Command:
+    """One client against one server that has so many records; it fails when not all of them came in."""
     counted: dict[str, float] = {}
 
     def before() -> None:
@@ -79,7 +80,7 @@ def _command(contender: Contender, mode: str, server: Serving, records: int) -> 
 def compare(mode: str, contenders: list[Contender], records: int, runs: int, latency_ms: float) -> Table:
     """One table. What starting costs is taken from a run over one page and left out of the rate."""
     sizes = {contender.name: records // (contender.fewer or {}).get(mode, 1) for contender in contenders}
-    found = [Measured(_command(each, mode, Serving("ADDRESS"), 0)) for each in contenders]
+    found = [Measured(command_for(each, mode, Serving("ADDRESS"), 0)) for each in contenders]
     latency = ("--latency-ms", str(latency_ms))
     for turn in range(runs):
         sys.stdout.write(f"{MODES[mode]}, turn {turn + 1} of {runs}\n")
@@ -87,10 +88,10 @@ def compare(mode: str, contenders: list[Contender], records: int, runs: int, lat
             if measured.failure:
                 continue
             with serving("--records", str(PAGE_RECORDS), *latency) as server:
-                [start] = in_turn([_command(contender, mode, server, PAGE_RECORDS)], 1)
+                [start] = in_turn([command_for(contender, mode, server, PAGE_RECORDS)], 1)
             size = sizes[contender.name]
             with serving("--records", str(size), *latency) as server:
-                [whole] = in_turn([_command(contender, mode, server, size)], 1)
+                [whole] = in_turn([command_for(contender, mode, server, size)], 1)
             measured.samples.append(_combine(start.samples[0], whole.samples[0], size))
     slow = "" if not latency_ms else f" with {latency_ms:g} ms before each reply"
     return Table(
@@ -129,7 +130,8 @@ def main() -> None:
     base, *rest = others()
     contenders = [base, *(each for each in (generated(), *rest) if not options.only or options.only in each.name)]
     check_work(contenders)
-    sizes, runs = (QUICK, 1) if options.quick else (RECORDS, options.runs)
+    runs = 1 if options.quick else options.runs
+    sizes = QUICK if options.quick or options.latency_ms else RECORDS
     tables = [compare(mode, contenders, sizes[mode], runs, options.latency_ms) for mode in MODES]
     name = "sync" if not options.latency_ms else f"sync-{options.latency_ms:g}ms"
     result = save(
