@@ -20,6 +20,8 @@ from .infer import infer_facts, record_type
 from .reading import Reading
 from .words import noun, plain, stem, words
 
+_LIKELY = 0.7
+"""A batch less sure than this is not worth the question: one write a record is always right."""
 _MATCHES = (
     "email",
     "email_address",
@@ -222,6 +224,8 @@ def _batch(reading: Reading, creating: Operation, steps: tuple[str, ...]) -> Ope
         operation = reading.at_stem(path, "POST")
         fact = infer_facts(reading, operation).get("batch") if operation is not None else None
         if operation is None or fact is None or operation.body is None or not isinstance(fact.value, BatchResults):
+            continue
+        if fact.confidence < _LIKELY:
             continue
         inner = {plain(found.text) for found in _items(reading, operation.body.type, fact.value.items)}
         if len(own & inner) * 2 >= len(own) > 0:
