@@ -231,6 +231,20 @@ async def test_create_sets_the_fields_of_the_server_and_ignores_theirs_in_the_bo
         assert "lifetime_value" not in contact
 
 
+async def test_field_that_a_reply_calls_read_only_is_written_when_the_body_names_it() -> None:
+    """Replies often show a richer form of what a body writes: `projects` as objects there, as identities here."""
+    form = crm()
+    shown = form["$defs"]["Contact"]["properties"]
+    shown["segments"] = {"type": "array", "items": {"type": "object"}, "readOnly": True}
+    form["operations"][1]["body"] = {
+        "schema": {"type": "object", "properties": {"segments": {"type": "array", "items": {"type": "string"}}}}
+    }
+    async with serving(form, CRM_KEY) as ask:
+        _, contact, _ = await ask("POST", "/contacts", json={"segments": ["vip"]})
+
+        assert contact["segments"] == ["vip"]
+
+
 async def test_body_that_does_not_fit_is_refused_with_its_fields_and_without_effect() -> None:
     async with serving(crm(), CRM_KEY) as ask:
         status, body, _ = await ask("POST", "/contacts", json={"email": None, "segments": ["a", 1]})

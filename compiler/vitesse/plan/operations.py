@@ -87,7 +87,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
     records = facts.get(operation.id, "records") if role in ("list", "find") else None
     record = facts.get(operation.id, "record") if role in ("get", "create", "update") else None
     reply = operation.success()
-    has_reply = reply is not None and reply.type is not None
+    has_reply = reply is not None and reply.type is not None and reply.status not in ("204", "205")
     result: Literal["records", "record", "reply", "nothing"] = (
         "records"
         if records is not None
