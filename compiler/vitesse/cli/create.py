@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .options import bundle_of, bundle_option, require_inside
+
 EXAMPLE = """\b
 Example:
   vitesse create shopify-credo --source shopify.yaml --destination credo.json \\
@@ -39,22 +41,34 @@ def _stream(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     help="'GET /customers.json=POST /contacts'; may be given several times.",
 )
 @click.option("--intent", metavar="TEXT", required=True, help="What the integration is for, in a sentence.")
+@bundle_option
 @click.option(
     "--dir", "folder", metavar="DIR", type=click.Path(path_type=Path), help="The new folder.  [default: NAME]"
 )
 def command(
-    name: str, source: str, destination: str, streams: list[tuple[str, str]], intent: str, folder: Path | None
+    name: str,
+    source: str,
+    destination: str,
+    streams: list[tuple[str, str]],
+    intent: str,
+    bundle: Path | None,
+    folder: Path | None,
 ) -> int:
     """Start an integration folder: manifest, pinned specs, facts, and a mapping for each stream.
 
     The operations around the two that you name (read one, update, find, batch) are looked up in the specs; everything that was
     chosen is printed with the reason, and stands in integration.yaml to be changed.
     """
+    from dataclasses import replace
+
     from ..diagnostics import Exit
     from ..workflow.create import SpecFile, create_integration
 
     target = folder or Path(name.replace("-", "_"))
-    created = create_integration(name, SpecFile.read(source), SpecFile.read(destination), streams, intent, target)
+    specs = [SpecFile.read(source), SpecFile.read(destination)]
+    require_inside(bundle, [spec.path for spec in specs])
+    first, second = (replace(spec, bundle=bundle_of(spec.path, bundle)) for spec in specs)
+    created = create_integration(name, first, second, streams, intent, target)
     click.echo(f"{created.folder}/integration.yaml")
     for where, why in created.reasons:
         click.echo(f"  {where}: {why}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import folder_argument, json_option
+from .options import bundle_of, bundle_option, folder_argument, json_option, require_inside
 from .show import places_are_in, show_diagnostics, show_json
 
 EXAMPLE = """\b
@@ -31,8 +31,9 @@ def _specs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
 @click.option(
     "--spec", "specs", metavar="API=FILE", multiple=True, callback=_specs, help="Pin this file as the API's spec first."
 )
+@bundle_option
 @json_option
-def command(folder: Path, specs: dict[str, Path], as_json: bool) -> int:
+def command(folder: Path, specs: dict[str, Path], bundle: Path | None, as_json: bool) -> int:
     """Pin the specs and write down the facts about the used operations: paging, limits, identities and so on.
 
     Lines that a person wrote in facts/ (`by: person`) are never overwritten. What is not sure is listed as open: confirm it in
@@ -43,8 +44,10 @@ def command(folder: Path, specs: dict[str, Path], as_json: bool) -> int:
     from ..diagnostics.terminal import visible
     from ..ingest.pin import ingest
 
+    require_inside(bundle, specs.values())
     places_are_in(folder)
-    sides = ingest(folder, specs)
+    bundles = {api: inside for api, path in specs.items() if (inside := bundle_of(path, bundle)) is not None}
+    sides = ingest(folder, specs, bundles=bundles)
     if as_json:
         show_json(
             [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option
+from .options import bundle_option, json_option, require_inside
 from .show import places_are_in, show_diagnostics, show_json
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ Example:
 
 @click.command("inspect", epilog=EXAMPLE)
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@bundle_option
 @json_option
-def command(spec: Path, as_json: bool) -> int:
+def command(spec: Path, bundle: Path | None, as_json: bool) -> int:
     """List what a spec offers: operations, sign-in, paging, limits, and what of it is not supported, and why.
 
     Exit code 3 when some operations do not compile.
@@ -31,8 +32,9 @@ def command(spec: Path, as_json: bool) -> int:
     from ..diagnostics import Exit
     from ..workflow.inspect import inspect_file
 
-    places_are_in(spec.parent)
-    found = inspect_file(spec)
+    require_inside(bundle, [spec])
+    places_are_in(bundle or spec.parent)
+    found = inspect_file(spec, folder=bundle)
     if as_json:
         show_json(found.form())
     else:

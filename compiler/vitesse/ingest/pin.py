@@ -58,19 +58,22 @@ class IngestedApi:
         )
 
 
-def ingest(folder: Path, specs: Mapping[str, Path] | None = None) -> tuple[IngestedApi, IngestedApi]:
+def ingest(
+    folder: Path, specs: Mapping[str, Path] | None = None, *, bundles: Mapping[str, Path] | None = None
+) -> tuple[IngestedApi, IngestedApi]:
     """Pin new descriptions where any are given, and write the facts of both systems.
 
     Args:
         folder: The integration's.
         specs: API name → a root file to pin in place of the pinned one.
+        bundles: API name → the folder that the references of its new files may not leave; the root file's own when not given.
 
     Raises:
         DiagnosticError: When the manifest, a description or a facts file cannot be used; V303 when a pinned file has another name
             than the manifest says; V219 when a stream names an operation that is not there.
     """
     manifest = load_manifest(folder)
-    given = dict(specs or {})
+    given, inside = dict(specs or {}), dict(bundles or {})
     unknown = sorted(set(given) - {manifest.source.api, manifest.destination.api})
     if unknown:
         place = Place(file=MANIFEST_FILE)
@@ -78,20 +81,22 @@ def ingest(folder: Path, specs: Mapping[str, Path] | None = None) -> tuple[Inges
         help = f"use `{manifest.source.api}` or `{manifest.destination.api}`"
         raise DiagnosticError([Diagnostic(code="V303", message=message, places=(place,), help=help)])
     return (
-        _ingest(folder, manifest, "source", given.get(manifest.source.api)),
-        _ingest(folder, manifest, "destination", given.get(manifest.destination.api)),
+        _ingest(folder, manifest, "source", given.get(manifest.source.api), inside.get(manifest.source.api)),
+        _ingest(
+            folder, manifest, "destination", given.get(manifest.destination.api), inside.get(manifest.destination.api)
+        ),
     )
 
 
-def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None) -> IngestedApi:
+def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundle: Path | None) -> IngestedApi:
     system = manifest.source if side == "source" else manifest.destination
     wanted = _used(manifest, side)
     before = _pinned_digest(folder, system)
     if new is not None:
-        offered = read_document(new)
+        offered = read_document(new, folder=bundle)
         _require(offered, wanted)
         _require_name(system, side, _name(offered, new, system.api))
-        pin_spec(folder, system.api, new)
+        pin_spec(folder, system.api, new, bundle=bundle)
     document = read_pinned(folder, system)
     _require(document, wanted)
     built = build_api(document)  # the operations around those that are used are evidence too

@@ -43,6 +43,8 @@ class SpecFile:
 
     path: Path
     name: str | None = None
+    bundle: Path | None = None
+    """The folder that its references may not leave; the file's own when None."""
 
     @classmethod
     def read(cls, text: str) -> SpecFile:
@@ -97,7 +99,7 @@ def _write(
     for side, api, reading, used, given in zip(
         ("source", "destination"), apis, readings, operations, specs, strict=True
     ):
-        pinned = pin_spec(folder, api, given.path.resolve())
+        pinned = pin_spec(folder, api, given.path.resolve(), bundle=given.bundle)
         manifest[side] = _system(api, reading, used, side, to_decide)
         if pinned not in (f"{api}.yaml", f"{api}.yml", f"{api}.json"):
             manifest[side]["spec"] = pinned
@@ -129,7 +131,7 @@ def _read(given: SpecFile) -> Reading:
         raise DiagnosticError(
             [Diagnostic(code="V101", message=message, places=(place,), help="give the path of an OpenAPI description")]
         )
-    document = read_document(given.path)
+    document = read_document(given.path, folder=given.bundle)
     return Reading(build_api(document).api, document)
 
 

@@ -7,6 +7,6 @@ from pathlib import Path
 from ..ingest.inspect import Inspection, inspect_spec
 
 
-def inspect_file(path: Path) -> Inspection:
-    """Inspect one description. Raises DiagnosticError when it is none."""
-    return inspect_spec(path)
+def inspect_file(path: Path, *, folder: Path | None = None) -> Inspection:
+    """Inspect one description; `folder` is what its references may not leave. Raises DiagnosticError when it is none."""
+    return inspect_spec(path, folder=folder)
