@@ -466,6 +466,18 @@ def test_schema_over_the_cap_stays_open_instead_of_growing() -> None:
     assert len(definitions) < 20
 
 
+def test_definition_that_a_rule_reaches_is_written_over_the_cap() -> None:
+    types: dict[str, Type] = {f"T{number}": obj(next=ref(f"T{number + 1}"), text=scalar()) for number in range(50)}
+    types["T50"] = scalar("integer")
+    writer = SchemaWriter(Api(title="", version="", spec_file="", spec_version="3.0", types=types), max_nodes=5)
+    writer.follow(ref("T0"), ("next",) * 9)
+    writer.schema(ref("T0"))
+    definitions = writer.close()
+
+    assert definitions["T9"] != {}
+    assert definitions["T10"] == {}
+
+
 @pytest.mark.parametrize(
     ("type", "schema"),
     [

@@ -18,8 +18,8 @@ from .model import JsonPath
 
 Schema: TypeAlias = dict[str, Any]
 
-MAX_NODES = 4000
-"""Nodes of all definitions of one mock; what is reached later is open."""
+MAX_NODES = 1500
+"""Nodes of all definitions of one mock; what is reached later is open, unless a rule reaches it too."""
 _DEEPEST = 24
 _LONGEST_EXAMPLE = 120
 
@@ -32,17 +32,29 @@ class SchemaWriter:
     max_nodes: int = MAX_NODES
     definitions: dict[str, Schema] = field(default_factory=dict)
     _waiting: deque[str] = field(default_factory=deque)
+    _followed: set[str] = field(default_factory=set)
     _nodes: int = 0
 
     def schema(self, type: Type | None) -> Schema:
         """The schema of a type; open when there is none."""
         return {} if type is None else self._schema(type, 0)
 
+    def follow(self, type: Type | None, path: JsonPath | Path) -> None:
+        """Write the definitions on the way to a field whatever the cap: a rule goes there."""
+        for step in (*path, None):
+            while isinstance(type, Ref):
+                self._followed.add(type.name)
+                type = self.api.types[type.name]
+            members = type.members if isinstance(type, Union) else ()
+            self._followed.update(member.name for member in members if isinstance(member, Ref))
+            if step is not None:
+                type = _below(self.api, type, None if step is EACH or isinstance(step, int) else str(step))
+
     def close(self) -> Mapping[str, Schema]:
         """Write the definitions that are named but not written, nearest first, up to the cap; in name order."""
         while self._waiting:
             name = self._waiting.popleft()
-            is_over = self._nodes > self.max_nodes
+            is_over = self._nodes > self.max_nodes and name not in self._followed
             self.definitions[name] = {} if is_over else self._schema(self.api.types[name], 0)
         return dict(sorted(self.definitions.items()))
 

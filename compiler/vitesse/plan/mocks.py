@@ -85,6 +85,13 @@ class _SourceMock(MockBuilder):
         if parts and parts not in collection.unique:
             collection.unique.append(parts)
         collection.examples = collection.examples or self._examples(listing, list_plan.records)
+        for path in (
+            known.identity,
+            known.version or (),
+            *known.match,
+            *(path for rule in known.rules for path in rule.sources),
+        ):
+            self.writer.follow(collection.type, path)
         for rule in known.rules:
             collection.hints.add(rule, lambda path: type_at(self.api, records_type, path), written)
         since = {"parameter": source.since.parameter, "format": source.since.format} if source.since else None
@@ -158,6 +165,8 @@ class _DestinationMock(MockBuilder):
         parts = [{"path": list(part.destination), "compare": list(part.compare)} for part in plan.match]
         if parts and plan.mode == "upsert" and parts not in collection.unique:
             collection.unique.append(parts)
+        for rule in known.rules:
+            self.writer.follow(body_type, rule.destination)
         waived = [list(positions(path)) for path in known.waived]
         self._writes(destination, collection.name, waived)
         self._reads(plan, collection.name)
