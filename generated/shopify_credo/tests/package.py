@@ -62,6 +62,18 @@ def mapped(stream: Any, record: Any) -> Any:
     return loads(body.data)
 
 
+def is_refused_by_the_mapper(stream: Any, record: Any) -> bool:
+    """Whether the record can be read, and the mapper says no."""
+    source = runtime("decode").decode_record(
+        stream.source.record, dumps(record).encode(), exact=stream.source.exact_numbers
+    )
+    try:
+        stream.map(source)
+    except runtime("values").MappingError:
+        return True
+    return False
+
+
 class Unmappable(Exception):
     """The record would be a dead letter: its decoding or its mapping says no."""
 

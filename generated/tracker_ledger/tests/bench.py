@@ -141,6 +141,13 @@ class Bench:
         assert counts.read == fates, f"the run equation does not hold: {counts}"
         return report
 
+    async def retry(self) -> list[Any]:
+        """Retry all dead letters of the stream; the reports of the runs that it took."""
+        async with self.opened() as ready:
+            letters = [ready.state.dead_letters.get(letter["id"]) for letter in self.dead_letters()]
+            requests = runtime("actions").retry_requests(ready.engine, letters)
+            return [await ready.engine.run(request) for request in requests]
+
     def dead_letters(self) -> list[dict[str, Any]]:
         """The dead letters of the stream."""
         settings = runtime("settings").resolve_settings(INTEGRATION, self.environ)

@@ -7,12 +7,15 @@ vendor behaves as its description says.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.bench import Bench
 from tests.mocks.places import NOTHING, at
+from tests.mocks.synthesis import hole
+from tests.package import is_refused_by_the_mapper, runtime
 
 
 async def test_first_run_writes_every_record_that_can_be_mapped(bench: Bench) -> None:
@@ -156,6 +159,28 @@ async def test_record_that_cannot_be_mapped_is_a_dead_letter_until_it_can(bench:
     assert [letter for letter in bench.dead_letters() if not letter["source_id"].startswith("unnamed-")] == []
 
 
+async def test_dead_letter_is_retried_once_its_record_is_mended(bench: Bench) -> None:
+    """By its name: the record is read again where the source can be asked for it, else what was kept is tried again."""
+    good = bench.mappable()[0]
+    spoiled = _refused(bench, good)
+    if spoiled is None:
+        pytest.skip("the mapper takes every record that can be read")
+    id = str(at(good, bench.source_records.form.identity))
+    bench.source_records.change(id, spoiled)
+    await bench.run()
+    assert [letter["source_id"] for letter in bench.dead_letters()] == [id]
+
+    bench.source_records.change(id, good)
+    if bench.stream.source.get is None:
+        with suppress(runtime("errors").RequestRefused):  # kept with parts hidden, it cannot be tried again
+            assert [report.counts.dead for report in await bench.retry()] == [1]
+        return
+    reports = await bench.retry()
+    assert [report.counts.created for report in reports] == [1]
+    assert bench.dead_letters() == []
+    assert len(bench.destination_records) == len(bench.mappable())
+
+
 async def test_runs_of_one_stream_do_not_overlap(bench: Bench) -> None:
     """The second of two runs at once is refused, not mixed with the first."""
     bench.source.faults.add("delay", delay_s=0.5, count=2, operation=bench.stream.source.list.id)
@@ -175,6 +200,18 @@ def holds(stored: Any, body: Any) -> bool:
     if isinstance(body, dict):
         return isinstance(stored, dict) and all(name in stored and holds(stored[name], body[name]) for name in body)
     return bool(stored == body)
+
+
+def _refused(bench: Bench, record: Any) -> Any:
+    """The record with one null that the mapper refuses; None when there is no such null."""
+    form = bench.source.form.stream(bench.stream.name)
+    kept = {bench.source_records.form.identity, bench.source_records.form.version}
+    for path in (path for rule in form.rules for path in rule.sources if path not in kept):
+        spoiled = hole(record, path, as_null=True)
+        with suppress(runtime("errors").DecodeError):
+            if is_refused_by_the_mapper(bench.stream, spoiled):
+                return spoiled
+    return None
 
 
 def _spoiled(bench: Bench, record: Any) -> Any:

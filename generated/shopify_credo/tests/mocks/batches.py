@@ -8,7 +8,7 @@ from .form import BatchForm, Json, OperationForm, Path
 from .places import NOTHING, at, merge, put
 from .refused import Refused
 from .schema import Checker, Problem, without_waived
-from .store import Collection, Duplicate, Store
+from .store import Collection, Duplicate, Store, set_by_server
 
 _EACH = 0
 
@@ -25,7 +25,9 @@ class Batch:
         self._store = store
         self._synthesis = store.synthesis
         self._collection: Collection = store.collections[str(form.collection)]
-        self._check_item = requests.check(self._synthesis.schema_at(form.body.schema, (*form.batch.items, _EACH)))
+        item = self._synthesis.schema_at(form.body.schema, (*form.batch.items, _EACH))
+        self._check_item = requests.check(item)
+        self._server_only = set_by_server(self._collection, item, self._synthesis)
         self._check_whole = requests.check(form.body.schema)
         self._waived = form.body.waived
         results = form.batch.results
@@ -71,12 +73,12 @@ class Batch:
         given = at(item, self._collection.form.identity)
         try:
             if given is NOTHING or given is None:
-                id, record = self._collection.create(self._record_in(item))
+                id, record = self._collection.create(self._record_in(item), self._server_only)
             elif self._collection.get(str(given)) is None:
                 return self._failed(number, 404, f"there is no `{given}`")
             else:
                 id = str(given)
-                record = self._collection.update(id, self._record_in(item), replaces=False)
+                record = self._collection.update(id, self._record_in(item), self._server_only, replaces=False)
         except Duplicate as duplicate:
             return self._failed(number, 409, f"{duplicate.fields} is taken by {duplicate.id}")
         effect = "update" if str(given) == id else "create"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from .form import CollectionForm, Json, MockForm, OperationForm, Part, Path
+from .form import CollectionForm, Json, MockForm, OperationForm, Part, Path, Schema
 from .places import NOTHING, at, merge, put, remove
 from .synthesis import Synthesis, after_newest
 
@@ -85,7 +85,8 @@ class Collection:
         self._least = synthesis.envelope(form.record)
         self._stamp_version = synthesis.stamp(form, form.version) if form.version else None
         self._stamp_created = [(path, synthesis.stamp(form, path)) for path in form.created]
-        self._read_only = tuple(_read_only(form.record, synthesis))
+        self.server_only = (*_read_only(form.record, synthesis), form.identity)
+        """What only the server sets, unless an operation's body says otherwise."""
         self._records: dict[str, Stored] = {}
         self._taken: list[dict[tuple[str, ...], str]] = [{} for _ in form.unique]
         self._next = 0
@@ -121,9 +122,13 @@ class Collection:
         self._next = 0
         self.changes += 1
 
-    def create(self, body: Json) -> tuple[str, Json]:
-        """A new record from a body: the server's own fields, then what was sent. Raises `Duplicate`."""
-        record = merge(self._least, self._writable(body))
+    def create(self, body: Json, server_only: Sequence[Path] | None = None) -> tuple[str, Json]:
+        """A new record from a body: the server's own fields, then what was sent. Raises `Duplicate`.
+
+        Args:
+            server_only: What the body may not set, when it is not the collection's own `server_only`.
+        """
+        record = merge(self._least, _without(body, self.server_only if server_only is None else server_only))
         record = put(record, self.form.identity, self._new_identity(self._next))
         now = self._clock.tick()
         for path, stamp in self._stamp_created:
@@ -132,11 +137,12 @@ class Collection:
         id = self._insert(self._stamped(record, now))
         return id, record
 
-    def update(self, id: str, body: Json, *, replaces: bool) -> Json:
+    def update(self, id: str, body: Json, server_only: Sequence[Path] | None = None, *, replaces: bool) -> Json:
         """Lay a body over a record, or put it in the record's place. Raises `Duplicate` and `KeyError`."""
         stored = self._records[id]
-        under = self._server_fields(stored.record) if replaces else stored.record
-        record = merge(under, self._writable(body))
+        kept = self.server_only if server_only is None else server_only
+        under = self._server_fields(stored.record, kept) if replaces else stored.record
+        record = merge(under, _without(body, kept))
         self._check_unique(record, id)
         return self._replace(stored, self._stamped(record, self._clock.tick()))
 
@@ -204,19 +210,12 @@ class Collection:
     def _version(self, record: Json) -> float | str:
         return comparable(at(record, self.form.version)) if self.form.version else 0
 
-    def _server_fields(self, record: Json) -> Json:
+    def _server_fields(self, record: Json, server_only: Sequence[Path]) -> Json:
         kept: Json = deepcopy(self._least)
-        for path in (*self._read_only, self.form.identity, *self.form.created):
+        for path in (*server_only, self.form.identity, *self.form.created):
             if (value := at(record, path)) is not NOTHING:
                 kept = put(kept, path, value)
         return kept
-
-    def _writable(self, body: Json) -> Json:
-        """What was sent without what only the server sets."""
-        body = deepcopy(body)
-        for path in (*self._read_only, self.form.identity):
-            remove(body, path)
-        return body
 
     def _check_unique(self, record: Json, own: str | None) -> None:
         for parts, taken in zip(self.form.unique, self._taken, strict=True):
@@ -331,6 +330,29 @@ def _key(record: Json, parts: tuple[Part, ...]) -> tuple[str, ...] | None:
     if any(value is NOTHING or value is None for value in values):
         return None
     return tuple(equal_form(value, part.compare) for value, part in zip(values, parts, strict=True))
+
+
+def _without(body: Json, paths: Sequence[Path]) -> Json:
+    """A copy of the body without what the server sets."""
+    body = deepcopy(body)
+    for path in paths:
+        remove(body, path)
+    return body
+
+
+def set_by_server(collection: Collection, body: Schema, synthesis: Synthesis) -> tuple[Path, ...]:
+    """What only the server sets of a record that this body writes.
+
+    A reply may call a field read-only (its form there is richer) that a body names all the same: then it is written.
+    """
+    identity = collection.form.identity
+    return tuple(path for path in collection.server_only if path == identity or not _is_written(body, path, synthesis))
+
+
+def _is_written(body: Schema, path: Path, synthesis: Synthesis) -> bool:
+    parent = synthesis.schema_at(body, path[:-1])
+    field = parent.get("properties", {}).get(path[-1])
+    return isinstance(field, dict) and not field.get("readOnly")
 
 
 def _read_only(schema: Json, synthesis: Synthesis, path: Path = ()) -> Iterator[Path]:

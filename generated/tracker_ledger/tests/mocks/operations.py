@@ -16,7 +16,7 @@ from .paging import cut, original_query, say, token_parameter
 from .places import NOTHING, at, put
 from .refused import Refused
 from .schema import Checker, Problem, without_waived
-from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads
+from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads, set_by_server
 from .synthesis import kinds_of
 
 _RECORDS = "\ue000records"
@@ -64,6 +64,10 @@ class Operation:
             schema = {} if kinds & {"array", "object"} else parameter.schema
             self._parameter_checks[parameter.location, parameter.name] = requests.check(schema)
         self._body_check = requests.check(form.body.schema) if form.body and not form.batch else None
+        body_schema = self._synthesis.schema_at(form.body.schema, form.body.record) if form.body else {}
+        self._server_only = (
+            set_by_server(store.collections[form.collection], body_schema, self._synthesis) if form.collection else ()
+        )
         self._batch = Batch(form, store, requests) if form.batch else None
         self._envelope = dumps(self._synthesis.envelope(form.reply.schema))
         self._known = _known_query(form, auth)
@@ -107,7 +111,9 @@ class Operation:
             case "update":
                 id, _ = self._named(call)
                 record = self._effect(
-                    lambda collection: collection.update(id, self._record_in(body), replaces=self.form.replaces)
+                    lambda collection: collection.update(
+                        id, self._record_in(body), self._server_only, replaces=self.form.replaces
+                    )
                 )
                 self._store.note(self.form, "update", id, record, key, call.number)
                 return self._one(record)
@@ -127,10 +133,10 @@ class Operation:
     def _create(self, sent: Json, key: str | None, call: Call) -> Reply:
         existing = self._collection.taken_by(sent) if self.form.upserts else None
         if existing is not None:
-            record = self._collection.update(existing, sent, replaces=self.form.replaces)
+            record = self._collection.update(existing, sent, self._server_only, replaces=self.form.replaces)
             self._store.note(self.form, "update", existing, record, key, call.number)
         else:
-            existing, record = self._effect(lambda collection: collection.create(sent))
+            existing, record = self._effect(lambda collection: collection.create(sent, self._server_only))
             self._store.note(self.form, "create", existing, record, key, call.number)
         return self._one(record)
 

@@ -144,6 +144,7 @@ class Pass:
                 watermark=watermark,
                 mapping=mapping,
                 crashes=0,
+                suspect=None,
             )
         return self._point
 
@@ -151,6 +152,33 @@ class Pass:
         high = High(before)
         high.see(capped(self._high.version, self._ceiling_s))
         return high.version
+
+    def begun(self) -> Checkpoint:
+        """One more start that has not ended yet."""
+        self._point = replace(self._point, crashes=self._point.crashes + 1)
+        return self._point
+
+    def ended(self) -> Checkpoint | None:
+        """The run ends and says so: what it counted as a crash was none. None when nothing has to be written."""
+        if not self._point.crashes:
+            return None
+        self._point = replace(self._point, crashes=0, suspect=None)
+        return self._point
+
+    def suspecting(self, digest: str) -> Checkpoint:
+        """This record is about to be read; should the process end now, it is the one."""
+        self._point = replace(self._point, suspect=digest)
+        return self._point
+
+    @property
+    def crashes(self) -> int:
+        """Starts before this one that ended without saying so."""
+        return self._point.crashes
+
+    @property
+    def suspect(self) -> str | None:
+        """The record that was being read when the last one did."""
+        return self._point.suspect
 
     def indexed(self, now: float) -> Checkpoint:
         """The destination's match values have been read."""

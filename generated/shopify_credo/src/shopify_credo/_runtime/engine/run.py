@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from ..clock import Clock
@@ -21,7 +22,7 @@ from ..state.rows import Checkpoint, Commit, Found, IntentRow, Lease, Link, Look
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .errors import Stopped, TooManyDead
-from .items import Bad, Item, Reader
+from .items import Bad, Item, Reader, Why
 from .letters import Letters
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
 from .passes import Pass, RunRequest
@@ -32,6 +33,8 @@ from .write import Writer
 
 GROUP_RECORDS = 250
 """Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
+CRASHES = 3
+"""Starts in a row that ended without a word, after which records are read one by one."""
 DEAD_AT_LEAST = 10
 """So many dead letters never stop a run."""
 
@@ -103,11 +106,14 @@ class Run:
         self._group_size = 0
         self._has_dead = False
         self._uses_index = point.indexed_at is not None
+        self._group_records = GROUP_RECORDS
+        self._suspect: str | None = None
 
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
         name = self._stream.name
         self._has_dead = await self._state.call(lambda: self._state.dead_letters.open_count(name)) > 0
+        await self._begin()
         await self._recover()
         await self._read_matches()
         try:
@@ -120,6 +126,22 @@ class Run:
         if self.progress.is_kept and not self.progress.is_complete:
             self._pending = Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True))
         await self._flush()
+
+    async def _begin(self) -> None:
+        """Count this start; read carefully when the ones before ended without a word."""
+        if self.progress.kind == "records":
+            return
+        if self.progress.crashes >= CRASHES:
+            self._suspect = self.progress.suspect
+            self._group_records = 1
+        self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.begun())
+        await self._flush()
+
+    async def end(self) -> None:
+        """Say that the run ended by itself, for whatever reason."""
+        if (point := self.progress.ended()) is not None:
+            self._pending = Outcomes(stream=self._stream.name, checkpoint=point)
+            await self._flush()
 
     # --- reading ---
 
@@ -145,10 +167,11 @@ class Run:
                 if left is not None:
                     records = records[:left]
                     left -= len(records)
-                last_start = max(len(records) - 1, 0) // GROUP_RECORDS * GROUP_RECORDS
-                for start in range(0, last_start + 1, GROUP_RECORDS):
-                    is_end = start == last_start
-                    await self._group(records[start : start + GROUP_RECORDS], page if is_end else None)
+                size = self._group_records
+                last_start = max(len(records) - 1, 0) // size * size
+                for start in range(0, last_start + 1, size):
+                    await self._group(records[start : start + size], page if start == last_start else None)
+                self._group_records = GROUP_RECORDS
         except IntegrationError:
             await self._flush()  # what was done is recorded, whatever ended it
             raise
@@ -160,7 +183,7 @@ class Run:
     async def _group(self, raws: Sequence[bytes], page: Page | None) -> None:
         """Sync some records. `page` is the page that ends with them, None within a page."""
         self._open_intents = []
-        items, bad = self._reader.read(raws)
+        items, bad = self._reader.read(raws) if self._group_records > 1 else await self._read_carefully(raws)
         gone = len(page.missing) if page is not None else 0
         self.counts.fetched += len(raws) + gone
         self._group_dead, self._group_size = len(bad), len(raws) + gone
@@ -182,6 +205,20 @@ class Run:
         if stop is not None:
             await self._flush()
             raise stop
+
+    async def _read_carefully(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad]]:
+        """Read one record, with its name written down before; the one that ended the process is not read again."""
+        for raw in raws:
+            digest = sha256(raw).hexdigest()
+            if digest == self._suspect:
+                why = Why(
+                    "decode", "permanent_record", f"reading it ended the process, after {CRASHES} runs that did not end"
+                )
+                return [], [Bad(raw, None, None, why)]
+            await self._flush()
+            self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.suspecting(digest))
+            await self._flush()
+        return self._reader.read(raws)
 
     async def _prepare(self, items: Sequence[Item]) -> tuple[list[Request], dict[str, Link]]:
         """One transaction: the fates of the last group, the look-up and the intents of this one."""

@@ -44,6 +44,11 @@ class Engine:
     ) -> None:
         if integration.contract != CONTRACT:
             raise ContractMismatch(integration.contract, CONTRACT)
+        for stream in integration.streams:
+            if stream.conflicts != "source_priority":
+                raise RequestRefused(
+                    f"{stream.name}: `conflicts: {stream.conflicts}` is not carried out yet; `source_priority` is"
+                )
         self.integration = integration
         self.state = state
         self.clock = clock or SystemClock()
@@ -143,7 +148,12 @@ class Engine:
         error: str | None = None
         outcome = "failed"
         try:
-            await self._with_heartbeat(run, lease)
+            try:
+                await self._with_heartbeat(run, lease)
+            except IntegrationError:
+                await _end(run)
+                raise
+            await _end(run)
             run.counts.check()
             outcome = "done" if _is_clean(run.counts) else "partial"
         except Stopped as stopped:
@@ -230,6 +240,14 @@ class Engine:
             return
         if await self.state.call(lambda: self.state.store.has_links(stream.name)):
             raise MappingChanged(stream.name)
+
+
+async def _end(run: Run | Preview) -> None:
+    if isinstance(run, Run):
+        try:
+            await run.end()
+        except IntegrationError as error:
+            log.warning("that the run ended could not be recorded: %s", error)
 
 
 def _is_clean(counts: Counts) -> bool:

@@ -80,6 +80,7 @@ class Checkpoint:
     watermark: str | None = None
     mapping: str = ""
     crashes: int = 0
+    suspect: str | None = None
     indexed_at: float | None = None
 
 

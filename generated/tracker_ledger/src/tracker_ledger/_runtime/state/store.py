@@ -40,7 +40,7 @@ COUNTS = (
 )  # fmt: skip
 """Columns of `runs` that a commit sets."""
 _CHECKPOINT = (
-    "stream", "partition", "cursor", "since", "high", "ceiling", "watermark", "mapping", "crashes", "indexed_at",
+    "stream", "partition", "cursor", "since", "high", "ceiling", "watermark", "mapping", "crashes", "suspect", "indexed_at",
     "run_id", "token", "updated_at",
 )  # fmt: skip
 
@@ -208,7 +208,7 @@ class Store:
             self._end_intents.run(connection, (self._many(outcomes.finished),))
         self._put_intent.run_many(connection, outcomes.unknown)
         if (point := outcomes.checkpoint) is not None:
-            values = [getattr(point, name) for name in _CHECKPOINT[2:10]]
+            values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
             row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
             self._put_checkpoint.run(connection, row)
 

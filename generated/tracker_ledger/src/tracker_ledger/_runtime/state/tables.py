@@ -81,7 +81,8 @@ class Tables:
             Column("ceiling", Float),  # the server's time at the start of the pass under way
             Column("watermark", Text),
             Column("mapping", Text, nullable=False, default=""),
-            Column("crashes", Integer, nullable=False, default=0),  # starts at this very cursor that did not move it
+            Column("crashes", Integer, nullable=False, default=0),  # starts that ended without saying so
+            Column("suspect", Text),  # digest of the record that was being read when careful reading ended so
             Column("indexed_at", Float),  # when the destination's match values were read for `adopt: prefetch`
             Column("run_id", Text),
             Column("token", number, nullable=False, default=0),
