@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import bundle_of, bundle_option, folder_argument, json_option, require_inside
 from .show import places_are_in, show_diagnostics, show_json
 
+if TYPE_CHECKING:
+    from ..ingest.changes import FactChange
+    from ..ingest.pin import IngestedApi
+
 EXAMPLE = """\b
 Example:
   vitesse ingest integrations/shopify_credo
-  vitesse ingest integrations/shopify_credo --spec credo=downloads/credo-2026-11.json
+  vitesse ingest integrations/shopify_credo --spec credo=downloads/credo-2026-11.json --fail-on breaking
 """
 
 
@@ -32,15 +38,20 @@ def _specs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
     "--spec", "specs", metavar="API=FILE", multiple=True, callback=_specs, help="Pin this file as the API's spec first."
 )
 @bundle_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(["breaking", "additive"]),
+    help="End with exit code 1 when a change weighs this much or more; the files are written all the same.",
+)
 @json_option
-def command(folder: Path, specs: dict[str, Path], bundle: Path | None, as_json: bool) -> int:
+def command(folder: Path, specs: dict[str, Path], bundle: Path | None, fail_on: str | None, as_json: bool) -> int:
     """Pin the specs and write down the facts about the used operations: paging, limits, identities and so on.
 
     Lines that a person wrote in facts/ (`by: person`) are never overwritten. What is not sure is listed as open: confirm it in
-    the facts file, or accept it with `vitesse accept`.
+    the facts file, or accept it with `vitesse accept`. Of a new version of a spec it is said what it changes for the operations
+    and fields that the streams use: breaking, additive, or none.
     """
     from ..api.canonical import canonical
-    from ..diagnostics import Exit
     from ..diagnostics.terminal import visible
     from ..ingest.pin import ingest
 
@@ -55,27 +66,56 @@ def command(folder: Path, specs: dict[str, Path], bundle: Path | None, as_json: 
                     "api": side.api,
                     "spec": side.spec,
                     "spec_changed": side.spec_changed,
-                    "changes": [canonical(change) for change in side.changes],
+                    "weight": side.weight,
+                    "spec_changes": [canonical(change) for change in side.spec_changes],
+                    "changes": [{"weight": change.weight, **_form(change)} for change in side.changes],
                     "open": [{"operation": operation, "fact": canonical(fact)} for operation, fact in side.open],
                 }
                 for side in sides
             ]
         )
-        return Exit.DONE
+        return _exit(sides, fail_on)
     for side in sides:
         known = sum(len(facts) for facts in side.facts.operations.values())
         changed = "new or changed" if side.spec_changed else "as before"
         click.echo(f"{side.api}: {side.spec} ({changed}), {known} facts in facts/{side.api}.yaml")
+        for found in side.spec_changes:
+            touching = f" [{', '.join(found.rules)}]" if found.rules else ""
+            click.echo(
+                visible(f"  {found.weight} {found.operation} {found.what}: {found.change}{touching}  {found.at}")
+            )
         for change in side.changes:
             if change.before is None:
                 sign = "+"
             else:
                 sign = "-" if change.after is None else "~"
-            click.echo(visible(f"  {sign} {change.operation} {change.kind}: {_value(change.after or change.before)}"))
+            click.echo(
+                visible(
+                    f"  {sign} {change.operation} {change.kind}: {_value(change.after or change.before)} ({change.weight})"
+                )
+            )
         for operation, fact in side.open:
             click.echo(visible(f"  ? {operation} {fact.kind}: {_value(fact)} (confidence {fact.confidence:g})"))
         show_diagnostics(side.diagnostics, folder)
-    return Exit.DONE
+    return _exit(sides, fail_on)
+
+
+def _exit(sides: Sequence[IngestedApi], fail_on: str | None) -> int:
+    from ..diagnostics import Exit
+
+    reached = {"breaking": {"breaking"}, "additive": {"breaking", "additive"}}.get(fail_on or "", set())
+    heavy = [side for side in sides if side.weight in reached]
+    for side in heavy:
+        click.echo(f"{side.api}: the changes are {side.weight} (--fail-on {fail_on})", err=True)
+    return Exit.FAILED if heavy else Exit.DONE
+
+
+def _form(change: FactChange) -> dict[str, Any]:
+    from ..api.canonical import canonical
+
+    form = canonical(change)
+    assert isinstance(form, dict)
+    return form
 
 
 def _value(fact: object) -> str:

@@ -10,28 +10,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..api.facts import CONFIDENT, ApiFacts, Fact, FactKind
+from ..api.facts import CONFIDENT, ApiFacts, Fact
 from ..api.facts_file import load_facts, write_facts
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..manifest import MANIFEST_FILE, Batch, Manifest, Stream, System, load_manifest
 from ..openapi import Document, build_api, list_operations, read_document
+from ..rules.load import load_rules, mapping_file
 from ..specs import spec_path
+from .changes import FactChange, SpecChange, Weight, compare_specs, worst
 from .infer import infer_facts
 from .reading import Reading
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactChange:
-    """One fact that differs from what the file said before."""
-
-    operation: str
-    kind: FactKind
-    before: Fact | None
-    after: Fact | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +38,13 @@ class IngestedApi:
     facts: ApiFacts
     changes: tuple[FactChange, ...]
     diagnostics: tuple[Diagnostic, ...]
+    spec_changes: tuple[SpecChange, ...] = ()
+    """What a new description changed for the operations and fields that the streams use."""
+
+    @property
+    def weight(self) -> Weight:
+        """The weightiest of all changes."""
+        return worst([*(change.weight for change in self.changes), *(change.weight for change in self.spec_changes)])
 
     @property
     def open(self) -> tuple[tuple[str, Fact], ...]:
@@ -91,7 +90,7 @@ def ingest(
 def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundle: Path | None) -> IngestedApi:
     system = manifest.source if side == "source" else manifest.destination
     wanted = _used(manifest, side)
-    before = _pinned_digest(folder, system)
+    before = _pinned(folder, system)
     if new is not None:
         offered = read_document(new, folder=bundle)
         _require(offered, wanted)
@@ -107,15 +106,21 @@ def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundl
     write_facts(folder, ApiFacts(api=system.api, operations=inferred))
     facts = load_facts(folder, system.api)
     found = dict.fromkeys(diagnostic for operation in used for diagnostic in built.diagnostics_of(operation))
-    return IngestedApi(
+    done = IngestedApi(
         api=system.api,
         spec=f"specs/{document.file}",
         digest=document.digest,
-        spec_changed=before != document.digest,
+        spec_changed=before is None or before.digest != document.digest,
         facts=facts,
         changes=tuple(_changes(known, facts)),
         diagnostics=tuple(found),
     )
+    if before is None or not done.spec_changed:
+        return done
+    rules = [load_rules(folder, name) for name in manifest.streams if (folder / mapping_file(name)).is_file()]
+    old = build_api(before, [entry.id for entry in list_operations(before) if entry.id in wanted]).api
+    changes = compare_specs(old, built.api, manifest=manifest, side=side, rules=rules, facts=(known, facts))
+    return replace(done, spec_changes=changes)
 
 
 def _require(document: Document, operations: tuple[str, ...]) -> None:
@@ -231,8 +236,9 @@ def read_pinned(folder: Path, system: System) -> Document:
     return read_document(spec_path(folder, system), folder=folder / "specs", label="specs/")
 
 
-def _pinned_digest(folder: Path, system: System) -> str:
+def _pinned(folder: Path, system: System) -> Document | None:
+    """What was pinned before; None when nothing that can be read was."""
     try:
-        return read_pinned(folder, system).digest
+        return read_pinned(folder, system)
     except DiagnosticError:
-        return ""
+        return None
