@@ -155,12 +155,15 @@ class _Proof:
                 done = run([self._command, "sync", "--json"], folder=self.work, environment=environment, limit_s=300)
                 # 3: some records are dead letters, which a schema full of holes explains.
                 if done.code not in (0, 3):
-                    raise _Stop(_why(done))
+                    raise _Stop(_failure(done.output) or _why(done))
                 self.row.runs.append(_counts(done.output))
         first, second = self.row.runs
-        if problem := _equation(first, self.setup.count) or _equation(second, self.setup.count):
+        if problem := _problem(first) or _problem(second):
             raise _Stop(problem)
-        if not first["written"] or second["written"] or second["unchanged"] != first["written"]:
+        if first["read"] != self.setup.count or not first["written"]:
+            raise _Stop(f"{first['read']} of {self.setup.count} records were read, {first['written']} written")
+        # A list with a filter by time gives only the newest records again.
+        if second["written"] or second["unchanged"] + second["dead"] != second["read"]:
             raise _Stop("what the first run wrote is not unchanged for the second")
 
     @contextmanager
@@ -256,9 +259,20 @@ def _count(report: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) else sum(value.values())
 
 
-def _equation(counts: dict[str, int], expected: int) -> str | None:
-    if counts["read"] != expected:
-        return f"{counts['read']} of {expected} records were read"
+def _problem(counts: dict[str, int]) -> str | None:
+    """What is wrong with a run whatever it read."""
+    told = ", ".join(f"{name} {value}" for name, value in counts.items())
     if counts["read"] != sum(counts[name] for name in _FATES):
-        return "the run equation does not hold: " + ", ".join(f"{name} {counts[name]}" for name in ("read", *_FATES))
+        return f"the run equation does not hold: {told}"
+    if counts["unknown"] or counts["held"] or 2 * counts["dead"] > counts["read"]:
+        return f"too much is left open or dead: {told}"
     return None
+
+
+def _failure(output: str) -> str | None:
+    """Why a run failed, in its own words."""
+    try:
+        reports = json.loads(output)
+        return next((str(report["error"]) for report in reports if report.get("error")), None)
+    except (ValueError, TypeError, AttributeError):
+        return None
