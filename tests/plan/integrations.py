@@ -113,6 +113,19 @@ paths:
           application/json:
             schema: {type: object, required: [id, email], properties: {id: {type: string}, email: {type: string}}}
       responses: {"200": {$ref: "#/components/responses/Person"}}
+  /persons/{id}/phones:
+    parameters: [{$ref: "#/components/parameters/id"}]
+    patch:
+      requestBody:
+        content:
+          application/json:
+            schema:
+              type: object
+              properties:
+                phones:
+                  type: array
+                  items: {type: object, required: [key], properties: {key: {type: string}, number: {type: string}}}
+      responses: {"204": {description: done, content: {application/json: {schema: {}}}}}
   /persons/{id}/card:
     parameters: [{$ref: "#/components/parameters/id"}]
     patch:

@@ -94,6 +94,28 @@ def test_build_plan_when_nothing_fills_what_an_update_requires_refuses_it():
     assert codes(caught) == ["V508"]
 
 
+def test_build_plan_when_the_items_of_an_updated_list_require_more_takes_a_waiver_for_it():
+    """The create knows no `key`; the mapping may still say why the update does without."""
+    manifest = manifest_for(update="PATCH /persons/{id}/phones")
+    rule = '  "phones[].number": {from: "numbers[].text", transform: mapping}\n'
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest, rules=rules_text(rule)))
+    assert codes(caught) == ["V508"]
+    waived = rules_text(rule + 'waive: {"phones[].key": the CRM gives it}\n')
+    plan = build_plan(inputs_for(manifest=manifest, rules=waived))
+    [update] = [known for known in plan.destination.operations if known.method == "PATCH"]
+    assert update.not_taken == (("email",), ("town",))
+
+
+def test_build_plan_of_an_operation_that_answers_without_a_body_reads_none():
+    """A description may draw a schema under 204; there is nothing to read all the same."""
+    manifest = manifest_for(update="PATCH /persons/{id}/phones")
+    [update] = [
+        known for known in build_plan(inputs_for(manifest=manifest)).destination.operations if known.method == "PATCH"
+    ]
+    assert (update.result, update.result_model) == ("nothing", None)
+
+
 def test_build_plan_of_a_list_that_may_be_null_says_nothing_where_the_destination_takes_no_null():
     """Rules have policies, lists have none: a null never reaches a place that refuses it."""
     rules = rules_text('  "phones[].number": {from: "numbers[].text", transform: mapping}\n')

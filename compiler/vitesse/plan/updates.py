@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..api.model import Api, Field, Object, Operation, Scalar, Type
+from ..api.model import Api, Array, Field, Object, Operation, Scalar, Type
 from ..api.paths import EACH, Path
 from ..rules.shapes import Unreached, reach, resolve
 from .model import JsonPath
@@ -90,6 +90,10 @@ def _required_at(body: Type, types: Mapping[str, Type], identity: JsonPath) -> L
 
 
 def _unfilled(type: Type, types: Mapping[str, Type], filled: Sequence[JsonPath]) -> Iterator[Field]:
+    if isinstance(type, Array):
+        below = [path[1:] for path in filled if path[:1] == (0,)]
+        if below and () not in below:
+            yield from _unfilled(resolve(type.items, types), types, below)
     if not isinstance(type, Object):
         return
     for field in type.fields:

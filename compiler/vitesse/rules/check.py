@@ -404,6 +404,9 @@ class _Checker:
     # --- all rules ---
 
     def waiver(self, waiver: Waiver) -> bool:
+        update, types = self._destination.update, self._destination.types
+        if update is not None and not isinstance(reach(update, types, waiver.destination), Unreached):
+            return True
         return self._reach_destination(waiver.destination, Place.of(waiver.place), "V441") is not None
 
     def loops(self, checked: Sequence[CheckedRule]) -> None:

@@ -105,7 +105,15 @@ def _destination(system: System, name: str, stream: Stream, api: Api, found: lis
             )
         )
         return None
-    return End(api=system.api, title=system.title or api.title, operation=operation, type=body, types=api.types)
+    update = api.operation(stream.destination.update) if stream.destination.update is not None else None
+    return End(
+        api=system.api,
+        title=system.title or api.title,
+        operation=operation,
+        type=body,
+        types=api.types,
+        update=resolve(update.body.type, api.types) if update is not None and update.body is not None else None,
+    )
 
 
 def _operation(api: Api, id: str, at: tuple[str, ...], found: list[Diagnostic]) -> Operation | None:

@@ -134,6 +134,8 @@ class End:
     """Of one source record, or of the destination's request body. Resolved."""
     types: Mapping[str, Type]
     """The API's components, for refs inside."""
+    update: Type | None = None
+    """Of a destination: the body of its update, which may ask for more than the create does. Resolved."""
 
 
 # --- what was proved --------------------------------------------------------------------------------------------------
