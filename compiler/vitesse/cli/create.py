@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import bundle_of, bundle_option, require_inside
+from .options import bundle_of, bundle_option, fetch_options, fetched_specs, require_inside, spec_url_option
 
 EXAMPLE = """\b
 Example:
@@ -28,9 +28,18 @@ def _stream(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
 @click.command("create", epilog=EXAMPLE)
 @click.argument("name")
 @click.option(
-    "--source", "source", metavar="SPEC", required=True, help="The description to read from: FILE or NAME=FILE."
+    "--source",
+    "source",
+    metavar="SPEC",
+    required=True,
+    help="The description to read from: FILE, NAME=FILE, or NAME with --spec-url.",
 )
-@click.option("--destination", metavar="SPEC", required=True, help="The description to write to: FILE or NAME=FILE.")
+@click.option(
+    "--destination",
+    metavar="SPEC",
+    required=True,
+    help="The description to write to: FILE, NAME=FILE, or NAME with --spec-url.",
+)
 @click.option(
     "--stream",
     "streams",
@@ -41,6 +50,8 @@ def _stream(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
     help="'GET /customers.json=POST /contacts'; may be given several times.",
 )
 @click.option("--intent", metavar="TEXT", required=True, help="What the integration is for, in a sentence.")
+@spec_url_option
+@fetch_options
 @bundle_option
 @click.option(
     "--dir", "folder", metavar="DIR", type=click.Path(path_type=Path), help="The new folder.  [default: NAME]"
@@ -51,6 +62,9 @@ def command(
     destination: str,
     streams: list[tuple[str, str]],
     intent: str,
+    spec_urls: dict[str, str],
+    allow_http: bool,
+    allow_private: bool,
     bundle: Path | None,
     folder: Path | None,
 ) -> int:
@@ -65,10 +79,17 @@ def command(
     from ..workflow.create import SpecFile, create_integration
 
     target = folder or Path(name.replace("-", "_"))
-    specs = [SpecFile.read(source), SpecFile.read(destination)]
-    require_inside(bundle, [spec.path for spec in specs])
-    first, second = (replace(spec, bundle=bundle_of(spec.path, bundle)) for spec in specs)
-    created = create_integration(name, first, second, streams, intent, target)
+    unused = sorted(set(spec_urls) - {source, destination})
+    if unused:
+        raise click.UsageError(f"--spec-url {unused[0]}=…: neither --source nor --destination is `{unused[0]}`")
+    with fetched_specs(spec_urls, allow_http=allow_http, allow_private=allow_private) as fetched:
+        specs = [
+            SpecFile(path=fetched[one], name=one) if one in fetched else SpecFile.read(one)
+            for one in (source, destination)
+        ]
+        require_inside(bundle, [spec.path for spec in specs])
+        first, second = (replace(spec, bundle=bundle_of(spec.path, bundle)) for spec in specs)
+        created = create_integration(name, first, second, streams, intent, target)
     click.echo(f"{created.folder}/integration.yaml")
     for where, why in created.reasons:
         click.echo(f"  {where}: {why}")

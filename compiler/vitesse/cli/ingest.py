@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import bundle_of, bundle_option, folder_argument, json_option, require_inside
+from .options import (
+    bundle_of,
+    bundle_option,
+    fetch_options,
+    fetched_specs,
+    folder_argument,
+    json_option,
+    require_inside,
+    spec_url_option,
+)
 from .show import places_are_in, show_diagnostics, show_json
 
 if TYPE_CHECKING:
@@ -37,6 +46,8 @@ def _specs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
 @click.option(
     "--spec", "specs", metavar="API=FILE", multiple=True, callback=_specs, help="Pin this file as the API's spec first."
 )
+@spec_url_option
+@fetch_options
 @bundle_option
 @click.option(
     "--fail-on",
@@ -44,7 +55,16 @@ def _specs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
     help="End with exit code 1 when a change weighs this much or more; the files are written all the same.",
 )
 @json_option
-def command(folder: Path, specs: dict[str, Path], bundle: Path | None, fail_on: str | None, as_json: bool) -> int:
+def command(
+    folder: Path,
+    specs: dict[str, Path],
+    spec_urls: dict[str, str],
+    allow_http: bool,
+    allow_private: bool,
+    bundle: Path | None,
+    fail_on: str | None,
+    as_json: bool,
+) -> int:
     """Pin the specs and write down the facts about the used operations: paging, limits, identities and so on.
 
     Lines that a person wrote in facts/ (`by: person`) are never overwritten. What is not sure is listed as open: confirm it in
@@ -58,7 +78,11 @@ def command(folder: Path, specs: dict[str, Path], bundle: Path | None, fail_on: 
     require_inside(bundle, specs.values())
     places_are_in(folder)
     bundles = {api: inside for api, path in specs.items() if (inside := bundle_of(path, bundle)) is not None}
-    sides = ingest(folder, specs, bundles=bundles)
+    both = sorted(set(specs) & set(spec_urls))
+    if both:
+        raise click.UsageError(f"`{both[0]}` has both --spec and --spec-url")
+    with fetched_specs(spec_urls, allow_http=allow_http, allow_private=allow_private) as fetched:
+        sides = ingest(folder, {**specs, **fetched}, bundles=bundles)
     if as_json:
         show_json(
             [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +49,62 @@ def bundle_option(function: F) -> F:
         type=FOLDER,
         help="What references of a spec in several files may not leave.  [default: the folder of its root file]",
     )(function)
+
+
+def fetch_options(function: F) -> F:
+    """--allow-http, --allow-private: what may be fetched from beside public https."""
+    function = click.option("--allow-private", is_flag=True, help="Fetch from private and local addresses too.")(
+        function
+    )
+    return click.option("--allow-http", is_flag=True, help="Fetch without encryption too.")(function)
+
+
+def spec_url_option(function: F) -> F:
+    """--spec-url: descriptions to fetch."""
+    return click.option(
+        "--spec-url",
+        "spec_urls",
+        metavar="API=URL",
+        multiple=True,
+        callback=_spec_urls,
+        help="Fetch the API's spec first: its own address, or the API's, whose usual places are asked.",
+    )(function)
+
+
+def _spec_urls(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        name, sign, url = value.partition("=")
+        if not sign or "://" not in url or not re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*", name):
+            raise click.BadParameter("a value is not API=URL")
+        if name in found:
+            raise click.BadParameter(f"`{name}` is given twice")
+        found[name] = url
+    return found
+
+
+@contextmanager
+def fetched_specs(urls: Mapping[str, str], *, allow_http: bool, allow_private: bool) -> Iterator[dict[str, Path]]:
+    """API → a file with its description, for as long as the block lasts."""
+    if not urls:
+        yield {}
+        return
+    from tempfile import TemporaryDirectory
+
+    from ..diagnostics.terminal import visible
+    from ..ingest.fetch import Policy, shown
+    from ..ingest.remote import fetch_spec
+
+    policy = Policy(allow_http=allow_http, allow_private=allow_private)
+    with TemporaryDirectory() as name:
+        found = {}
+        for api, url in urls.items():
+            folder = Path(name, api)
+            folder.mkdir()
+            got = fetch_spec(url, folder, policy)
+            click.echo(visible(f"{api}: {got.bytes} bytes from {shown(got.url)}"), err=True)
+            found[api] = got.path
+        yield found
 
 
 def require_inside(bundle: Path | None, specs: Iterable[Path]) -> None:

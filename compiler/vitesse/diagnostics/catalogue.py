@@ -66,6 +66,9 @@ TITLES: dict[str, str] = {
     "V301": "no spec is pinned for an API",
     "V302": "a fact lacks what its kind needs",
     "V303": "a description is pinned under a name that the manifest does not say",
+    "V304": "an address is not fetched from",
+    "V305": "nothing usable came from an address",
+    "V306": "no description is at the usual places",
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews
     "V401": "a field path cannot be read",
