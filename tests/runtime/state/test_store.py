@@ -48,6 +48,7 @@ def test_commit_writes_outcomes_and_finds_them_again(state: State) -> None:
     outcomes = Outcomes(
         stream=S,
         links=[link("1", match="aa"), link("2")],
+        matches=[("aa", "1")],
         checkpoint=Checkpoint(stream=S, cursor="p2", mapping="m", high="v"),
     )
     state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={"read": 2, "written": 2}, outcomes=outcomes))
@@ -177,6 +178,60 @@ def test_index_marks_a_match_value_that_two_destination_records_have(state: Stat
     assert not found.index["bb"].several
 
 
+def owners(state: State, *matches: str) -> dict[str, str]:
+    return dict(state.store.look(Look(stream=S, source_ids=[], matches=matches)).owners)
+
+
+def test_owner_of_a_match_value_is_found_in_the_log_and_after_the_merge(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Appended, merged in order, appended again: the last one who has the value is its owner."""
+    monkeypatch.setattr("runtime.state.matches.MERGE_AT", 4)
+    lease = run(state)
+    for step in range(1, 8):
+        names = [str(step * 10), str(step * 10 + 1)]
+        outcomes = Outcomes(
+            stream=S,
+            links=[link(name, match=f"m{name}") for name in names],
+            matches=[(f"m{name}", name) for name in names],
+        )
+        look = Look(stream=S, source_ids=[], matches=[f"m{name}" for name in names])
+        found = state.store.commit(Commit(run_id="r1", lease=lease, step=step, counts={}, outcomes=outcomes, look=look))
+        assert found.owners == {f"m{name}": name for name in names}
+    assert len(owners(state, *(f"m{n}" for n in range(10, 80)))) == 14
+    database = state.store.database
+    count = database.read(lambda c: c.execute(database.tables.match_log.select()).all())
+    assert len(count) == 2
+
+
+def test_owner_whose_match_value_changed_owns_it_no_more(state: State) -> None:
+    """The address went from one customer to another."""
+    lease = run(state)
+    first = Outcomes(stream=S, links=[link("1", match="old")], matches=[("old", "1")])
+    state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, outcomes=first))
+    assert owners(state, "old") == {"old": "1"}
+    second = Outcomes(stream=S, links=[link("1", match="new")], matches=[("new", "1")])
+    state.store.commit(Commit(run_id="r1", lease=lease, step=2, counts={}, outcomes=second))
+    assert owners(state, "old", "new") == {"new": "1"}
+    third = Outcomes(stream=S, links=[link("2", match="old")], matches=[("old", "2")])
+    state.store.commit(Commit(run_id="r1", lease=lease, step=3, counts={}, outcomes=third))
+    assert owners(state, "old", "new") == {"old": "2", "new": "1"}
+
+
+def test_owner_from_a_transaction_that_failed_is_forgotten(state: State) -> None:
+    """What is held in memory never runs ahead of what is stored."""
+    lease = run(state)
+
+    def plan(found: Found) -> Sequence[IntentRow]:
+        raise RuntimeError("power cut")
+
+    outcomes = Outcomes(stream=S, links=[link("1", match="aa")], matches=[("aa", "1")])
+    with pytest.raises(RuntimeError):
+        state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, outcomes=outcomes, plan=plan))
+    look = Look(stream=S, source_ids=["1"], matches=["aa"])
+    assert state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, look=look)).owners == {}
+
+
 def test_inbox_keeps_one_row_for_one_delivery(state: State) -> None:
     """A hundred copies of an event are one piece of work."""
     delivery = {"stream": S, "topic": "t", "delivery_id": "d1", "body": b"{}"}
@@ -197,7 +252,7 @@ def test_hot_look_ups_go_by_an_index(tmp_path: Path) -> None:
     store = state.store
     wanted = {
         store._links_of: "links USING INDEX sqlite_autoindex_links_1 (stream=? AND source_id=?)",
-        store._owners_of: "links USING INDEX links_by_match (match=?)",
+        store.matches._owners: "matches USING PRIMARY KEY (stream=? AND match=?)",
         store._index_of: "destination_index USING INDEX sqlite_autoindex_destination_index_1 (stream=? AND match=?)",
         store._clear_dead: "dead_letters USING INDEX dead_letters_once (stream=? AND source_id=?)",
     }
