@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "Fail when a package is stale, edited by hand, a draft or not reviewed any more."),
     "diff": ("diff", "Say in words what changed in the mappings and facts."),
     "inspect": ("inspect", "List what a spec offers and what of it is not supported, and why."),
+    "discover": ("discover", "Say what is known of an API: where it is, how to sign in, where its spec lies."),
+    "probe": ("probe", "Ask an address whether it answers and takes a credential."),
     "test": ("test", "Run a package's tests and shadow calls against its mocks; score it."),
     "demo": ("demo", "Compile, install and run the Shopify to Credo CRM example on its mocks."),
 }

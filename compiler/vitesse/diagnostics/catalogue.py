@@ -69,6 +69,8 @@ TITLES: dict[str, str] = {
     "V304": "an address is not fetched from",
     "V305": "nothing usable came from an address",
     "V306": "no description is at the usual places",
+    "V307": "a credential is not in the environment",
+    "V308": "a catalogue of APIs cannot be used",
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews
     "V401": "a field path cannot be read",
