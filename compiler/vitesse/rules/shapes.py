@@ -132,6 +132,54 @@ def _names(type: Type, types: Mapping[str, Type]) -> Iterator[str]:
             yield from _names(resolve(member, types), types)
 
 
+def nearest_leaves(root: Type, types: Mapping[str, Type], most: int) -> list[Reached]:
+    """As `leaves`, but level by level until there are `most`: of a schema without end, what is near the top.
+
+    An object that is not entered any more is not named either. In the order of the schema.
+    """
+    found: list[Reached] = []
+    level: list[tuple[Type, Path, tuple[Step, ...], frozenset[str]]] = [(resolve(root, types), (), (), frozenset())]
+    while level and len(found) < most:
+        below: list[tuple[Type, Path, tuple[Step, ...], frozenset[str]]] = []
+        for type, path, steps, seen in level:
+            for name, field in _members(type, types):
+                inner = resolve(field.type, types)
+                step = Step(
+                    segment=name, type=inner, required=field.required and not isinstance(type, Union), field=field
+                )
+                here, above = (*path, name), (*steps, step)
+                again = _component(field.type)
+                entered = seen | {again} if again is not None else seen
+                if isinstance(inner, Array):
+                    item_name = _component(inner.items)
+                    item = resolve(inner.items, types)
+                    if any(True for _ in _members(item, types)):
+                        if item_name not in seen:
+                            each = Step(segment=None, type=item, required=True)
+                            more = entered | {item_name} if item_name is not None else entered
+                            below.append((item, (*here, EACH), (*above, each), more))
+                        continue
+                elif any(True for _ in _members(inner, types)):
+                    if again is None or again not in seen:
+                        below.append((inner, here, above, entered))
+                    continue
+                found.append(Reached(path=here, steps=above))
+        level = below if len(below) <= most else []
+    return sorted(found, key=lambda reached: position_of(root, types, reached))[:most]
+
+
+def position_of(root: Type, types: Mapping[str, Type], reached: Reached) -> tuple[tuple[int, str], ...]:
+    """Where a field stands in its schema: sorts as the schema reads; entries of a map by name."""
+    position = []
+    parent = resolve(root, types)
+    for step in reached.steps:
+        names = [name for name, _ in _members(parent, types)]
+        name = step.segment or ""
+        position.append((names.index(name) if name in names else len(names), name))
+        parent = step.type
+    return tuple(position)
+
+
 MAX_DEPTH = 6
 
 
