@@ -1,0 +1,95 @@
+"""The Mapper on gold cases: `python -m benchmarks.mapping --cases FOLDER --out FOLDER [--cross provider|origin]`.
+
+Writes `predictions.json` (one best mapping a destination) and `ranked.json` (every pair that was looked at, with its score) for the
+cases of any folder. By default with the weights that ship; with `--cross` each case is predicted by weights that were fitted without
+its provider (or origin), which is what counts on the cases the weights were fitted on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from vitesse.mapper.choose import Known, choose
+from vitesse.mapper.fields import View
+from vitesse.mapper.memory import shipped_memory
+from vitesse.mapper.scoring import score, shipped_weights
+
+from .cases import Case, load_cases, normal
+
+THRESHOLD = 0.4
+_KINDS = {"array": "list", "number": "number", "integer": "integer"}
+
+
+def known(view: View, lists: int) -> Known:
+    """A case's type as the Mapper has it: a field inside more lists than the destination is itself a list."""
+    kinds = (view.given.kind or "").split("|")
+    kind: str | None = "number" if set(kinds) == {"number", "string"} else _KINDS.get(kinds[0], kinds[0]) or None
+    if kind == "date" or (kind is None and view.given.format in ("date", "date-time")):
+        kind = "string"
+    if view.lists > lists:
+        return Known(kind="list", items=kind, format=view.given.format, enum=view.given.enum)
+    return Known(kind=kind, format=view.given.format, enum=view.given.enum)
+
+
+def transform(case: Case, destination: str, sources: list[str]) -> str:
+    """The transform for a predicted pair, by the word that the cases use."""
+    views = {normal(view.given.path): view for view in case.source.views}
+    target = next(view for view in case.destination.views if view.given.path == destination)
+    chosen = [views[normal(path)] for path in sources]
+    concepts = {concept for view in chosen for concept in view.leaf.concepts}
+    several = "names" if {"first_name", "last_name"} <= concepts else "series"
+    given = [known(view, target.lists) for view in chosen]
+    return choose(chosen, target, given, known(target, target.lists), "one" if len(chosen) == 1 else several).gold  # type: ignore[arg-type]
+
+
+def predict(case: Case) -> tuple[list[dict[str, Any]], list[list[Any]]]:
+    """What the shipped Mapper says of one case."""
+    ways, rows = score(case.source, case.destination, shipped_weights(), shipped_memory())
+    predictions = []
+    for view, row in zip(case.destination.views, ways, strict=True):
+        if row and row[0].chance >= THRESHOLD:
+            sources = [one.given.path for one in row[0].candidate.sources]
+            predictions.append(
+                {"source": sources, "destination": view.given.path, "confidence": round(row[0].chance, 4)}
+            )
+    ranked = [
+        [pair.source.given.path, view.given.path, round(pair.chance, 6)]
+        for view, row in zip(case.destination.views, rows, strict=True)
+        for pair in row
+    ]
+    return predictions, ranked
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cross", choices=("provider", "origin"))
+    arguments = parser.parse_args()
+    cases = load_cases(arguments.cases)
+    predictions: dict[str, list[dict[str, Any]]] = {}
+    ranked: dict[str, list[list[Any]]] = {}
+    if arguments.cross:
+        from .fit import Stack
+
+        stack = Stack(cases, [getattr(case, arguments.cross) for case in cases])
+        stack.run()
+        predictions = stack.predictions(THRESHOLD)
+        ranked = stack.ranked()
+    else:
+        for case in cases:
+            predictions[case.id], ranked[case.id] = predict(case)
+    for case in cases:
+        for one in predictions.get(case.id, ()):
+            one["transform"] = transform(case, one["destination"], one["source"])
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "predictions.json").write_text(json.dumps(predictions, indent=1))
+    (arguments.out / "ranked.json").write_text(json.dumps(ranked))
+    print(f"{len(cases)} cases, {sum(map(len, predictions.values()))} predictions written to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What was mapped to what before, as counts of pairs of names: from the fit, and from a user's own accepted mappings.
+
+Two counts a pair of leaf names: in how many mappings both stood and were free to be paired, and in how many they were. The same for
+what is left of both names once their common words are taken away (`billing city` → `city` leaves `billing` and nothing).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+
+from .fields import View
+
+Count = tuple[float, float]
+"""(paired, stood together)."""
+
+
+def leaf_key(view: View) -> str:
+    """The leaf's concepts without digits and without what is only structure."""
+    kept = [concept for concept in view.leaf.concepts if not concept.isdigit() and view.concepts[concept] > 0.12]
+    return " ".join(kept) or view.leaf.flat
+
+
+def rest_key(source: View, destination: View) -> str | None:
+    """What the leaves do not share, `billing>`; None when they share nothing."""
+    one, other = set(source.leaf.concepts), set(destination.leaf.concepts)
+    if not one & other:
+        return None
+    return " ".join(sorted(one - other)) + ">" + " ".join(sorted(other - one))
+
+
+@dataclass(slots=True)
+class Memory:
+    """Counts, and what they say of a pair."""
+
+    leaves: dict[tuple[str, str], Count] = field(default_factory=dict)
+    rests: dict[str, Count] = field(default_factory=dict)
+
+    def features(self, source: View, destination: View, source_key: str, destination_key: str) -> list[float]:
+        """(share of times paired, how often seen) for the leaves and for their rests; the prior where nothing was seen."""
+        paired, seen = self.leaves.get((source_key, destination_key), (0.0, 0.0))
+        rest = rest_key(source, destination)
+        rest_paired, rest_seen = self.rests.get(rest, (0.0, 0.0)) if rest is not None else (0.0, 0.0)
+        return [
+            (paired + 0.2) / (seen + 1.0),
+            min(seen, 12.0),
+            (rest_paired + 0.5) / (rest_seen + 1.5),
+            min(rest_seen, 20.0),
+        ]
+
+    def known_for(self, destination_key: str, keys: Mapping[str, list[int]]) -> list[int]:
+        """Positions of the sources whose names were paired with this one before."""
+        return [
+            position
+            for key, positions in keys.items()
+            if self.leaves.get((key, destination_key), (0.0, 0.0))[0] > 0
+            for position in positions
+        ]
+
+    def add(self, observed: Observed, weight: float = 1.0) -> None:
+        """Count one mapping."""
+        for pair, paired in observed.leaves.items():
+            have = self.leaves.get(pair, (0.0, 0.0))
+            self.leaves[pair] = (have[0] + weight * paired, have[1] + weight)
+        for rest, paired in observed.rests.items():
+            have = self.rests.get(rest, (0.0, 0.0))
+            self.rests[rest] = (have[0] + weight * paired, have[1] + weight)
+
+
+@dataclass(slots=True)
+class Observed:
+    """One mapping: pair of names → 1 when it was mapped, 0 when it could have been."""
+
+    leaves: dict[tuple[str, str], int] = field(default_factory=dict)
+    rests: dict[str, int] = field(default_factory=dict)
+
+
+def observe(pairs: Iterable[tuple[View, View, bool]]) -> Observed:
+    """Read one mapping: candidate pairs of the mapped destinations, and whether each was mapped."""
+    seen = Observed()
+    for source, destination, paired in pairs:
+        key = (leaf_key(source), leaf_key(destination))
+        seen.leaves[key] = max(seen.leaves.get(key, 0), int(paired))
+        rest = rest_key(source, destination)
+        if rest is not None:
+            seen.rests[rest] = max(seen.rests.get(rest, 0), int(paired))
+    return seen
+
+
+def memory_form(memory: Memory) -> dict[str, object]:
+    """JSON values, sorted: what the fit writes and what `load_memory` reads."""
+    return {
+        "leaves": [[*pair, round(count[0], 2), round(count[1], 2)] for pair, count in sorted(memory.leaves.items())],
+        "rests": [[rest, round(count[0], 2), round(count[1], 2)] for rest, count in sorted(memory.rests.items())],
+    }
+
+
+def read_memory(form: Mapping[str, list[list[object]]]) -> Memory:
+    """The counts of a form that `memory_form` wrote."""
+    return Memory(
+        leaves={(str(s), str(d)): (float(p), float(n)) for s, d, p, n in form["leaves"]},  # type: ignore[arg-type]
+        rests={str(rest): (float(p), float(n)) for rest, p, n in form["rests"]},  # type: ignore[arg-type]
+    )
+
+
+def shipped_memory() -> Memory:
+    """The counts that ship with Vitesse."""
+    text = resources.files("vitesse.mapper.knowledge").joinpath("learned.json").read_text(encoding="utf-8")
+    return read_memory(json.loads(text))
