@@ -8,6 +8,7 @@ from typing import Any
 
 from .api.facts_file import facts_schema
 from .manifest import manifest_schema
+from .mapper.proposal_file import proposal_schema
 from .rules.load import mapping_schema
 from .rules.review import review_schema
 
@@ -15,6 +16,7 @@ SCHEMAS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "facts.schema.json": facts_schema,
     "integration.schema.json": manifest_schema,
     "mapping.schema.json": mapping_schema,
+    "proposal.schema.json": proposal_schema,
     "review.schema.json": review_schema,
 }
 

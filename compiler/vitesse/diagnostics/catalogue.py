@@ -96,6 +96,8 @@ TITLES: dict[str, str] = {
     "V430": "a rule may lose something",
     "V431": "a waiver names no loss",
     "V432": "a waiver is not needed",
+    "V433": "a mapping leaves no place for new rules",
+    "V434": "a hint is none",
     "V440": "a required destination field is never filled",
     "V441": "a waived field does not exist",
     "V442": "a field is filled whole and inside",

@@ -1,0 +1,80 @@
+"""What the Mapper hands out: rules with how sure it is and why. Compiled only when a person, or a policy, accepts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..api.model import Json
+from ..api.paths import Path
+from ..rules.model import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another way to fill the same field."""
+
+    sources: tuple[str, ...]
+    transform: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One value before and after, made up from the schema's example or its format."""
+
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One rule that the Mapper suggests."""
+
+    rule: Rule
+    confidence: float
+    """The chance that a person accepts it as it is, from 0 to 1."""
+    evidence: tuple[str, ...]
+    """Why, in words: `same name`, `total and amount are words for one thing`."""
+    alternatives: tuple[Alternative, ...] = ()
+    sample: Sample | None = None
+    losses: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
+    """What only a person can decide, one sentence each."""
+    by: str = "names"
+    """What proposed it: `names`, `hint`, a model's name."""
+
+    @property
+    def id(self) -> str:
+        return self.rule.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfilled:
+    """A destination field for which nothing is proposed."""
+
+    destination: Path
+    is_required: bool
+    why: str
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complexity:
+    """How much work a stream's mapping is, from 1 to 10, and what makes it so."""
+
+    score: int
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamProposal:
+    """All that is proposed for one stream."""
+
+    stream: str
+    proposals: tuple[Proposal, ...]
+    """New ones, in the order of the destination's schema."""
+    unfilled: tuple[Unfilled, ...]
+    complexity: Complexity
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What it was made from, by digest."""

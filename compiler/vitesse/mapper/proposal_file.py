@@ -1,0 +1,151 @@
+"""mappings/<stream>.proposal.json: what was proposed, how sure, why, and what else it might have been. The machine's file.
+
+Proposals of earlier runs stay in it as long as their rules are in the mapping, so that a rule can be traced to what proposed it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from ..api.paths import format_path
+from ..forms import Form, check_form, read_form
+from ..rules.digests import rule_digest, rule_form
+from ..rules.model import Rules
+from .model import Alternative, Proposal, StreamProposal
+
+
+class AlternativeForm(Form):
+    """Another way to fill the field."""
+
+    sources: tuple[str, ...] = Field(alias="from")
+    transform: str
+    confidence: float
+
+
+class SampleForm(Form):
+    """One made-up value before and after."""
+
+    before: JsonValue
+    after: JsonValue
+
+
+class ProposedForm(Form):
+    """One proposed rule."""
+
+    rule: dict[str, JsonValue]
+    """As it was appended to the mapping."""
+    digest: str
+    """Of the rule's text: an edited rule is not the proposed one."""
+    confidence: float
+    """The chance that a person accepts it as it is."""
+    evidence: tuple[str, ...]
+    alternatives: tuple[AlternativeForm, ...] = ()
+    sample: SampleForm | None = None
+    losses: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
+    """What only a person can decide."""
+    by: str
+
+
+class UnfilledForm(Form):
+    """A destination field for which nothing is proposed."""
+
+    required: bool
+    why: str
+    alternatives: tuple[AlternativeForm, ...] = ()
+
+
+class ComplexityForm(Form):
+    """1 (copy and go) to 10 (a project), and what raises it."""
+
+    score: int
+    because: tuple[str, ...] = ()
+
+
+class ProposalForm(Form):
+    """The proposals of one stream. Written by `vitesse map`."""
+
+    vitesse: Literal[1]
+    stream: str
+    complexity: ComplexityForm
+    rules: dict[str, ProposedForm] = Field(default_factory=dict)
+    unfilled: dict[str, UnfilledForm] = Field(default_factory=dict)
+
+
+def proposal_file(stream: str) -> str:
+    """`mappings/customers.proposal.json`."""
+    return f"mappings/{stream}.proposal.json"
+
+
+def load_proposal(folder: Path, stream: str) -> ProposalForm | None:
+    """Read a stream's proposal; None when there is none.
+
+    Raises:
+        DiagnosticError: V001 to V006.
+    """
+    file = proposal_file(stream)
+    return check_form(ProposalForm, read_form(folder, file), file) if (folder / file).exists() else None
+
+
+def proposal_text(proposal: StreamProposal, earlier: ProposalForm | None = None, rules: Rules | None = None) -> str:
+    """The file's text: new proposals, and earlier ones whose rules are still there."""
+    kept: dict[str, Any] = {}
+    if earlier is not None and rules is not None:
+        present = {rule.id for rule in rules.rules}
+        kept = {
+            id: json.loads(one.model_dump_json(by_alias=True, exclude_defaults=True))
+            for id, one in earlier.rules.items()
+            if id in present
+        }
+    form = {
+        "vitesse": 1,
+        "stream": proposal.stream,
+        "complexity": {"score": proposal.complexity.score, "because": list(proposal.complexity.because)},
+        "rules": {**kept, **{one.id: _proposed(one) for one in proposal.proposals}},
+        "unfilled": {
+            format_path(one.destination): {
+                "required": one.is_required,
+                "why": one.why,
+                "alternatives": [_alternative(other) for other in one.alternatives],
+            }
+            for one in proposal.unfilled
+        },
+    }
+    return json.dumps(form, indent=2, ensure_ascii=False) + "\n"
+
+
+def proposal_schema() -> Mapping[str, Any]:
+    """The JSON Schema of the file."""
+    schema = ProposalForm.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mappings/<stream>.proposal.json",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def _proposed(one: Proposal) -> dict[str, Any]:
+    form: dict[str, Any] = {
+        "rule": rule_form(one.rule),
+        "digest": rule_digest(one.rule),
+        "confidence": one.confidence,
+        "evidence": list(one.evidence),
+        "alternatives": [_alternative(other) for other in one.alternatives],
+    }
+    if one.sample is not None:
+        form["sample"] = {"before": one.sample.before, "after": one.sample.after}
+    if one.losses:
+        form["losses"] = list(one.losses)
+    if one.holes:
+        form["holes"] = list(one.holes)
+    form["by"] = one.by
+    return form
+
+
+def _alternative(one: Alternative) -> dict[str, Any]:
+    return {"from": list(one.sources), "transform": one.transform, "confidence": one.confidence}

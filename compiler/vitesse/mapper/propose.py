@@ -1,0 +1,393 @@
+"""Two ends of a stream → proposals: rules with confidence and evidence, each proved as far as a rule can be on its own.
+
+One assignment over all fields, from names, types and structure; no network, no chance. What is mapped, waived or rejected already is
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ..api.model import Place
+from ..api.paths import EACH, Path, PathSyntaxError, format_path, parse_path
+from ..diagnostics import Diagnostic
+from ..forms import pointer
+from ..registry import Registry
+from ..rules.load import mapping_file
+from ..rules.model import CheckedRule, End, Rule, Rules
+from ..rules.prove import prove_rule
+from ..rules.review import Review
+from ..rules.transforms import LOSSES
+from .choose import Choice, FunctionOffer, choose
+from .evidence import evidence_for
+from .fields import View
+from .memory import Memory, shipped_memory
+from .model import Alternative, Complexity, Proposal, StreamProposal, Unfilled
+from .names import read_name
+from .samples import example_for, sample_of
+from .schema_fields import EndFields, example_of, fields_of
+from .scoring import Way, Weights, score, shipped_weights
+from .sets import Candidate, Pattern
+
+THRESHOLD = 0.35
+"""Below this chance a field is left open rather than filled with a guess."""
+REQUIRED_THRESHOLD = 0.12
+"""A required field is filled with the best there is, for a person to judge."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user said beside the two specs."""
+
+    hints: Mapping[str, tuple[str, ...]]
+    """Destination path → source paths."""
+    rules: Rules | None = None
+    review: Review | None = None
+    also_required: frozenset[str] = frozenset()
+    """Destination paths that the stream needs, such as those it matches by."""
+
+
+def propose(
+    stream: str,
+    source: End,
+    destination: End,
+    *,
+    registry: Registry,
+    asked: Asked,
+    memory: Memory | None = None,
+    weights: Weights | None = None,
+) -> StreamProposal:
+    """Propose rules for one stream.
+
+    Args:
+        memory: What was mapped before; the shipped one when None.
+    """
+    known = memory or shipped_memory()
+    from_fields = fields_of(source, writable=False)
+    to_fields = fields_of(destination, writable=True)
+    ways, _ = score(from_fields.side, to_fields.side, weights or shipped_weights(), known)
+    maker = _Maker(stream, from_fields, to_fields, registry, known, asked)
+    proposals: list[Proposal] = []
+    unfilled: list[Unfilled] = []
+    taken = _taken(asked)
+    for position, (reached, row) in enumerate(zip(to_fields.reached, ways, strict=True)):
+        if any(reached.path[: len(path)] == path or path[: len(reached.path)] == reached.path for path in taken):
+            continue
+        made = maker.hinted(position) or maker.best(position, row)
+        if isinstance(made, Proposal):
+            proposals.append(made)
+        else:
+            unfilled.append(made)
+    proposals += maker.hinted_elsewhere({one.id for one in proposals})
+    kept = _one_list_each(proposals)
+    return StreamProposal(
+        stream=stream,
+        proposals=tuple(kept),
+        unfilled=tuple(unfilled),
+        complexity=_complexity(kept, unfilled, to_fields),
+    )
+
+
+def _taken(asked: Asked) -> set[Path]:
+    """Destinations that a person has decided on."""
+    taken: set[Path] = set()
+    if asked.rules is not None:
+        taken |= {rule.destination for rule in asked.rules.rules}
+        taken |= {waiver.destination for waiver in asked.rules.waivers}
+    if asked.review is not None:
+        for id, entry in asked.review.rules.items():
+            if entry.state == "rejected":
+                taken.add(parse_path(id))
+    return taken
+
+
+class _Maker:
+    """Turns the ways to fill one destination into a proved rule."""
+
+    def __init__(
+        self, stream: str, source: EndFields, destination: EndFields, registry: Registry, memory: Memory, asked: Asked
+    ) -> None:
+        self._file = mapping_file(stream)
+        self._source = source
+        self._destination = destination
+        self._registry = registry
+        self._memory = memory
+        self._asked = asked
+        self._offers = tuple(_offers(registry))
+
+    def hinted(self, position: int) -> Proposal | None:
+        """The rule that a hint asks for; it overrules everything."""
+        reached = self._destination.reached[position]
+        texts = self._asked.hints.get(reached.text)
+        if texts is None:
+            return None
+        views = [self._view_at(text) for text in texts]
+        if any(view is None for view in views):
+            return None
+        sources = tuple(view for view in views if view is not None)
+        candidate = Candidate(sources=sources, chances=tuple(1.0 for _ in sources), pattern=_pattern(sources))
+        made = self._make(position, Way(candidate=candidate, chance=1.0, features=[]))
+        if made is None:
+            return None
+        proposal, choice = made
+        return replace(
+            proposal, confidence=1.0, evidence=("a hint asks for it", choice.why), holes=choice.holes, by="hint"
+        )
+
+    def hinted_elsewhere(self, done: set[str]) -> list[Proposal]:
+        """Hints for destinations that no schema names, such as a key of a map."""
+        found = []
+        for text, sources in self._asked.hints.items():
+            if text in done or any(one.text == text for one in self._destination.reached):
+                continue
+            rule = Rule(
+                destination=parse_path(text),
+                sources=tuple(parse_path(source) for source in sources),
+                transform="mapping" if len(sources) == 1 else "coalesce",
+                place=Place(file=self._file, pointer=pointer("rules", text)),
+            )
+            proved = self._prove(rule)
+            if proved is not None:
+                rule, checked = proved
+                found.append(
+                    Proposal(
+                        rule=rule,
+                        confidence=1.0,
+                        evidence=("a hint asks for it",),
+                        losses=tuple(loss.code for loss in checked.losses),
+                        by="hint",
+                    )
+                )
+        return found
+
+    def best(self, position: int, ways: Sequence[Way]) -> Proposal | Unfilled:
+        """The best way that holds, or why there is none."""
+        reached = self._destination.reached[position]
+        is_required = all(step.required for step in reached.steps) or reached.text in self._asked.also_required
+        threshold = REQUIRED_THRESHOLD if is_required else THRESHOLD
+        likely = [way for way in ways if way.chance >= threshold]
+        for way in likely[:4]:
+            made = self._make(position, way)
+            if made is None:
+                continue
+            proposal, choice = made
+            rivals = [other for other in ways if other is not way]
+            rival = max((other.chance for other in rivals if other.candidate.pattern == "one"), default=0.0)
+            view = self._destination.side.views[position]
+            return replace(
+                proposal,
+                confidence=round(min(way.chance * choice.sure, 0.999), 3),
+                evidence=evidence_for(view, way, rival, self._memory, choice.why),
+                alternatives=tuple(self._alternatives(position, rivals)),
+                holes=(*choice.holes, *(("the best of unlikely ones: look twice",) if way.chance < THRESHOLD else ())),
+            )
+        why = "nothing is like it" if not likely else "what is like it cannot be converted"
+        return Unfilled(
+            destination=reached.path,
+            is_required=is_required,
+            why=why,
+            alternatives=tuple(self._alternatives(position, [way for way in ways if way.chance > 0.03])),
+        )
+
+    def _alternatives(self, position: int, ways: Iterable[Way]) -> Iterable[Alternative]:
+        for way in islice((way for way in ways if way.chance >= 0.03), _SHOWN):
+            yield Alternative(
+                sources=tuple(view.given.path for view in way.candidate.sources),
+                transform=self._choose(position, way.candidate).transform,
+                confidence=round(way.chance, 3),
+            )
+
+    def _choose(self, position: int, candidate: Candidate) -> Choice:
+        view = self._destination.side.views[position]
+        given = [self._source.known(one.position, view.lists) for one in candidate.sources]
+        wanted = self._destination.known(position, view.lists)
+        return choose(candidate.sources, view, given, wanted, candidate.pattern, self._offers)
+
+    def _make(self, position: int, way: Way) -> tuple[Proposal, Choice] | None:
+        """The rule for one way, proved; None where no rule can be made of it."""
+        reached = self._destination.reached[position]
+        choice = self._choose(position, way.candidate)
+        sources = tuple(self._source.reached[view.position].path for view in way.candidate.sources)
+        if choice.transform == "collect" and len(sources) > 1 and reached.path[-1] is not EACH and EACH in reached.path:
+            return None  # a field of several items is not one rule
+        rule = Rule(
+            destination=reached.path,
+            sources=sources,
+            transform=choice.transform,
+            options=dict(choice.options),
+            place=Place(file=self._file, pointer=pointer("rules", reached.text)),
+        )
+        proved = self._prove(rule, leave=frozenset({"enum_gap"}) if choice.holes else frozenset())
+        if proved is None:
+            return None
+        rule, checked = proved
+        values = [
+            example_for(
+                view,
+                self._source.known(view.position, reached_lists(reached.path)),
+                example_of(self._source.reached[view.position]),
+            )
+            for view in way.candidate.sources
+        ]
+        proposal = Proposal(
+            rule=rule,
+            confidence=0.0,
+            evidence=(),
+            sample=sample_of(rule.transform, rule.options, values),
+            losses=tuple(loss.code for loss in checked.losses),
+        )
+        return proposal, choice
+
+    def _prove(self, rule: Rule, leave: frozenset[str] = frozenset()) -> tuple[Rule, CheckedRule] | None:
+        """Say what happens to absent values and why losses are fine, as far as that makes the rule hold.
+
+        Args:
+            leave: Losses that are for a person to decide: they stay without a reason, and the build says so.
+        """
+        for _ in range(4):
+            checked, found = prove_rule(
+                rule, source=self._source.end, destination=self._destination.end, registry=self._registry
+            )
+            errors = [one for one in found if one.is_error]
+            if checked is not None and not errors:
+                losses = {
+                    loss.code: loss.detail for loss in checked.losses if loss.reason is None and loss.code not in leave
+                }
+                if not losses:
+                    return rule, checked
+                rule = replace(
+                    rule, waive={**rule.waive, **{code: _reason(code, detail) for code, detail in losses.items()}}
+                )
+                continue
+            mended = _mended(rule, errors)
+            if mended is None:
+                return None
+            rule = mended
+        return None
+
+    def _view_at(self, text: str) -> View | None:
+        try:
+            path = parse_path(text)
+        except PathSyntaxError:
+            return None
+        for position, reached in enumerate(self._source.reached):
+            if reached.path == path:
+                return self._source.side.views[position]
+        return None
+
+
+def reached_lists(path: Path) -> int:
+    return sum(segment is EACH for segment in path)
+
+
+def _mended(rule: Rule, errors: Sequence[Diagnostic]) -> Rule | None:
+    """The rule with the policies that its diagnostics ask for; None where it takes more than that."""
+    codes = {error.code for error in errors}
+    if codes - {"V421", "V422"}:
+        return None
+    if "V421" in codes:
+        if rule.on_null == "omit":
+            return replace(rule, on_null="dead")
+        if rule.on_missing is None:
+            may_leave_out = all("on_missing: omit" in (one.help or "") for one in errors if one.code == "V421")
+            return replace(rule, on_missing="omit" if may_leave_out else "dead")
+        return None
+    return replace(rule, on_null="omit") if rule.on_null is None else None
+
+
+def _reason(code: str, detail: str) -> str:
+    reasons = {
+        "datetime_to_date": "proposed: the destination keeps days",
+        "decimal_to_float": f"proposed: {detail}",
+    }
+    return reasons.get(code, f"proposed: {detail or LOSSES.get(code, code)}")
+
+
+def _pattern(sources: tuple[View, ...]) -> Pattern:
+    """How hinted sources belong together."""
+    if len(sources) == 1:
+        return "one"
+    concepts = {concept for view in sources for concept in view.leaf.concepts}
+    return "names" if {"first_name", "last_name"} <= concepts else "series"
+
+
+def _offers(registry: Registry) -> Iterable[FunctionOffer]:
+    for function in registry.functions.values():
+        if len(function.inputs) != 1:
+            continue
+        words = read_name(function.name).words
+        yield FunctionOffer(
+            name=function.name,
+            takes=str(function.inputs[0]),
+            gives=str(function.result.without_null()),
+            words=frozenset(words),
+            vendor=frozenset() if function.origin == "built in" else frozenset(read_name(function.origin).words),
+            ready=all(one.has_default for one in function.parameters),
+        )
+
+
+def _one_list_each(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Rules below one destination list take one source list: the one that most of the confidence is with."""
+    votes: dict[Path, dict[Path | None, float]] = {}
+    for one in proposals:
+        for index, segment in enumerate(one.rule.destination):
+            if segment is EACH:
+                votes.setdefault(one.rule.destination[: index + 1], {})
+                walked = _list_walked(one.rule, index)
+                mine = votes[one.rule.destination[: index + 1]]
+                mine[walked] = mine.get(walked, 0.0) + one.confidence
+    kept = []
+    for one in proposals:
+        fine = True
+        for index, segment in enumerate(one.rule.destination):
+            if segment is EACH:
+                mine = votes[one.rule.destination[: index + 1]]
+                walking = {path: weight for path, weight in mine.items() if path is not None}
+                walked = _list_walked(one.rule, index)
+                if walking and walked is not None:
+                    fine = fine and walked == max(walking, key=lambda path: (walking[path], format_path(path)))
+        if fine:
+            kept.append(one)
+    return kept
+
+
+def _list_walked(rule: Rule, index: int) -> Path | None:
+    """The source list that pairs with the list at `index` of the destination."""
+    depth = sum(segment is EACH for segment in rule.destination[: index + 1])
+    for source in rule.sources:
+        places = [at for at, segment in enumerate(source) if segment is EACH]
+        if len(places) >= depth:
+            return source[: places[depth - 1] + 1]
+    return None
+
+
+def _complexity(proposals: Sequence[Proposal], unfilled: Sequence[Unfilled], destination: EndFields) -> Complexity:
+    """From 1 (copy and go) to 10 (a project)."""
+    points = 1.0
+    because: list[str] = []
+
+    def add(weight: float, reason: str) -> None:
+        nonlocal points
+        if weight > 0:
+            points += weight
+            because.append(reason)
+
+    required = [one for one in unfilled if one.is_required]
+    unsure = [one for one in proposals if one.confidence < 0.8]
+    holes = [one for one in proposals if one.holes]
+    converting = [one for one in proposals if one.rule.transform not in ("direct", "mapping")]
+    losing = [one for one in proposals if one.losses]
+    lists = {
+        one.rule.destination[: one.rule.destination.index(EACH)] for one in proposals if EACH in one.rule.destination
+    }
+    add(min(3.0, 1.0 * len(required)), f"{len(required)} required fields without a source")
+    add(min(2.0, 0.25 * len(unsure)), f"{len(unsure)} proposals that are not sure")
+    add(min(2.0, 0.5 * len(holes)), f"{len(holes)} decisions that only a person can make")
+    add(min(1.0, 0.1 * len(converting)), f"{len(converting)} conversions")
+    add(min(1.0, 0.25 * len(losing)), f"{len(losing)} rules that lose something")
+    add(min(1.0, 0.5 * len(lists)), f"{len(lists)} lists of objects")
+    add(min(1.0, len(destination.reached) / 200), f"{len(destination.reached)} destination fields")
+    return Complexity(score=max(1, min(10, round(points))), because=tuple(because))
