@@ -27,7 +27,8 @@ class Item:
     """One source record on its way."""
 
     __slots__ = (
-        "body", "destination_id", "fate", "hash", "is_create", "match", "match_values", "may_be_ours", "raw", "source_id",
+        "body", "destination_id", "fate", "hash", "is_create", "is_match_new", "match",
+        "match_values", "may_be_ours", "raw", "source_id",
         "version", "why",
     )  # fmt: skip
 
@@ -50,11 +51,13 @@ class Item:
         self.raw = raw
         self.destination_id: str | None = None
         self.is_create = True
+        self.is_match_new = True
+        """Its link does not have this match value yet."""
         self.may_be_ours = False
         """What was found in the destination may be what a lost answer was about."""
         self.fate: str | None = None
         """created, updated, deleted, unchanged, skipped, dead, unknown, held; None while it is open."""
-        self.why = Why("", "", "")
+        self.why = _NOTHING
 
 
 class Why:
@@ -66,6 +69,9 @@ class Why:
         self.stage = stage
         self.failure = failure
         self.reason = reason
+
+
+_NOTHING = Why("", "", "")
 
 
 class Bad:

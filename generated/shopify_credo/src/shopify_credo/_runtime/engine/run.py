@@ -112,6 +112,7 @@ class Run:
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
         name = self._stream.name
+        self._state.store.matches.forget(name)  # whoever ran the stream before may have added to them
         self._has_dead = await self._state.call(lambda: self._state.dead_letters.open_count(name)) > 0
         await self._begin()
         await self._recover()
@@ -271,6 +272,8 @@ class Run:
                 destination_id = link.destination_id
             elif fate not in ("created", "updated", "unchanged"):
                 continue
+            if item.is_match_new and item.match is not None and self._stream.mode != "append":
+                outcomes.matches.append((item.match, item.source_id))
             outcomes.links.append(
                 NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
             )

@@ -11,7 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, ClauseElement, Connection, Engine, create_engine, event, make_url
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
@@ -55,9 +74,8 @@ def _sqlite(url: URL) -> Engine:
         connection.isolation_level = None  # we begin ourselves: the driver would begin late and without the lock
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA page_size=8192")  # of a new file only; rows of a group touch fewer pages
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA wal_autocheckpoint=2000")
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")
         cursor.execute("PRAGMA cache_size=-16000")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -119,3 +137,29 @@ class Statement:
         """Execute for each row with one call of the driver."""
         if rows:
             connection.exec_driver_sql(self.sql, list(rows) if self._fill is None else [self.row(row) for row in rows])
+
+
+class Statements:
+    """Makes statements of one dialect, where the two databases need different words."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.is_postgresql = dialect.name == "postgresql"
+
+    def compile(self, clause: ClauseElement, names: Sequence[str]) -> Statement:
+        """A statement whose parameters are given in the order of `names`."""
+        return Statement(clause, self._dialect, names)
+
+    def many(self, values: Sequence[str]) -> object:
+        """A list as one parameter: an array for PostgreSQL, a JSON text for SQLite."""
+        return list(values) if self.is_postgresql else msgspec.json.encode(values).decode()
+
+    def is_one_of(self, column: Column[Any]) -> ColumnElement[bool]:
+        """Whether a column is in the list that the parameter `many` holds."""
+        if self.is_postgresql:
+            return column == any_(bindparam("many", type_=ARRAY(Text)))
+        return column.in_(select(func.json_each(bindparam("many")).table_valued("value").c.value))
+
+    def insert(self, table: Table) -> Any:
+        """An insert that can say what to do when the row is there."""
+        return postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)

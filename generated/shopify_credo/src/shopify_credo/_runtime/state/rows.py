@@ -112,6 +112,8 @@ class Outcomes:
 
     stream: str
     links: list[NewLink] = field(default_factory=list)
+    matches: list[tuple[str, str]] = field(default_factory=list)
+    """(match digest, source identity) of links whose match value is new."""
     dead: list[DeadLetter] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
     """Source records that are well now: their dead letters go."""

@@ -9,29 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-from sqlalchemy import (
-    ARRAY,
-    ClauseElement,
-    Column,
-    ColumnElement,
-    Connection,
-    Table,
-    Text,
-    any_,
-    bindparam,
-    case,
-    delete,
-    func,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, literal, select, update
 
-from .connect import Statement
+from .connect import Statement, Statements
 from .database import Database
 from .errors import LeaseLost
+from .matches import Matches
 from .rows import Checkpoint, Commit, DeadLetter, Found, IndexEntry, IntentRow, Lease, Link, Look, NewLink, Outcomes
 
 COUNTS = (
@@ -50,35 +33,34 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._sql = Statements(database.dialect)
+        self.matches = Matches(database.tables, self._sql)
         t = database.tables
-        self._links_of = self._compile(
+        self._links_of = self._sql.compile(
             select(t.links.c.source_id, t.links.c.destination_id, t.links.c.hash, t.links.c.version, t.links.c.match)
-            .where(t.links.c.stream == bindparam("stream"), self._is_one_of(t.links.c.source_id)),
+            .where(t.links.c.stream == bindparam("stream"), self._sql.is_one_of(t.links.c.source_id)),
             ("stream", "many"),
         )  # fmt: skip
-        # Not by stream: the planner would take the stream's whole range of the key instead of the match index.
-        self._owners_of = self._compile(
-            select(t.links.c.match, t.links.c.source_id, t.links.c.stream).where(self._is_one_of(t.links.c.match)),
-            ("many",),
-        )
-        self._index_of = self._compile(
+        self._index_of = self._sql.compile(
             select(
                 t.destination_index.c.match, t.destination_index.c.destination_id, t.destination_index.c.several
-            ).where(t.destination_index.c.stream == bindparam("stream"), self._is_one_of(t.destination_index.c.match)),
+            ).where(
+                t.destination_index.c.stream == bindparam("stream"), self._sql.is_one_of(t.destination_index.c.match)
+            ),
             ("stream", "many"),
         )
         self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"))
         self._put_checkpoint = self._upsert(t.checkpoints, _CHECKPOINT, ("stream", "partition"))
-        self._put_intent = self._compile(t.intents.insert(), IntentRow._fields)
-        self._end_intents = self._compile(delete(t.intents).where(self._is_one_of(t.intents.c.id)), ("many",))
+        self._put_intent = self._sql.compile(t.intents.insert(), IntentRow._fields)
+        self._end_intents = self._sql.compile(delete(t.intents).where(self._sql.is_one_of(t.intents.c.id)), ("many",))
         self._put_dead = self._dead_statement(t.dead_letters)
-        self._clear_dead = self._compile(
+        self._clear_dead = self._sql.compile(
             delete(t.dead_letters).where(
-                t.dead_letters.c.stream == bindparam("of"), self._is_one_of(t.dead_letters.c.source_id)
+                t.dead_letters.c.stream == bindparam("of"), self._sql.is_one_of(t.dead_letters.c.source_id)
             ),
             ("of", "many"),
         )
-        self._count = self._compile(
+        self._count = self._sql.compile(
             update(t.runs)
             .where(t.runs.c.id == bindparam("run"))
             .values(step=bindparam("step"), **{name: bindparam(name) for name in COUNTS}),
@@ -107,10 +89,19 @@ class Store:
         def is_done(connection: Connection) -> bool:
             return connection.execute(select(runs.c.step).where(runs.c.id == work.run_id)).scalar() == work.step
 
-        return self.database.write(transact, is_done=is_done)
+        pairs = work.outcomes.matches if work.outcomes is not None else []
+        stream = work.outcomes.stream if work.outcomes is not None else ""
+        try:
+            found = self.database.write(transact, is_done=is_done)
+        except BaseException:
+            self.matches.forget(stream)
+            raise
+        self.matches.committed(len(pairs))
+        return found
 
     def look(self, look: Look) -> Found:
         """Look up links without writing anything (dry runs)."""
+        self.matches.forget(look.stream)
         return self.database.read(lambda connection: self._find(connection, look))
 
     def checkpoint(self, stream: str) -> Checkpoint:
@@ -171,7 +162,7 @@ class Store:
             first: Forget what was remembered before.
         """
         table = self.database.tables.destination_index
-        insert = _insert(self.database.is_postgresql, table)
+        insert = self._sql.insert(table)
         put = insert.on_conflict_do_update(
             index_elements=["stream", "match"],
             set_={
@@ -202,10 +193,12 @@ class Store:
     def _write(self, connection: Connection, work: Commit, outcomes: Outcomes) -> None:
         self._put_dead.run_many(connection, outcomes.dead)
         self._put_link.run_many(connection, outcomes.links)
+        if outcomes.matches:
+            self.matches.append(connection, outcomes.stream, outcomes.matches)
         if outcomes.cleared:
-            self._clear_dead.run(connection, (outcomes.stream, self._many(outcomes.cleared)))
+            self._clear_dead.run(connection, (outcomes.stream, self._sql.many(outcomes.cleared)))
         if outcomes.finished:
-            self._end_intents.run(connection, (self._many(outcomes.finished),))
+            self._end_intents.run(connection, (self._sql.many(outcomes.finished),))
         self._put_intent.run_many(connection, outcomes.unknown)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
@@ -213,43 +206,40 @@ class Store:
             self._put_checkpoint.run(connection, row)
 
     def _find(self, connection: Connection, look: Look) -> Found:
-        rows = self._links_of.run(connection, (look.stream, self._many(look.source_ids))).all()
+        rows = self._links_of.run(connection, (look.stream, self._sql.many(look.source_ids))).all()
         links = {row[0]: Link(*row) for row in rows}
         if not look.matches:
             return Found(links=links)
-        matches = self._many(look.matches)
-        rows = self._owners_of.run(connection, (matches,)).all()
-        owners = {match: source_id for match, source_id, stream in rows if stream == look.stream}
+        owners = self._owners(connection, look, links)
         index: dict[str, IndexEntry] = {}
         if look.index:
-            entries = self._index_of.run(connection, (look.stream, matches)).all()
+            entries = self._index_of.run(connection, (look.stream, self._sql.many(look.matches))).all()
             index = {row[0]: IndexEntry(row[1], bool(row[2])) for row in entries}
         return Found(links=links, owners=owners, index=index)
 
+    def _owners(self, connection: Connection, look: Look, links: dict[str, Link]) -> dict[str, str]:
+        """Match digest → the source record whose link has it now."""
+        found = self.matches.owners(connection, look.stream, look.matches)
+        elsewhere = [owner for owner in found.values() if owner not in links]
+        if elsewhere:
+            rows = self._links_of.run(connection, (look.stream, self._sql.many(elsewhere))).all()
+            links = {**links, **{row[0]: Link(*row) for row in rows}}
+        return {
+            match: owner
+            for match, owner in found.items()
+            if (link := links.get(owner)) is not None and link.match == match
+        }
+
     # --- statements ---
 
-    def _compile(self, clause: ClauseElement, names: Sequence[str]) -> Statement:
-        return Statement(clause, self.database.dialect, names)
-
-    def _many(self, values: Sequence[str]) -> object:
-        """A list as one parameter: an array for PostgreSQL, a JSON text for SQLite."""
-        return list(values) if self.database.is_postgresql else msgspec.json.encode(values).decode()
-
-    def _is_one_of(self, column: Column[Any]) -> ColumnElement[bool]:
-        if self.database.is_postgresql:
-            return column == any_(bindparam("many", type_=ARRAY(Text)))
-        return column.in_(select(func.json_each(bindparam("many")).table_valued("value").c.value))
-
     def _upsert(self, table: Table, names: Sequence[str], key: Sequence[str]) -> Statement:
-        insert = _insert(self.database.is_postgresql, table).values({name: bindparam(name) for name in names})
+        insert = self._sql.insert(table).values({name: bindparam(name) for name in names})
         fresh = {name: insert.excluded[name] for name in names if name not in key}
-        return self._compile(insert.on_conflict_do_update(index_elements=list(key), set_=fresh), names)
+        return self._sql.compile(insert.on_conflict_do_update(index_elements=list(key), set_=fresh), names)
 
     def _dead_statement(self, table: Table) -> Statement:
         names = DeadLetter._fields
-        insert = _insert(self.database.is_postgresql, table).values(
-            {n: bindparam(n) for n in names} | {"state": "open"}
-        )
+        insert = self._sql.insert(table).values({n: bindparam(n) for n in names} | {"state": "open"})
         again = insert.on_conflict_do_update(
             index_elements=["stream", "source_id"],
             set_={
@@ -263,15 +253,11 @@ class Store:
                 "state": case((table.c.version == insert.excluded.version, table.c.state), else_="open"),
             },
         )
-        return self._compile(again, names)
+        return self._sql.compile(again, names)
 
     def _fence_statement(self, table: Table) -> Statement:
         until: ColumnElement[Any] = bindparam("until")
         if self.database.is_postgresql:
             until = func.extract("epoch", func.clock_timestamp()) + bindparam("until")
         held = (table.c.name == bindparam("lease"), table.c.token == bindparam("held"))
-        return self._compile(update(table).where(*held).values(expires_at=until), ("until", "lease", "held"))
-
-
-def _insert(is_postgresql: bool, table: Table) -> Any:
-    return postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+        return self._sql.compile(update(table).where(*held).values(expires_at=until), ("until", "lease", "held"))

@@ -313,7 +313,9 @@ class Writer:
         if read.is_ok(status, result):
             item.fate = "created"
             identity = read.identity(result)
-            item.destination_id = None if isinstance(identity, dict | list) else optional_text(identity)
+            if type(identity) is not str:
+                identity = None if isinstance(identity, dict | list) else optional_text(identity)
+            item.destination_id = identity
             return
         problem = read.error(result)
         words = self._excerpt(_words(problem)) if problem else "no reason given"

@@ -103,9 +103,25 @@ class Tables:
             Column("destination_version", Text),
             Column("base", LargeBinary),  # what both sides last agreed on (three-way merge)
             Column("gone_at", Float),  # when the source record was found deleted
-            # Without the stream: what they hold tells the streams apart well enough, and they are a third smaller.
             Index("links_by_destination", "destination_id"),
-            Index("links_by_match", "match"),
+        )
+        # Match digests are as good as random: an index over them, kept row by row, would dirty a page for each row. So
+        # new ones are appended to a log, and merged in order when there are many.
+        self.matches = Table(
+            "matches",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("match", Text, primary_key=True),
+            Column("source_id", Text, nullable=False),
+            sqlite_with_rowid=False,
+        )
+        self.match_log = Table(
+            "match_log",
+            self.metadata,
+            Column("id", number, primary_key=True, autoincrement=True),
+            Column("stream", Text, nullable=False),
+            Column("match", Text, nullable=False),
+            Column("source_id", Text, nullable=False),
         )
         self.destination_index = Table(
             "destination_index",
