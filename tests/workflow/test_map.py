@@ -12,6 +12,7 @@ from vitesse.cli.group import run
 from vitesse.diagnostics import DiagnosticError
 from vitesse.rules.load import load_rules
 from vitesse.rules.review import load_review
+from vitesse.workflow.accept import accept
 from vitesse.workflow.map import map_streams
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "shopify_credo"
@@ -88,6 +89,21 @@ def test_map_streams_under_a_policy_accepts_what_is_sure(folder: Path) -> None:
     assert sure
     assert {id for id, entry in review.rules.items() if (entry.by, entry.on) == ("policy", DAY)} == sure
     assert set(done.accepted) == {f"customers.{id}" for id in sure}
+
+
+def test_accept_above_leaves_what_was_edited_or_holds_a_decision_to_a_person(folder: Path) -> None:
+    """A number is worth something only for the rule it was given to."""
+    (done,) = map_streams(folder, on=DAY)
+    confidence = {one.id: one.confidence for one in done.proposal.proposals}
+    path = folder / "mappings" / "customers.yaml"
+    path.write_text(
+        path.read_text().replace("    from: email\n    transform: direct\n", "    from: email\n    transform: text\n")
+    )
+    sure = accept(folder, (), above=0.5, by="ana", on=DAY).rules
+    assert confidence["email"] > 0.9
+    assert "customers.email" not in sure
+    assert "customers.first_name" in sure
+    assert not [id for one in done.proposal.proposals if one.holes and (id := f"customers.{one.id}") in sure]
 
 
 def test_map_command_prints_what_it_proposed_and_its_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def accept(
     done = Accepted()
     for name, ids in wanted.items():
         review = load_review(folder, name)
-        confidence = proposed_confidence(folder, name) if above is not None else {}
+        confidence = proposed_confidence(folder, reviewed[name]) if above is not None else {}
         changed = review
         for rule in reviewed[name].rules:
             if rule.accepted_by is not None or (ids is not None and rule.id not in ids):
@@ -67,19 +67,25 @@ def accept_by_policy(folder: Path, policy: ReviewPolicy, *, on: str) -> Accepted
     return accept(folder, (), above=policy.accept_above, by=POLICY, on=on)
 
 
-def proposed_confidence(folder: Path, stream: str) -> Mapping[str, float]:
-    """Rule → the confidence it was proposed with; empty without a proposal file."""
-    path = folder / "mappings" / f"{stream}.proposal.json"
+def proposed_confidence(folder: Path, reviewed: ReviewedRules) -> Mapping[str, float]:
+    """Rule → the confidence it was proposed with; empty without a proposal file.
+
+    A rule that is not as it was proposed any more, or in which a decision was left to a person, has none.
+    """
+    file = f"mappings/{reviewed.stream}.proposal.json"
     try:
-        proposal = json.loads(path.read_text(encoding="utf-8"))
-        return {id: float(rule["confidence"]) for id, rule in proposal["rules"].items()}
+        proposed = json.loads((folder / file).read_text(encoding="utf-8"))["rules"]
+        return {
+            rule.id: float(one["confidence"])
+            for rule in reviewed.rules
+            if (one := proposed.get(rule.id)) is not None and one["digest"] == rule.rule_digest and not one.get("holes")
+        }
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = Place(file=f"mappings/{stream}.proposal.json")
-        message = f"the proposal of `{stream}` cannot be read: {type(error).__name__}"
+        message = f"the proposal of `{reviewed.stream}` cannot be read: {type(error).__name__}"
         raise DiagnosticError(
-            [Diagnostic(code="V002", message=message, places=(place,), help="run `vitesse map` again")]
+            [Diagnostic(code="V002", message=message, places=(Place(file=file),), help="run `vitesse map` again")]
         ) from None
 
 
