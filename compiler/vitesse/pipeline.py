@@ -24,7 +24,7 @@ from .inputs import file_digests, plugin_digests
 from .manifest import Batch, Manifest, Stream, System, load_manifest
 from .openapi import ApiBuild, build_api, read_document
 from .plan.build import Inputs, build_plan
-from .plan.model import CopiedFile, Plan, SignaturePlan
+from .plan.model import CopiedFile, CorrectionRow, Plan, SignaturePlan
 from .plan.tables import stream_table
 from .registry import Registry, load_registry
 from .render import render_package
@@ -33,7 +33,7 @@ from .rules.ends import stream_ends
 from .rules.load import load_rules
 from .rules.model import End, ReviewedRules
 from .rules.review import FactUse, check_facts, fact_uses, load_review
-from .specs import spec_path
+from .specs import overlay_path, spec_path
 from .templates import template_home
 from .verify import VerifiedPackage, expect, verify_package
 
@@ -57,6 +57,17 @@ class Integration:
     def spec_diagnostics(self) -> tuple[Diagnostic, ...]:
         """What was found in both specs up to now."""
         return tuple(diagnostic for built in self.builds for diagnostic in built.diagnostics)
+
+    @property
+    def corrections(self) -> tuple[CorrectionRow, ...]:
+        """What overlays correct in both specs."""
+        sides = (self.manifest.source.api, self.manifest.destination.api)
+        return tuple(
+            CorrectionRow(api=api, target=one.target, reason=one.reason, removes=one.removes)
+            for api, built in zip(sides, self.builds, strict=False)
+            for one in built.document.corrections
+            if one.matches
+        )
 
     def ends(self, stream: str) -> tuple[End, End]:
         return stream_ends(self.manifest, stream, self.source, self.destination, self.source_facts)
@@ -125,6 +136,7 @@ def plan_integration(integration: Integration, reviewed: Mapping[str, ReviewedRu
             ),
             schemes={name: _scheme(preset) for name, preset in registry.signatures.items()},
             tables=tuple(stream_table(rules) for rules in reviewed.values()),
+            corrections=integration.corrections,
             digests={**file_digests(integration.folder), **plugin_digests(manifest.plugins)},
         )
     )
@@ -210,7 +222,8 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
 
 
 def _api(folder: Path, system: System, operations: Sequence[str]) -> ApiBuild:
-    built = build_api(read_document(spec_path(folder, system), folder=folder / "specs", label="specs/"), operations)
+    path, overlay = spec_path(folder, system), overlay_path(folder, system.api)
+    built = build_api(read_document(path, folder=folder / "specs", label="specs/", overlay=overlay), operations)
     raise_errors(built.diagnostics)
     return built
 

@@ -10,6 +10,11 @@ from .manifest import System
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
+def overlay_path(folder: Path, api: str) -> Path:
+    """Where a person's corrections of a pinned spec stand, whether there are any or not."""
+    return folder / "specs" / f"{api}.overlay.yaml"
+
+
 def spec_path(folder: Path, system: System) -> Path:
     """The pinned spec of one system: `specs/<spec>` when the manifest names a file, else `specs/<api>.yaml|yml|json`.
 

@@ -40,6 +40,8 @@ TITLES: dict[str, str] = {
     "V113": "a reference cannot be followed",
     "V114": "schemas are nothing but each other",
     "V115": "the file that a reference names was not read",
+    "V116": "an overlay cannot be carried out",
+    "V117": "an overlay corrects what is not there",
     # ------------------------------------------------------------------------------------------------------------------
     # what an API offers
     "V201": "the type of a schema is not known",

@@ -71,13 +71,14 @@ def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None 
     """Read a whole description and say, operation by operation, whether it compiles.
 
     Args:
+        path: The root file; `<name>.overlay.yaml` beside it corrects it.
         folder: What references may not leave, when the root file lies deeper.
         prove: Compiles one operation; without it an operation counts as compiling when it can be read without an error.
 
     Raises:
         DiagnosticError: When the file is no description at all.
     """
-    document = read_document(path, folder=folder)
+    document = read_document(path, folder=folder, overlay=path.with_name(f"{path.stem}.overlay.yaml"))
     built = build_api(document)
     reading = Reading(built.api, document)
     inspected = tuple(_inspect(built, reading, operation, prove) for operation in built.api.operations)

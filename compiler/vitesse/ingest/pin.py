@@ -20,7 +20,7 @@ from ..forms import pointer
 from ..manifest import MANIFEST_FILE, Batch, Manifest, Stream, System, load_manifest
 from ..openapi import Document, build_api, list_operations, read_document
 from ..rules.load import load_rules, mapping_file
-from ..specs import spec_path
+from ..specs import overlay_path, spec_path
 from .changes import FactChange, SpecChange, Weight, compare_specs, worst
 from .infer import infer_facts
 from .reading import Reading
@@ -92,7 +92,7 @@ def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundl
     wanted = _used(manifest, side)
     before = _pinned(folder, system)
     if new is not None:
-        offered = read_document(new, folder=bundle)
+        offered = read_document(new, folder=bundle, overlay=overlay_path(folder, system.api))
         _require(offered, wanted)
         _require_name(system, side, _name(offered, new, system.api))
         pin_spec(folder, system.api, new, bundle=bundle)
@@ -233,7 +233,8 @@ def read_pinned(folder: Path, system: System) -> Document:
     Raises:
         DiagnosticError: V301 when there is none, V101 to V110 when it cannot be used.
     """
-    return read_document(spec_path(folder, system), folder=folder / "specs", label="specs/")
+    path, overlay = spec_path(folder, system), overlay_path(folder, system.api)
+    return read_document(path, folder=folder / "specs", label="specs/", overlay=overlay)
 
 
 def _pinned(folder: Path, system: System) -> Document | None:

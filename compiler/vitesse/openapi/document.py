@@ -18,6 +18,7 @@ from ..diagnostics import Diagnostic, DiagnosticError, Place
 from . import pointers
 from .json_text import TextError, load_json
 from .limits import DEFAULT_LIMITS, LimitExceeded, Limits, count_nodes
+from .overlay import Correction, OverlayError, apply_overlay
 from .yaml_text import load_yaml
 
 _ELSEWHERE = re.compile(r"""\$ref["']?\s*+:\s*+(?:[>|][-+]?\s*)?+["']?+(?!#)[^\s"']""")
@@ -46,6 +47,8 @@ class Document:
     """Warnings about files that could not be read; what needs them is named again where it is used."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """A file that a reference names and that was not read → why."""
+    corrections: tuple[Correction, ...] = ()
+    """What an overlay changed in the root file, in its order."""
 
     @property
     def value(self) -> dict[str, Any]:
@@ -59,7 +62,12 @@ class Document:
 
 
 def read_document(
-    path: Path, *, limits: Limits = DEFAULT_LIMITS, folder: Path | None = None, label: str | None = None
+    path: Path,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    folder: Path | None = None,
+    label: str | None = None,
+    overlay: Path | None = None,
 ) -> Document:
     """Read an OpenAPI or Swagger file with all that it refers to.
 
@@ -67,15 +75,17 @@ def read_document(
         path: The root file, JSON or YAML by its content.
         folder: What references may not leave; the root file's own folder when None.
         label: Put before file names where places are shown, such as `specs/`. None: nothing.
+        overlay: A file with corrections of the root file, when there is one there.
 
     Raises:
-        DiagnosticError: When there is no document to work with: V101 to V110.
+        DiagnosticError: When there is no document to work with: V101 to V110; V116 when the overlay cannot be carried out.
     """
     home = (folder or path.parent).resolve()
     reader = _Reader(home, limits, label or "")
     name = reader.name_of(path)
     value = reader.read(name)
     version = _version(value, reader, name)
+    corrections = reader.correct(name, overlay) if overlay is not None and overlay.is_file() else ()
     reader.read_neighbours()
     digest = hashlib.sha256()
     for file in sorted(reader.digests):
@@ -90,6 +100,7 @@ def read_document(
         limits=limits,
         diagnostics=tuple(reader.diagnostics),
         unread=reader.unread,
+        corrections=corrections,
     )
 
 
@@ -128,6 +139,35 @@ class _Reader:
         if _ELSEWHERE.search(text):
             self._asking.append(name)
         return value
+
+    def correct(self, name: str, overlay: Path) -> tuple[Correction, ...]:
+        """Carry out an overlay on a file that was read. It counts in the digest, and is no file of the description."""
+        other = _Reader(overlay.parent.resolve(), self._limits, self._label)
+        form = other.read(overlay.name)
+        file = self._label + overlay.name
+        try:
+            self.files[name], done = apply_overlay(self.files[name], form, self._limits)
+        except LimitExceeded as error:
+            raise other._limit(error, overlay.name) from None
+        except OverlayError as error:
+            raise other._error(
+                "V116", f"the overlay cannot be carried out: {error}", overlay.name, error.pointer
+            ) from None
+        self.digests[f"overlay:{overlay.name}"] = other.digests[overlay.name]
+        self.diagnostics += [
+            Diagnostic(
+                code="V117",
+                severity="warning",
+                message=f"nothing stands at `{one.target}`, which the overlay corrects",
+                places=(Place(file=file, pointer=one.pointer),),
+                help="remove the action if the vendor has corrected this, or correct its target",
+            )
+            for one in done
+            if not one.matches
+        ]
+        if name not in self._asking:
+            self._asking.append(name)  # a correction may name another file
+        return done
 
     def read_neighbours(self) -> None:
         while self._asking:
@@ -200,6 +240,7 @@ _HELP = {
     "V106": "remove the tag; an OpenAPI file needs none",
     "V107": "write a finite number, or put it in quotes",
     "V108": "point to the file that starts with `openapi:` or `swagger:`",
+    "V116": "write it as OpenAPI Overlay 1.0: actions with `target`, `description`, and `update` or `remove: true`",
     "V109": "use a description in Swagger 2.0 or OpenAPI 3.0 to 3.2",
 }
 

@@ -18,6 +18,7 @@ from .mocks import plan_mocks
 from .model import (
     ApiPlan,
     CopiedFile,
+    CorrectionRow,
     DeployPlan,
     MapperModule,
     ModelModule,
@@ -55,6 +56,7 @@ class Inputs:
     used_headers: Mapping[str, str] = field(default_factory=dict)
     """API → the header in which its vendor tells how much of the rate is used, where a plugin knows one."""
     tables: tuple[StreamTable, ...] = ()
+    corrections: tuple[CorrectionRow, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -134,6 +136,7 @@ def build_plan(inputs: Inputs) -> Plan:
         settings=_settings(source, destination, streams, webhooks),
         copied=inputs.copied,
         tables=inputs.tables,
+        corrections=inputs.corrections,
         mocks=plan_mocks(
             source=Side(plan=source, api=inputs.source, facts=inputs.source_facts),
             destination=Side(plan=destination, api=inputs.destination, facts=inputs.destination_facts),

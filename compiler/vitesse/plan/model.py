@@ -469,6 +469,16 @@ class StreamTable:
     unread: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRow:
+    """One correction of a spec by its overlay. A line of MAPPING.md; all of it is outside text."""
+
+    api: str
+    target: str
+    reason: str
+    removes: bool = False
+
+
 # --- mocks ------------------------------------------------------------------------------------------------------------
 
 
@@ -536,6 +546,8 @@ class Plan:
     """Every environment variable, sorted by name."""
     copied: tuple[CopiedFile, ...] = ()
     tables: tuple[StreamTable, ...] = ()
+    corrections: tuple[CorrectionRow, ...] = ()
+    """What overlays correct in the specs."""
     mocks: MockPlan
     deploy: DeployPlan = field(default_factory=DeployPlan)
     inputs: Mapping[str, str] = field(default_factory=dict)

@@ -48,6 +48,12 @@ def mapping_page(plan: Plan) -> str:
         lines += ["", "**Draft**: not accepted yet are " + ", ".join(code_span(rule) for rule in plan.draft) + "."]
     for table in plan.tables:
         lines += ["", *_stream(table)]
+    if plan.corrections:
+        lines += ["", "**Corrected in the specs**, by overlays beside them:", ""]
+        lines += [
+            f"* {markdown(one.api)} {code_span(one.target)}{' removed' if one.removes else ''}: {markdown(one.reason)}"
+            for one in plan.corrections
+        ]
     return "\n".join(lines) + "\n"
 
 
