@@ -6,6 +6,7 @@ one: what `map` proposes, and holes filled by constants that say so. Specs are p
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,36 +52,56 @@ def written_mapping(pair: Pair, mappings: Path | None) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def copy_folder(written: Path, to: Path, pair: Pair, specs: Path) -> None:
-    """Copy an integration and pin its specs where the manifest looks for them."""
+def copy_folder(written: Path, to: Path) -> None:
+    """Copy an integration as someone wrote it."""
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(written, to)
-    manifest = read_manifest(to)
-    for side, spec in (("source", pair.source_spec), ("destination", pair.dest_spec)):
-        pin(manifest, side, specs, spec, to)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    manifest = yaml.safe_load((folder / "integration.yaml").read_text(encoding="utf-8"))
-    if not isinstance(manifest, dict):
-        raise FolderError("integration.yaml is no object")
+    """The manifest as plain values. Raises FolderError."""
+    try:
+        manifest = yaml.safe_load((folder / "integration.yaml").read_text(encoding="utf-8"))
+        api_names = [manifest[side]["api"] for side in ("source", "destination")]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise FolderError(f"integration.yaml: {type(error).__name__}: {error}") from error
+    if not all(isinstance(name, str) for name in api_names):
+        raise FolderError("integration.yaml names no APIs")
+    assert isinstance(manifest, dict)
     return manifest
 
 
-def pin(manifest: dict[str, Any], side: str, specs: Path, spec: str, to: Path) -> None:
-    """Copy one spec, with the files beside it when it is one of several."""
+def spec_file(specs: Path, spec: str) -> Path:
+    """One spec of the pairs' folder. Raises FolderError."""
     file = specs / spec
     if not file.is_file():
         raise FolderError(f"there is no spec {spec}")
-    system = manifest[side]
-    target = to / "specs" / (system.get("spec") or f"{system['api']}{file.suffix}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if "/" not in spec:
-        shutil.copyfile(file, target)
-        return
-    top = specs / spec.split("/", maxsplit=1)[0]
-    depth = len(Path(spec).parts) - 2
-    root = target.parents[depth]
-    if root == to / "specs":
-        raise FolderError(f"{spec} is one of several files: the manifest's `spec` names no folder for them")
-    shutil.copytree(top, root, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    return file
+
+
+def bundle(specs: Path, *names: str) -> Path | None:
+    """The folder that references may not leave, where a root file lies deeper than its spec's own folder."""
+    deep = [specs / name.split("/", maxsplit=1)[0] for name in names if name.count("/") > 1]
+    return None if not deep else deep[0] if len(deep) == 1 else specs
+
+
+def slug(id: str) -> str:
+    """A pair's id as an integration may be called."""
+    return re.sub(r"[^a-z0-9]+", "-", id.lower()).strip("-") or "pair"
+
+
+def place_mapping(mapping: Path, folder: Path) -> None:
+    """Put a mapping that someone wrote into a new integration, whose one stream takes the mapping's name."""
+    try:
+        form = yaml.safe_load(mapping.read_text(encoding="utf-8"))
+        name = str(form["stream"])
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise FolderError(f"{mapping.name}: {type(error).__name__}: {error}") from error
+    manifest = read_manifest(folder)
+    [own] = manifest["streams"]
+    if own != name:
+        manifest["streams"] = {name: manifest["streams"][own]}
+        text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
+        (folder / "integration.yaml").write_text(text, encoding="utf-8")
+        (folder / "mappings" / f"{own}.yaml").unlink()
+    shutil.copyfile(mapping, folder / "mappings" / f"{name}.yaml")

@@ -112,8 +112,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row.tests),
         _equation(runs[0]),
         _equation(runs[1]),
-        "" if row.ok else f"{row.failed_at}: {row.note}",
+        _note(row),
     )
+
+
+def _note(row: Row) -> str:
+    if not row.ok:
+        return f"{row.failed_at}: {row.note}"
+    return "" if row.filled is None else f"as proposed, {row.filled} holes filled"
 
 
 def _number(value: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.published.folders import FolderError, Pair, copy_folder, written_folder
+from tests.published.folders import (
+    FolderError,
+    Pair,
+    bundle,
+    copy_folder,
+    place_mapping,
+    read_manifest,
+    slug,
+    spec_file,
+    written_folder,
+    written_mapping,
+)
 from tests.published.processes import Done, clean_environment, run
 from tests.published.venvs import VenvError, dependencies_venv, install, last_line, package_venv, python_of
 from tests.shared import REPOSITORY
@@ -29,6 +41,8 @@ class Row:
     installed: bool | None = None
     modules: int | None = None
     """How many of the package's modules were imported."""
+    filled: int | None = None
+    """How many holes were filled where nobody wrote an integration; None where somebody did."""
     well_typed: bool | None = None
     tests: int | None = None
     """How many of the package's own tests passed."""
@@ -97,8 +111,37 @@ class _Proof:
         self.work.mkdir(parents=True, exist_ok=True)
         written = written_folder(self.pair, self.setup.mappings)
         if written is None:
-            raise _Stop("no mapping was written for it")
-        copy_folder(written, self.folder, self.pair, self.setup.specs)
+            self._create(written_mapping(self.pair, self.setup.mappings))
+            return
+        copy_folder(written, self.folder)
+        manifest = read_manifest(self.folder)
+        specs = self.setup.specs
+        given = [
+            f"{manifest['source']['api']}={spec_file(specs, self.pair.source_spec)}",
+            f"{manifest['destination']['api']}={spec_file(specs, self.pair.dest_spec)}",
+        ]
+        within = bundle(specs, self.pair.source_spec, self.pair.dest_spec)
+        arguments = [argument for spec in given for argument in ("--spec", spec)]
+        self._vitesse("ingest", self.folder, *arguments, *(("--folder", within) if within else ()))
+
+    def _create(self, mapping: Path | None) -> None:
+        """A new integration, with the one mapping that someone wrote or with all that Vitesse proposes."""
+        pair, specs = self.pair, self.setup.specs
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        within = bundle(specs, pair.source_spec, pair.dest_spec)
+        self._vitesse(
+            *("create", slug(pair.id), "--dir", self.folder),
+            *("--source", spec_file(specs, pair.source_spec), "--destination", spec_file(specs, pair.dest_spec)),
+            *("--stream", f"{pair.source_operation}={pair.dest_operation}", "--intent", pair.intent or pair.id),
+            *(("--folder", within) if within else ()),
+        )
+        if mapping is not None:
+            place_mapping(mapping, self.folder)
+        else:
+            self._vitesse("map", self.folder)
+        done = self._python_here("-m", "tests.published.holes", self.folder)
+        self.row.filled = len(done.output.splitlines())
 
     def step_build(self) -> None:
         # The tool is no person: what it accepts is recorded under its own name.
@@ -108,11 +151,12 @@ class _Proof:
         self.row.files = sum(path.is_file() for path in self.package.rglob("*") if "__pycache__" not in path.parts)
 
     def _vitesse(self, *arguments: str | Path) -> Done:
-        paths = os.pathsep.join([str(REPOSITORY / "compiler"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        environment = {**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1"}
-        return _fine(
-            run([sys.executable, "-m", "vitesse", *arguments], folder=self.work, environment=environment, limit_s=300)
-        )
+        return self._python_here("-m", "vitesse", *arguments)
+
+    def _python_here(self, *arguments: str | Path) -> Done:
+        paths = [str(REPOSITORY / "compiler"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "NO_COLOR": "1"}
+        return _fine(run([sys.executable, *arguments], folder=self.work, environment=environment, limit_s=300))
 
     # --- without ---
 
