@@ -44,6 +44,11 @@ format: setup ## sort imports and format
 demo: setup ## compile the example, run the package without Vitesse, sync 1,247 customers
 	$(BIN)/vitesse demo
 
+pairs: setup ## prove each pair of PAIRS=FILE, its specs in SPECS=FOLDER [MAPPINGS=FOLDER JOBS=N ONLY='ID …']
+	@test -n "$(PAIRS)" -a -n "$(SPECS)" || { echo "usage: make pairs PAIRS=FILE SPECS=FOLDER [MAPPINGS=FOLDER]" >&2; exit 2; }
+	$(BIN)/python -m tests.published.pairs --pairs "$(PAIRS)" --specs "$(SPECS)" $(if $(MAPPINGS),--mappings "$(MAPPINGS)") \
+	  --jobs $(or $(JOBS),$(WORKERS)) $(if $(ONLY),--only $(ONLY))
+
 bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for a few minutes, nothing kept
 	for name in compile sync limits; do $(BIN)/python -m benchmarks.$$name $(FLAGS) || exit 1; done
 	$(BIN)/python -m benchmarks.page

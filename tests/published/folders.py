@@ -47,8 +47,12 @@ def written_folder(pair: Pair, mappings: Path | None) -> Path | None:
 
 
 def written_mapping(pair: Pair, mappings: Path | None) -> Path | None:
-    """The one mapping file that someone wrote for the pair."""
-    files = [mappings / f"{pair.id}{suffix}" for suffix in (".yaml", ".yml")] if mappings is not None else []
+    """The one mapping that someone wrote for the pair: a file of its name, or in a folder of its name without a manifest."""
+    if mappings is None:
+        return None
+    files = [mappings / f"{pair.id}{suffix}" for suffix in (".yaml", ".yml")]
+    for folder in (mappings / pair.id / "mappings", mappings / pair.id):
+        files += sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
     return next((file for file in files if file.is_file()), None)
 
 
@@ -105,3 +109,7 @@ def place_mapping(mapping: Path, folder: Path) -> None:
         (folder / "integration.yaml").write_text(text, encoding="utf-8")
         (folder / "mappings" / f"{own}.yaml").unlink()
     shutil.copyfile(mapping, folder / "mappings" / f"{name}.yaml")
+    for beside in ("custom", "facts"):
+        for near in (mapping.parent, mapping.parent.parent):
+            if (near / beside).is_dir() and near.name == folder.name:
+                shutil.copytree(near / beside, folder / beside, dirs_exist_ok=True)

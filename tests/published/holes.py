@@ -38,11 +38,15 @@ _TEXTS = {
 }
 
 
-def fill(folder: Path) -> list[str]:
-    """Fill what stops the integration from compiling as a draft; returns what was done, a line each."""
+def fill(folder: Path, *, keep_rules: bool = False) -> list[str]:
+    """Fill what stops the integration from compiling as a draft; returns what was done, a line each.
+
+    Args:
+        keep_rules: A person wrote the rules: none is taken out or changed.
+    """
     done: list[str] = []
     for _ in range(ROUNDS):
-        found = _errors(folder)
+        found = [one for one in _errors(folder) if not (keep_rules and one.code in _OF_RULES)]
         repaired = [text for diagnostic in found if (text := _repair(folder, diagnostic)) is not None]
         done += repaired
         if not repaired:
@@ -53,10 +57,12 @@ def fill(folder: Path) -> list[str]:
 def _errors(folder: Path) -> list[Diagnostic]:
     try:
         integration = read_integration(folder)
-        plan_integration(integration, review_rules(integration, draft=True))
+        reviewed = review_rules(integration, draft=True)
+        plan_integration(integration, reviewed)
     except DiagnosticError as error:
         return [found for found in error.diagnostics if found.is_error]
-    return []
+    # A draft only warns of what may be lost.
+    return [found for rules in reviewed.values() for found in rules.warnings if found.code == "V430"]
 
 
 def _repair(folder: Path, found: Diagnostic) -> str | None:
@@ -191,8 +197,9 @@ _REPAIRS: dict[str, Callable[[Path, Diagnostic], str | None]] = {
     "V501": _parameter,
     "V507": _single,
     "V508": _append,
-    **{code: _without for code in "V410 V411 V412 V413 V414 V415 V416 V417 V418 V419 V420 V423 V424 V442".split()},
+    **dict.fromkeys("V410 V411 V412 V413 V414 V415 V416 V417 V418 V419 V420 V423 V424 V442".split(), _without),
 }
+_OF_RULES = frozenset(_REPAIRS) - {"V440", "V501", "V507", "V508"}
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -257,4 +264,5 @@ def _dump(file: Path, form: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    print("\n".join(fill(Path(sys.argv[1]))))
+    for line in fill(Path(sys.argv[1]), keep_rules="--keep-rules" in sys.argv[2:]):
+        print(line)

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         specs=options.specs.resolve(),
         mappings=options.mappings.resolve(),
         home=home,
+        work=home / "work",
         count=options.count,
         until=options.until,
     )

@@ -26,7 +26,7 @@ from tests.published.folders import (
     written_folder,
     written_mapping,
 )
-from tests.published.processes import Done, clean_environment, run
+from tests.published.processes import Done, clean_environment, one_of, run
 from tests.published.venvs import VenvError, dependencies_venv, install, last_line, package_venv, python_of
 from tests.shared import REPOSITORY
 
@@ -70,7 +70,9 @@ class Setup:
     specs: Path
     mappings: Path | None
     home: Path
-    """Environments and work folders; the former are kept."""
+    """Environments and caches, kept from run to run."""
+    work: Path
+    """A folder for each pair: its integration, its package, its environment."""
     count: int = 120
     """Records that the source's mock holds."""
     until: str = "sync"
@@ -99,7 +101,7 @@ class _Proof:
 
     def __init__(self, pair: Pair, setup: Setup, row: Row) -> None:
         self.pair, self.setup, self.row = pair, setup, row
-        self.work = setup.home / "work" / pair.id
+        self.work = setup.work / pair.id
         self.folder = self.work / "integration" / pair.id
         self.package = self.work / "generated" / pair.id
         self.venv = self.work / "venv"
@@ -140,7 +142,8 @@ class _Proof:
             place_mapping(mapping, self.folder)
         else:
             self._vitesse("map", self.folder)
-        done = self._python_here("-m", "tests.published.holes", self.folder)
+        keep = ("--keep-rules",) if mapping is not None else ()
+        done = self._python_here("-m", "tests.published.holes", self.folder, *keep)
         self.row.filled = len(done.output.splitlines())
 
     def step_build(self) -> None:
@@ -171,11 +174,11 @@ class _Proof:
         self.row.modules = int(last_line(done.output))
 
     def step_mypy(self) -> None:
-        cache = self.setup.home / "mypy"
-        cache.mkdir(exist_ok=True)
         command = [python_of(self.dependencies), "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
-        command += ["--python-executable", self._python, "--cache-dir", cache / self.pair.id, "-p", self._module]
-        _fine(run(command, folder=self.work, environment=_alone()))
+        command += ["--python-executable", self._python, "-p", self._module]
+        # What all packages depend on is read once; two runs at a time have a cache each.
+        with one_of(self.setup.home / "mypy") as cache:
+            _fine(run([*command, "--cache-dir", cache], folder=self.work, environment=_alone()))
         self.row.well_typed = True
 
     def step_tests(self) -> None:

@@ -7,16 +7,14 @@ file and holds nothing but the package; Vitesse is in neither.
 from __future__ import annotations
 
 import sys
-import threading
 import tomllib
 from hashlib import sha256
 from pathlib import Path
 
-from tests.published.processes import Done, clean_environment, run
+from tests.published.processes import Done, alone, clean_environment, run
 
 # What the package's own tox.ini asks for, and what building a wheel without isolation needs.
 _TOOLS = ("hatchling>=1.26", "mypy>=2.4,<3")
-_LOCK = threading.Lock()
 
 
 class VenvError(Exception):
@@ -35,7 +33,7 @@ def dependencies_venv(package: Path, home: Path) -> Path:
     wanted = dependencies_of(package)
     digest = sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
     venv = home / f"dependencies-{digest}"
-    with _LOCK:
+    with alone(home / f"dependencies-{digest}.lock"):
         if not (venv / "ready").is_file():
             _must(run([sys.executable, "-m", "venv", "--clear", venv], folder=home, environment=clean_environment()))
             _must(
