@@ -113,7 +113,7 @@ def test_build_plan_of_an_operation_that_answers_without_a_body_reads_none():
     [update] = [
         known for known in build_plan(inputs_for(manifest=manifest)).destination.operations if known.method == "PATCH"
     ]
-    assert (update.result, update.result_model) == ("nothing", None)
+    assert (update.result, update.result_type) == ("nothing", None)
 
 
 def test_build_plan_of_a_list_that_may_be_null_says_nothing_where_the_destination_takes_no_null():

@@ -12,6 +12,8 @@ def annotation(type: PyType) -> str:
         inner = f"list[{annotation(type.items)}]"
     elif type.values is not None:
         inner = f"dict[str, {annotation(type.values)}]"
+    elif type.union:
+        inner = " | ".join(map(annotation, type.union))
     else:
         inner = type.scalar or "?"
     if type.nullable and inner != "Any":

@@ -30,7 +30,7 @@ PAIRS: list[tuple[type, type, set[str]]] = [
     (
         model.OperationPlan,
         declare.Operation,
-        {"constant", "method_name", "body_model", "body_module", "result", "result_model", "result_module"},
+        {"constant", "method_name", "body_type", "result", "result_type"},
     ),
     (model.SourcePlan, declare.Source, {"model", "model_module"}),
     (model.DestinationPlan, declare.Destination, {"model", "model_module"}),

@@ -23,7 +23,7 @@ from vitesse.render import models
 from vitesse.render.models import assemble, models_text, schema
 from vitesse.verify.expected import expected_models
 
-SCALARS = ["str", "int", "Decimal", "bool", "date", "datetime", "Any"]
+SCALARS = ["str", "int", "Decimal", "bool", "date", "datetime", "bytes", "Any"]
 
 
 def _types(known: tuple[str, ...], *, depth: int) -> st.SearchStrategy[PyType]:
@@ -37,7 +37,16 @@ def _types(known: tuple[str, ...], *, depth: int) -> st.SearchStrategy[PyType]:
         leaves
         | st.builds(PyType, items=inner, nullable=st.booleans())
         | st.builds(PyType, values=inner, nullable=st.booleans())
+        | st.builds(PyType, union=_members(inner), nullable=st.booleans())
     )
+
+
+def _members(inner: st.SearchStrategy[PyType]) -> st.SearchStrategy[tuple[PyType, ...]]:
+    """What a union may have: no union, nothing nullable, nothing that is anything, nothing twice."""
+    plain = inner.map(lambda type: replace(type, nullable=False)).filter(
+        lambda type: not type.union and type.scalar != "Any"
+    )
+    return st.lists(plain, min_size=2, max_size=4, unique=True).map(tuple)
 
 
 FIELD_NAMES = (

@@ -73,3 +73,12 @@ def test_other_types_are_read_by_msgspec() -> None:
     assert decode_record(dict, b'{"x": 1}') == {"x": 1}
     with pytest.raises(DecodeError):
         decode_record(Point, b'{"x": "1"}')
+
+
+def test_lists_and_dictionaries_of_records_are_read_by_their_wire_names() -> None:
+    """Replies that are no single object: `list[Order]`, `dict[str, Order]`, a plain scalar."""
+    assert decode_record(list[Order], b'[{"createdAt": "a", "created_at": "b"}]')[0].created_at == "a"
+    assert decode_record(dict[str, Order], b'{"x": {"id": 3}}')["x"].id == 3
+    assert decode_record(bool, b"true") is True
+    with pytest.raises(DecodeError, match="GET /orders"):
+        decode_record(list[Order], b'[{"id": "secret-value"}]', operation="GET /orders")

@@ -88,11 +88,31 @@ def test_path_styles(value: object, explode: bool, expected: str) -> None:
     assert path_text("id", value, explode=explode) == expected
 
 
+@pytest.mark.parametrize(
+    ("style", "explode", "value", "expected"),
+    [
+        ("label", False, 5, ".5"),
+        ("label", False, ["a", "b,c"], ".a,b%2Cc"),
+        ("label", True, ["a", "b.c"], ".a.b.c"),
+        ("label", True, {"R": 1, "G": 2}, ".R=1.G=2"),
+        ("matrix", False, 5, ";id=5"),
+        ("matrix", False, ["a", "b;c"], ";id=a,b%3Bc"),
+        ("matrix", True, ["a", "b,c"], ";id=a;id=b%2Cc"),
+        ("matrix", True, {"R": 1, "G": 2}, ";R=1;G=2"),
+        ("matrix", False, {"R": 1, "G": 2}, ";id=R,1,G,2"),
+    ],
+)
+def test_path_styles_of_rfc_6570(style: str, explode: bool, value: object, expected: str) -> None:
+    """`label` and `matrix` as OpenAPI's table has them."""
+    assert path_text("id", value, explode=explode, style=style) == expected
+
+
 @pytest.mark.parametrize("value", ["", ".", "..", [], None])
-def test_path_value_that_would_climb_or_vanish_is_refused(value: object) -> None:
+@pytest.mark.parametrize("style", ["simple", "label", "matrix"])
+def test_path_value_that_would_climb_or_vanish_is_refused(style: str, value: object) -> None:
     """`DELETE /contacts/{id}` must never become `DELETE /contacts/`."""
     with pytest.raises(RequestRefused):
-        path_text("id", value)
+        path_text("id", value, style=style)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: 1", "a\nb", "a\x00b", "a\x7fb", ["a", "b\rc"]])
@@ -192,6 +212,46 @@ def test_form_spells_nested_members_with_brackets() -> None:
     assert dict(parse_qsl(encode_form(body).decode()))["items[0][price]"] == "9.90"
     with pytest.raises(RequestRefused):
         encode_form([1])
+
+
+@pytest.mark.parametrize(
+    ("style", "explode", "value", "expected"),
+    [
+        ("form", True, ["a", "b c"], b"x=a&x=b%20c"),
+        ("form", False, ["a", "b,c"], b"x=a%2Cb%2Cc"),
+        ("pipeDelimited", False, ["a", "b"], b"x=a%7Cb"),
+        ("spaceDelimited", False, ["a", "b"], b"x=a%20b"),
+        ("form", True, {"R": 1, "G": True}, b"R=1&G=true"),
+        ("form", False, {"R": 1, "G": 2}, b"x=R%2C1%2CG%2C2"),
+        ("deepObject", True, {"R": {"s": 1}}, b"x%5BR%5D%5Bs%5D=1"),
+        ("form", True, [], b"x="),
+        ("form", True, "a", b"x=a"),
+    ],
+)
+def test_form_writes_a_field_in_the_style_its_encoding_names(
+    style: Style, explode: bool, value: object, expected: bytes
+) -> None:
+    """The other fields keep their brackets."""
+    assert encode_form({"x": value, "y": [1]}, (("x", style, explode),)) == expected + b"&y%5B0%5D=1"
+
+
+def test_multipart_repeats_lists_of_files_and_lists_whose_encoding_says_so() -> None:
+    data, media = encode_multipart({"files": [b"1", b"2"], "tags": ["a", "b"]}, (("tags", "form", True),))
+    message = email.message_from_bytes(b"Content-Type: " + media.encode() + b"\r\n\r\n" + data)
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    names = [part.get_param("name", header="content-disposition") for part in parts]  # type: ignore[union-attr]
+    assert names == ["files", "files", "tags", "tags"]
+    assert [part.get_filename() for part in parts] == ["files", "files", None, None]  # type: ignore[union-attr]
+
+
+def test_raw_body_is_sent_as_it_is() -> None:
+    """A text is not written as JSON, and nothing else than a text or bytes can be meant."""
+    operation = Operation(id="P", api="a", method="POST", path="/x", body="raw", media_type="text/csv")
+    assert encode_body(operation, "ü,1") == ("ü,1".encode(), "text/csv")
+    assert encode_body(operation, b"\x00") == (b"\x00", "text/csv")
+    with pytest.raises(RequestRefused, match="text/csv"):
+        encode_body(operation, {"a": 1})
 
 
 def test_multipart_is_readable_and_the_same_every_time() -> None:

@@ -20,21 +20,25 @@ JsonPath: TypeAlias = tuple[str | int, ...]
 
 # --- Python types and models ------------------------------------------------------------------------------------------
 
-ScalarName: TypeAlias = Literal["str", "int", "Decimal", "bool", "date", "datetime", "Any"]
+ScalarName: TypeAlias = Literal["str", "int", "Decimal", "bool", "date", "datetime", "bytes", "Any"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyType:
-    """The type of a model field: one of `scalar`, `model`, `items` (list) or `values` (dict[str, …]) is set.
+    """The type of a model field: one of `scalar`, `model`, `items` (list), `values` (dict[str, …]) or `union` is set.
 
     `nullable` adds `| None`, `may_miss` adds `| MISSING` with `MISSING` as the default.
     """
 
     scalar: ScalarName | None = None
     model: str | None = None
-    """Class name of a model of the same module."""
+    """Class name of a model: of the same module, or of `module`."""
+    module: str | None = None
+    """The module of `model`, where the type stands outside it: in a client."""
     items: PyType | None = None
     values: PyType | None = None
+    union: tuple[PyType, ...] = ()
+    """Two or more, none of them a union, nullable or `Any`: `Card | BankAccount`."""
     nullable: bool = False
     may_miss: bool = False
 
@@ -83,12 +87,15 @@ class SettingValue:
     secret: bool = False
 
 
+Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterPlan:
     argument: str
     name: str
     location: Literal["path", "query", "header", "cookie"]
-    style: Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"] = "form"
+    style: Style = "form"
     explode: bool = True
     required: bool = False
     type: PyType
@@ -128,14 +135,16 @@ class OperationPlan:
     method: str
     path: str
     parameters: tuple[ParameterPlan, ...] = ()
-    body: Literal["json", "form", "multipart"] | None = None
+    body: Literal["json", "form", "multipart", "raw"] | None = None
+    """raw: bytes, or a text in UTF-8, that are sent as they are."""
     media_type: str = "application/json"
-    body_model: str | None = None
-    """Class and module of the typed body; None when the body is sent as plain JSON."""
-    body_module: str | None = None
+    encoding: tuple[tuple[str, Style, bool], ...] = ()
+    """Of a form: (field, style, explode) of what is not written with brackets: `(("tags", "form", True),)`."""
+    body_type: PyType | None = None
+    """Of the typed body; None when anything that has a JSON form may be sent."""
     result: Literal["records", "record", "reply", "nothing"] = "reply"
-    result_model: str | None = None
-    result_module: str | None = None
+    result_type: PyType | None = None
+    """Of the record, or of each of the records: a type that can be named where it is read, so no union and nothing nullable."""
     records: JsonPath | None = None
     record: JsonPath = ()
     paging: PagingPlan = field(default_factory=PagingPlan)

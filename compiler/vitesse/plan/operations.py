@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ..api.facts import ApiFacts, Paging, Success
-from ..api.model import Api, Operation, Parameter, Scalar
+from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Union
 from ..api.paths import EACH, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
-from .model import JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
+from .model import JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, Style, SuccessPlan
 from .names import Scope, constant, singular, snake, words
-from .shape import leaf_type
+from .shape import as_array, as_object, leaf_type
 from .updates import Update
 
-Style: TypeAlias = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Role: TypeAlias = Literal["list", "get", "create", "update", "find", "batch", "delete"]
 
 _VERBS: Mapping[Role, str] = {
@@ -50,12 +49,23 @@ class Use:
     """Wire names that the manifest gives a value for all requests of a stream."""
     given: frozenset[tuple[str, str]] = frozenset()
     """(location, name) of what the sign-in and the system's own headers send; a header's name in small letters."""
-    body: tuple[str, str] | None = None
-    """Class and module of the typed body."""
-    result: tuple[str, str] | None = None
-    """Class and module of the record in the reply."""
+    body: PyType | None = None
+    """Of the typed body."""
+    result: PyType | None = None
+    """Of the record in the reply."""
     update: Update = field(default_factory=Update)
     """How a body is fitted to an update."""
+    whole: Whole | None = None
+    """Set when the operation is offered as it is, not as far as a stream needs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What an operation is when it is offered as it is: every parameter an argument, its body sent whatever its role."""
+
+    arguments: Mapping[tuple[str, str], PyType]
+    """(location, wire name) → type."""
+    result: Literal["records", "record", "reply", "nothing"]
 
 
 def noun(operation: Operation) -> str:
@@ -89,7 +99,9 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
     reply = operation.success()
     has_reply = reply is not None and reply.type is not None and reply.status not in ("204", "205")
     result: Literal["records", "record", "reply", "nothing"] = (
-        "records"
+        use.whole.result
+        if use.whole is not None
+        else "records"
         if records is not None
         else "record"
         if role in ("get", "create", "update") and has_reply and use.result is not None
@@ -97,22 +109,21 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         if has_reply
         else "nothing"
     )
-    is_typed = use.result is not None and result in ("records", "record")
+    body = None if role in ("list", "get", "find") and use.whole is None else body_kind(operation)
     return OperationPlan(
         id=operation.id,
         constant=constants.claim(constant(name, otherwise="REQUEST")),
         method_name=methods.claim(name),
         method=operation.method,
-        path=operation.path,
+        path=operation.path.partition("#")[0],  # what follows tells operations on one URL apart
         parameters=parameters,
-        body=_body_kind(operation, role),
-        media_type=operation.body.media_type if operation.body is not None else "application/json",
-        body_model=use.body[0] if use.body and role in ("create", "update") else None,
-        body_module=use.body[1] if use.body and role in ("create", "update") else None,
+        body=body,
+        media_type=_media_type(operation),
+        encoding=_encoding(api, operation) if body in ("form", "multipart") else (),
+        body_type=use.body if role in ("create", "update") or use.whole is not None else None,
         result=result,
-        result_model=use.result[0] if use.result and is_typed else None,
-        result_module=use.result[1] if use.result and is_typed else None,
-        records=json_path(str(records.value or "")) if records is not None else None,
+        result_type=use.result if result in ("records", "record") else None,
+        records=json_path(str(records.value or "")) if records is not None and result == "records" else None,
         record=json_path(str(record.value or "")) if record is not None else (),
         paging=paging,
         success=SuccessPlan(path=json_path(success_value.path), equals=_plain(success_value.equals))
@@ -166,24 +177,29 @@ def _parameters(
             continue
         if given_name(parameter.location, parameter.name) in use.given and parameter.name not in use.fixed:
             continue
-        is_needed = parameter.required or parameter.location == "path" or parameter.name in wanted | use.fixed
+        is_needed = (
+            use.whole is not None
+            or parameter.required
+            or parameter.location == "path"
+            or parameter.name in wanted | use.fixed
+        )
         if not is_needed:
             continue
         only = _only_value(parameter)
         if parameter.location == "header" and only is not None and parameter.name not in wanted | use.fixed:
             headers.append((parameter.name, SettingValue(text=only)))
             continue
-        if parameter.required and parameter.name not in wanted | use.fixed and only is None:
+        if use.whole is None and parameter.required and parameter.name not in wanted | use.fixed and only is None:
             missing.append(_without_value(side, use, parameter))
         plans.append(
             ParameterPlan(
                 argument=arguments.claim(snake(parameter.name, otherwise="parameter", inner=True)),
                 name=parameter.name,
                 location=parameter.location,
-                style=_style(parameter),
+                style=parameter.style,
                 explode=parameter.explode,
                 required=parameter.required or parameter.location == "path",
-                type=_argument_type(api, parameter),
+                type=_argument_type(api, parameter, use.whole),
             )
         )
     if missing:
@@ -212,17 +228,12 @@ def _only_value(parameter: Parameter) -> str | None:
     return None
 
 
-def _argument_type(api: Api, parameter: Parameter) -> PyType:
+def _argument_type(api: Api, parameter: Parameter, whole: Whole | None) -> PyType:
+    may_miss = not (parameter.required or parameter.location == "path")
+    if whole is not None:
+        return replace(whole.arguments[parameter.location, parameter.name], may_miss=may_miss)
     found = leaf_type(api, parameter.type)
-    return PyType(
-        scalar=found.scalar,
-        items=found.items,
-        may_miss=not (parameter.required or parameter.location == "path"),
-    )
-
-
-def _style(parameter: Parameter) -> Style:
-    return "simple" if parameter.style == "label" or parameter.style == "matrix" else parameter.style
+    return PyType(scalar=found.scalar, items=found.items, may_miss=may_miss)
 
 
 def _without_value(side: str, use: Use, parameter: Parameter) -> Diagnostic:
@@ -235,13 +246,49 @@ def _without_value(side: str, use: Use, parameter: Parameter) -> Diagnostic:
     )
 
 
-def _body_kind(operation: Operation, role: Role) -> Literal["json", "form", "multipart"] | None:
-    if operation.body is None or role in ("list", "get", "find"):
+def body_kind(operation: Operation) -> Literal["json", "form", "multipart", "raw"] | None:
+    """How the body is written: by its media type."""
+    if operation.body is None:
         return None
-    media_type = operation.body.media_type.lower()
-    if media_type.startswith("application/x-www-form-urlencoded"):
+    media_type = operation.body.media_type.partition(";")[0].strip().lower()
+    if media_type == "application/x-www-form-urlencoded":
         return "form"
-    return "multipart" if media_type.startswith("multipart/") else "json"
+    if media_type == "multipart/form-data":
+        return "multipart"
+    return "json" if is_json(media_type) else "raw"
+
+
+def is_json(media_type: str | None) -> bool:
+    """Whether what is sent or answered under a media type is JSON; nothing said means JSON."""
+    bare = (media_type or "application/json").partition(";")[0].strip().lower()
+    return bare.endswith("+json") or bare.rpartition("/")[2] in ("json", "x-json")
+
+
+def _media_type(operation: Operation) -> str:
+    """The media type that is sent: a range (`image/*`) is none."""
+    media_type = operation.body.media_type if operation.body is not None else "application/json"
+    return "application/octet-stream" if "*" in media_type.partition(";")[0] else media_type
+
+
+def _encoding(api: Api, operation: Operation) -> tuple[tuple[str, Style, bool], ...]:
+    """(field, style, explode) of a form's fields that are not written with brackets.
+
+    Source:
+        OpenAPI 3.0.4, Encoding Object: lists are repeated (`form`, exploded) unless it says otherwise.
+    """
+    body = operation.body
+    known = as_object(api, body.type) if body is not None else None
+    if body is None or known is None:
+        return ()
+    said = {name: (style, explode) for name, style, explode in body.encoding}
+    kept: list[tuple[str, Style, bool]] = []
+    for one in known.fields:
+        array = as_array(api, one.type)
+        is_flat = array is not None and not isinstance(api.resolve(array.items), Array | Object | Union)
+        style, explode = said.get(one.name, ("form" if is_flat else "deepObject", True))
+        if style != "deepObject" and (array is not None or one.name in said):
+            kept.append((one.name, style, explode))
+    return tuple(kept)
 
 
 def _plain(value: object) -> str | int | bool | None:

@@ -16,7 +16,7 @@ from .names import Scope, pascal, singular, snake
 
 ANYTHING = PyType(scalar="Any")
 
-_SCALARS: dict[str, ScalarName] = {
+SCALARS: dict[str, ScalarName] = {
     "string": "str",
     "integer": "int",
     "number": "Decimal",
@@ -133,7 +133,7 @@ def leaf_type(api: Api, type: Type | None) -> PyType:
     """The Python type of a value that is read whole: scalars by kind, lists of scalars, anything else as JSON."""
     match api.resolve(type) if type is not None else None:
         case Scalar(kind=kind):
-            return PyType(scalar=_SCALARS[kind])
+            return PyType(scalar=SCALARS[kind])
         case Array(items=items):
             inner = leaf_type(api, items)
             return PyType(items=replace(inner, nullable=is_nullable(api, items) and inner.scalar != "Any"))

@@ -111,16 +111,16 @@ class StreamBuilder:
             body_class = pascal(f"{self.destination.names.module} {body_class}", otherwise="Body")
 
         shape, record_module = self._source_model(list_use.operation, record_class, source_noun)
-        list_use.result = list_use.result or (record_class, record_module)
+        list_use.result = list_use.result or PyType(model=record_class, module=record_module)
         imports = Imports()
         root = Root(variable="src", shape=shape, type=PyType(model=record_class))
         body, body_module = self._destination_model(create_use.operation, body_class, destination_noun, root, imports)
-        create_use.body = create_use.body or (body_class, body_module)
+        create_use.body = create_use.body or PyType(model=body_class, module=body_module)
         self._envelope = self._planned_envelope(create_use.operation)
         readers = self._readers(root, imports)
         if source.get is not None:
             get_use = self.source.uses.use(source.get, "get", self._at("source", "get"))
-            get_use.result = get_use.result or (record_class, record_module)
+            get_use.result = get_use.result or PyType(model=record_class, module=record_module)
             get_use.parameters.add(self._identity_argument(self.source, source.get, "source"))
         self._use_destination(create_use.operation, body_class, body_module, destination_noun)
         for wire_name in self._fixed("source"):
@@ -236,7 +236,7 @@ class StreamBuilder:
         create_use.result = create_use.result or result
         if destination.update is not None:
             use = uses.use(destination.update, "update", self._at("destination", "update"))
-            use.body, use.result = use.body or (body_class, body_module), use.result or result
+            use.body, use.result = use.body or PyType(model=body_class, module=body_module), use.result or result
             use.parameters.add(self._identity_argument(facts, destination.update, "destination"))
             if destination.update != destination.create:
                 use.update = self._planned_update(use.operation)
@@ -273,7 +273,7 @@ class StreamBuilder:
             raise DiagnosticError([_unfilled_in_update(update, known) for known in fitted.unfilled])
         return fitted
 
-    def _result_model(self, create: Operation, body_class: str, resource: str, identity: str) -> tuple[str, str]:
+    def _result_model(self, create: Operation, body_class: str, resource: str, identity: str) -> PyType:
         """The record as the destination gives it back: what names it and what it is matched by."""
         paths = [json_path(identity)]
         paths.extend(match.destination for match in self._matches)
@@ -294,7 +294,7 @@ class StreamBuilder:
         )
         doc = f"{class_name} ({self.destination.names.title}), as it comes back."
         self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
-        return class_name, module
+        return PyType(model=class_name, module=module)
 
     def _write_mapper(
         self,

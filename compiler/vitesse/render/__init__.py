@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .package import render_package
+from .package import render_api, render_package
 
-__all__ = ["render_package"]
+__all__ = ["render_api", "render_package"]

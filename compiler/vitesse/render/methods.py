@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, overload
 
 from ..diagnostics import InternalError
-from ..plan.model import ApiPlan, OperationPlan, ParameterPlan
+from ..plan.model import ApiPlan, OperationPlan, ParameterPlan, PyType
 
 _TAKEN = frozenset({"iter_pages", "one", "page", "records", "request", "session"})
 """What the base class of clients has."""
@@ -25,14 +25,14 @@ class Method:
     required: tuple[ParameterPlan, ...]
     optional: tuple[ParameterPlan, ...]
     """Without those that paging fills."""
-    body: str | None
+    has_body: bool
+    body: PyType | None
+    """None when anything that has a JSON form may be sent."""
     has_key: bool
     cursor: str
     result: Literal["records", "record", "reply", "nothing"]
-    model: str
-    """What the runtime is told to read: a model, or `dict` for records that nobody typed."""
-    items: str
-    """What a list is said to hold."""
+    model: PyType | None
+    """What the runtime is told to read; None for records that nobody typed."""
 
 
 def methods(api: ApiPlan, local: Mapping[tuple[str, str], str]) -> Iterator[Method]:
@@ -53,32 +53,55 @@ def _method(operation: OperationPlan, local: Mapping[tuple[str, str], str], name
     filled = {paging.cursor, paging.page, paging.offset} if operation.result == "records" else set()
     parameters = [parameter for parameter in operation.parameters if parameter.name not in filled]
     arguments = {parameter.argument for parameter in parameters}
-    model = "dict"
-    if operation.result_module is not None and operation.result_model is not None:
-        model = local[operation.result_module, operation.result_model]
+    model = _named(operation.result_type, local)
     iterator = "iter_" + operation.method_name.removeprefix("list_")
     return Method(
         id=operation.id,
         name=operation.method_name,
         iterator=iterator if iterator not in names else f"{iterator}_pages",
         constant=operation.constant,
-        required=tuple(parameter for parameter in parameters if not parameter.type.may_miss),
-        optional=tuple(parameter for parameter in parameters if parameter.type.may_miss),
-        body=_body(operation, local),
+        required=tuple(_typed(one, local) for one in parameters if not one.type.may_miss),
+        optional=tuple(_typed(one, local) for one in parameters if one.type.may_miss),
+        has_body=operation.body is not None,
+        body=_named(operation.body_type, local),
         has_key=operation.idempotency_header is not None,
         cursor="cursor" if "cursor" not in arguments else "page_cursor",
-        result="reply" if operation.result == "record" and model == "dict" else operation.result,
+        result="reply" if operation.result == "record" and model is None else operation.result,
         model=model,
-        items="Json" if model == "dict" else model,
     )
 
 
-def _body(operation: OperationPlan, local: Mapping[tuple[str, str], str]) -> str | None:
-    if operation.body is None:
+def _typed(parameter: ParameterPlan, local: Mapping[tuple[str, str], str]) -> ParameterPlan:
+    return replace(parameter, type=_named(parameter.type, local))
+
+
+@overload
+def _named(type: PyType, local: Mapping[tuple[str, str], str]) -> PyType: ...
+@overload
+def _named(type: PyType | None, local: Mapping[tuple[str, str], str]) -> PyType | None: ...
+def _named(type: PyType | None, local: Mapping[tuple[str, str], str]) -> PyType | None:
+    """The type under the names that the client's module has for models."""
+    if type is None:
         return None
-    if operation.body_model is None or operation.body_module is None:
-        return "Json"
-    return local[operation.body_module, operation.body_model]
+    return replace(
+        type,
+        model=local[type.module, type.model] if type.module is not None and type.model is not None else type.model,
+        items=_named(type.items, local),
+        values=_named(type.values, local),
+        union=tuple(_named(member, local) for member in type.union),
+    )
+
+
+def models_of(types: Iterable[PyType | None]) -> list[tuple[str, str]]:
+    """(module, class) of every model that types name from outside its module, in order."""
+    found: dict[tuple[str, str], None] = {}
+    stack = [type for type in reversed(list(types)) if type is not None]
+    while stack:
+        type = stack.pop()
+        if type.model is not None and type.module is not None:
+            found[type.module, type.model] = None
+        stack += [part for part in (*reversed(type.union), type.values, type.items) if part is not None]
+    return list(found)
 
 
 def local_names(wanted: list[tuple[str, str]], taken: set[str]) -> dict[tuple[str, str], str]:

@@ -29,6 +29,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "bool": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "datetime": {"type": "string", "format": "date-time"},
+    "bytes": {"type": "string", "format": "binary"},
     "Any": {},
 }
 
@@ -67,6 +68,9 @@ def _schema(type: PyType, kinds: dict[str, str]) -> dict[str, Any]:
         described = {"type": "object", "additionalProperties": _schema(type.values, kinds)}
     elif type.scalar is not None:
         described = _SCALARS[type.scalar]
+    elif type.union:
+        null = [{"type": "null"}] if type.nullable else []
+        return {"anyOf": [*(_schema(member, kinds) for member in type.union), *null]}
     else:
         raise InternalError("a type of the plan says nothing")
     # Never a list of types: the generator forgets the values of an object that may be null.

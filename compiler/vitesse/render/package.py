@@ -7,11 +7,12 @@ from the plan and from the constant files of the template.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..diagnostics import InternalError
 from ..package import LOCK, PackageFile, RenderedPackage
-from ..plan.model import Plan
+from ..plan.model import ApiPlan, ModelModule, Plan
 from ..template_files import TemplateFiles
 from . import docs, imports, literals, python
 from .environment import load_modules
@@ -48,6 +49,19 @@ def render_package(plan: Plan, template: Path, *, memo: Path | None = None) -> R
     lock = lock_text(plan, ordered, runtime=constant.runtime_digest, template=constant.digest)
     everything = sorted([*ordered, PackageFile(LOCK, lock.encode())], key=lambda file: file.path)
     return RenderedPackage(plan.names.distribution, tuple(everything))
+
+
+def render_api(
+    api: ApiPlan, models: Sequence[ModelModule], template: Path, *, memo: Path | None = None
+) -> RenderedPackage:
+    """The client of one system and its models, with nothing around them: `clients/<api>.py`, `models/<module>.py`."""
+    env = python.environment(load_modules(template / "modules"))
+    kept = Memo(memo)
+    texts = [(f"clients/{literals.name(api.module)}.py", python.client_text(env, api))]
+    texts += [(f"models/{literals.name(module.module)}.py", models_text(module, kept)) for module in models]
+    return RenderedPackage(
+        api.name, tuple(PackageFile(path, formatted(text, kept).encode()) for path, text in sorted(texts))
+    )
 
 
 def derived_modules(plan: Plan, template: Path, memo: Memo) -> list[tuple[str, str]]:

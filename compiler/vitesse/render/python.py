@@ -14,7 +14,7 @@ from ..plan import model as plan_model
 from ..plan.model import ApiPlan, MapperModule, Plan
 from . import imports, literals
 from .environment import PyEnvironment
-from .methods import local_names, methods
+from .methods import local_names, methods, models_of
 
 _DECLARED = (
     "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match Operation Paging Parameter RateLimit"
@@ -73,9 +73,10 @@ def changed_members(value: Any, *without: str) -> Iterator[tuple[str, Any]]:
 
 def client_text(env: PyEnvironment, api: ApiPlan) -> str:
     """`clients/<api>.py`: where the API is, its operations, and a client with one method each."""
-    wanted = [(op.body_module, op.body_model) for op in api.operations]
-    wanted += [(op.result_module, op.result_model) for op in api.operations if op.result in ("records", "record")]
-    local = local_names([(module, name) for module, name in wanted if module and name], set(_CLIENT_NAMES))
+    types = [type for op in api.operations for type in (op.body_type, *(p.type for p in op.parameters))]
+    types += [op.result_type for op in api.operations if op.result in ("records", "record")]
+    taken = {*_CLIENT_NAMES, *_DECLARED, *imports.LIBRARY, api.constant, api.client}
+    local = local_names(models_of(types), taken | {op.constant for op in api.operations})
     body = env.text(
         "client.py.jinja",
         api=api,

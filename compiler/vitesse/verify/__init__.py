@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .expect import expect
+from .expect import expect, expect_api
 from .gate import verify_package
 from .model import Expectations, VerifiedPackage
 
-__all__ = ["Expectations", "VerifiedPackage", "expect", "verify_package"]
+__all__ = ["Expectations", "VerifiedPackage", "expect", "expect_api", "verify_package"]

@@ -25,6 +25,7 @@ _LIBRARY = {
     "datetime": {"date", "datetime"},
     "decimal": {"Decimal"},
 }
+_BUILTIN = ("str", "int", "bool", "float", "bytes")
 _CLIENT = {
     "_runtime.client": {"ApiClient", "Page", "Reply"},
     "_runtime.declare": {"Json"},
@@ -157,8 +158,10 @@ class Declarations:
     def _passed(self, node: ast.expr, own: set[str]) -> Iterator[tuple[int, str]]:
         """An argument of the method, a constant or model of the module, or the dictionary of arguments."""
         match node:
-            case ast.Name(id=name) if name in own - {"self"} or name in self._imported or name == "dict":
+            case ast.Name(id=name) if name in own - {"self"} or name in self._imported or name in ("dict", *_BUILTIN):
                 pass
+            case ast.Subscript(value=ast.Name(id="list" | "dict")):
+                yield from self._annotation(node.lineno, node)
             case ast.Dict(keys=keys, values=values):
                 for key, value in zip(keys, values, strict=True):
                     if not isinstance(key, ast.Constant):
@@ -171,7 +174,7 @@ class Declarations:
 
     def _annotation(self, line: int, node: ast.expr | None) -> Iterator[tuple[int, str]]:
         match node:
-            case ast.Name(id=name) if name in self._imported or name in ("str", "int", "bool", "float"):
+            case ast.Name(id=name) if name in self._imported or name in _BUILTIN:
                 pass
             case ast.Constant(value=None):
                 pass

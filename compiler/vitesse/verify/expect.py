@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from ..plan.model import Plan
+from ..plan.model import ApiPlan, ModelModule, Plan
 from ..template_files import TemplateFiles
 from .model import Around, Copied, Derived, Empty, Exactly, Expectations, Expected, Gap, JsonFile, LockFile, Page
 
@@ -62,6 +62,22 @@ def expect(plan: Plan, template: Path) -> Expectations:
             )
         ),
         names=frozenset(_texts((plan.source, plan.destination, plan.models, plan.mappers, plan.streams))),
+    )
+
+
+def expect_api(api: ApiPlan, models: Sequence[ModelModule]) -> Expectations:
+    """What the client of one system and its models must be, with nothing around them."""
+    files: dict[str, Expected] = {f"clients/{api.module}.py": Derived(kind="client", part=api)}
+    files |= {f"models/{module.module}.py": Derived(kind="models", part=module) for module in models}
+    return Expectations(
+        name=api.name,
+        module=api.module,
+        version="",
+        doc="",
+        clients=(),
+        files=files,
+        texts=frozenset(_texts(api)),
+        names=frozenset(_texts((api, tuple(models)))),
     )
 
 

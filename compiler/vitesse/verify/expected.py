@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import reduce
 
 from ..plan.model import Model, ModelField, ModelModule, PyType
 from .model import Expectations
@@ -61,6 +62,8 @@ def _annotation(type: PyType) -> ast.expr:
     elif type.values is not None:
         key_and_value = ast.Tuple([_load("str"), _annotation(type.values)], ast.Load())
         inner = ast.Subscript(_load("dict"), key_and_value, ast.Load())
+    elif type.union:
+        inner = reduce(lambda left, right: ast.BinOp(left, ast.BitOr(), right), map(_annotation, type.union))
     else:
         inner = _load(type.scalar or "")
     if type.nullable and type.scalar != "Any":
