@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from vitesse.api.facts import ApiFacts
 from vitesse.api.model import Api, Operation
 from vitesse.diagnostics import Diagnostic, DiagnosticError
 from vitesse.ingest.inspect import inspect_spec
@@ -75,10 +77,10 @@ def test_report_says_what_the_api_is(spec: Path):
 def test_operation_compiles_when_it_is_proved(spec: Path):
     asked: list[str] = []
 
-    def prove(api: Api, operation: Operation) -> list[Diagnostic]:
-        asked.append(operation.id)
-        assert api.operations == (operation,)
-        return [Diagnostic(code="V501", message="cannot be planned")]
+    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> dict[str, list[Diagnostic]]:
+        asked.extend(operation.id for operation in operations)
+        assert facts.get("GET /things", "paging") is not None
+        return {"GET /things": [Diagnostic(code="V501", message="cannot be planned")]}
 
     found = inspect_spec(spec, prove=prove)
     assert asked == ["GET /things"]  # what cannot be read is not asked about

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ Example:
 def command(spec: Path, bundle: Path | None, as_json: bool) -> int:
     """List what a spec offers: operations, sign-in, paging, limits, and what of it is not supported, and why.
 
+    Every operation is compiled in memory, with all its parameters and fields: what is said to compile does.
+
     Exit code 3 when some operations do not compile.
     """
     from ..diagnostics import Exit
@@ -34,7 +37,8 @@ def command(spec: Path, bundle: Path | None, as_json: bool) -> int:
 
     require_inside(bundle, [spec])
     places_are_in(bundle or spec.parent)
-    found = inspect_file(spec, folder=bundle)
+    memo = os.environ.get("VITESSE_CACHE")
+    found = inspect_file(spec, folder=bundle, memo=Path(memo) if memo else None)
     if as_json:
         show_json(found.form())
     else:

@@ -117,6 +117,7 @@ TITLES: dict[str, str] = {
     "V506": "nothing names a stream's records",
     "V507": "nothing says how a batch operation works",
     "V508": "nothing fills what an update requires",
+    "V509": "an operation cannot be compiled",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..api.canonical import canonical
-from ..api.facts import Fact, FactKind
+from ..api.facts import ApiFacts, Fact, FactKind
 from ..api.model import Api, Json, Operation
 from ..diagnostics import Diagnostic, ordered
 from ..openapi import ApiBuild, build_api, read_document
 from .infer import infer_facts
 from .reading import Reading
 
-Prove = Callable[[Api, Operation], Iterable[Diagnostic]]
-"""Plans, renders and verifies one operation and says what stood in the way."""
+Prove = Callable[[Api, ApiFacts, Sequence[Operation]], Mapping[str, Iterable[Diagnostic]]]
+"""Plans, renders and verifies operations and says, by their ids, what stood in the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None 
     Args:
         path: The root file; `<name>.overlay.yaml` beside it corrects it.
         folder: What references may not leave, when the root file lies deeper.
-        prove: Compiles one operation; without it an operation counts as compiling when it can be read without an error.
+        prove: Compiles the operations that can be read without an error; without it these count as compiling.
 
     Raises:
         DiagnosticError: When the file is no description at all.
@@ -81,7 +81,7 @@ def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None 
     document = read_document(path, folder=folder, overlay=path.with_name(f"{path.stem}.overlay.yaml"))
     built = build_api(document)
     reading = Reading(built.api, document)
-    inspected = tuple(_inspect(built, reading, operation, prove) for operation in built.api.operations)
+    inspected = _inspect(built, reading, prove)
     of_operations = {diagnostic for one in inspected for diagnostic in one.diagnostics}
     return Inspection(
         api=built.api,
@@ -92,11 +92,17 @@ def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None 
     )
 
 
-def _inspect(built: ApiBuild, reading: Reading, operation: Operation, prove: Prove | None) -> InspectedOperation:
-    found = list(built.diagnostics_of(operation))
-    if prove is not None and not any(diagnostic.is_error for diagnostic in found):
-        found += prove(replace(built.api, operations=(operation,)), operation)
-    return InspectedOperation(operation=operation, diagnostics=ordered(found), facts=infer_facts(reading, operation))
+def _inspect(built: ApiBuild, reading: Reading, prove: Prove | None) -> tuple[InspectedOperation, ...]:
+    operations = built.api.operations
+    found = {operation.id: list(built.diagnostics_of(operation)) for operation in operations}
+    facts = {operation.id: infer_facts(reading, operation) for operation in operations}
+    if prove is not None:
+        readable = [one for one in operations if not any(diagnostic.is_error for diagnostic in found[one.id])]
+        for id, diagnostics in prove(built.api, ApiFacts(api=built.api.title, operations=facts), readable).items():
+            found[id] += diagnostics
+    return tuple(
+        InspectedOperation(operation=one, diagnostics=ordered(found[one.id]), facts=facts[one.id]) for one in operations
+    )
 
 
 def _operation(inspected: InspectedOperation) -> Json:

@@ -1,12 +1,26 @@
-"""A spec → what of it compiles: every operation is planned, rendered and verified on its own, not just read."""
+"""A spec → what of it compiles: every operation is planned, rendered and verified, not just read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..api.facts import ApiFacts
+from ..api.model import Api, Operation
+from ..diagnostics import Diagnostic
 from ..ingest.inspect import Inspection, inspect_spec
+from .prove import prove_operations
 
 
-def inspect_file(path: Path, *, folder: Path | None = None) -> Inspection:
-    """Inspect one description; `folder` is what its references may not leave. Raises DiagnosticError when it is none."""
-    return inspect_spec(path, folder=folder)
+def inspect_file(path: Path, *, folder: Path | None = None, memo: Path | None = None) -> Inspection:
+    """Inspect one description. Raises DiagnosticError when it is none.
+
+    Args:
+        folder: What references may not leave, when the root file lies deeper.
+        memo: A folder to keep the answers of slow tools in.
+    """
+
+    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Mapping[str, tuple[Diagnostic, ...]]:
+        return prove_operations(api, facts, operations, name="api", memo=memo).failures
+
+    return inspect_spec(path, folder=folder, prove=prove)
