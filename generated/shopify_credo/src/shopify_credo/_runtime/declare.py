@@ -103,6 +103,9 @@ class Api:
 
 # --- operations -------------------------------------------------------------------------------------------------------
 
+Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+"""OpenAPI's styles; RFC 6570 spells the first four."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
@@ -111,7 +114,7 @@ class Parameter:
     argument: str
     name: str
     location: Literal["path", "query", "header", "cookie"]
-    style: Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"] = "form"
+    style: Style = "form"
     explode: bool = True
     required: bool = False
 
@@ -161,8 +164,11 @@ class Operation:
     method: str
     path: str
     parameters: tuple[Parameter, ...] = ()
-    body: Literal["json", "form", "multipart"] | None = None
+    body: Literal["json", "form", "multipart", "raw"] | None = None
+    """raw: bytes, or a text in UTF-8, that are sent as they are."""
     media_type: str = "application/json"
+    encoding: tuple[tuple[str, Style, bool], ...] = ()
+    """Of a form: (field, style, explode) of what is not written with brackets."""
     records: Path | None = None
     """Where the list is in a list reply; None when the operation lists nothing."""
     record: Path = ()

@@ -7,10 +7,12 @@ it, never the value.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
+from types import GenericAlias
 from typing import Any, TypeVar, cast
 
 import msgspec
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .errors import DecodeError
 
@@ -24,8 +26,15 @@ def exact_json(raw: bytes) -> Any:
     return _exact(raw)
 
 
+@lru_cache(maxsize=256)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """What reads a list or a dictionary of a type: `list[Item]`, `dict[str, Rate]`."""
+    return TypeAdapter(kind)
+
+
 def decode_record(kind: type[T], raw: bytes, *, exact: bool = False, operation: str = "") -> T:
-    """Read one record. A pydantic model is read by alias only, so that a wire name is never taken for a Python name.
+    """Read one record, or a list or dictionary of some. A pydantic model is read by alias only, so that a wire name is never
+    taken for a Python name.
 
     Args:
         exact: Read numbers that are not integers as `Decimal`.
@@ -34,6 +43,9 @@ def decode_record(kind: type[T], raw: bytes, *, exact: bool = False, operation: 
         DecodeError: with the fields that do not fit, without their values.
     """
     try:
+        named: object = kind
+        if isinstance(named, GenericAlias):
+            return cast("T", _adapter(named).validate_json(raw, by_alias=True, by_name=False))
         if issubclass(kind, BaseModel):
             if exact:
                 return cast("T", kind.model_validate(_exact(raw), by_alias=True, by_name=False))

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
-from .declare import Operation, Parameter
+from .declare import Operation, Parameter, Style
 from .errors import RequestRefused
 from .records import MISSING, Record
 
@@ -129,12 +129,33 @@ def _reason(error: Exception) -> str:
 # --- forms ------------------------------------------------------------------------------------------------------------
 
 
-def form_pairs(value: object) -> list[tuple[str, str]]:
-    """An object as the pairs of a form; nested members by brackets. Empty lists and objects are an empty value."""
+Encoding: TypeAlias = tuple[tuple[str, Style, bool], ...]
+
+
+def form_pairs(value: object, encoding: Encoding = ()) -> list[tuple[str, str]]:
+    """An object as the pairs of a form. Empty lists and objects are an empty value.
+
+    Args:
+        encoding: (field, style, explode) of what is not written with brackets.
+    """
     data = plain(value)
     if not isinstance(data, dict):
         raise RequestRefused("a form body must be an object")
-    return [pair for name, each in data.items() for pair in _brackets(name, each)]
+    said = {name: (style, explode) for name, style, explode in encoding}
+    return [pair for name, each in data.items() for pair in _field(name, each, *said.get(name, ("deepObject", True)))]
+
+
+def _field(name: str, value: object, style: str, explode: bool) -> Iterator[tuple[str, str]]:
+    """One field of a form in one of OpenAPI's styles."""
+    if style == "deepObject" or not isinstance(value, dict | list) or not value:
+        yield from _brackets(name, value)
+    elif not explode:
+        flat = _flat(value) if isinstance(value, dict) else value
+        yield name, {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style, ",").join(scalar(each) for each in flat)
+    elif isinstance(value, dict):
+        yield from ((str(key), scalar(each)) for key, each in value.items())
+    else:
+        yield from ((name, scalar(each)) for each in value)
 
 
 def _brackets(name: str, value: object) -> Iterator[tuple[str, str]]:
@@ -151,12 +172,12 @@ def _brackets(name: str, value: object) -> Iterator[tuple[str, str]]:
             yield name, scalar(value)
 
 
-def encode_form(value: object) -> bytes:
+def encode_form(value: object, encoding: Encoding = ()) -> bytes:
     """`application/x-www-form-urlencoded`."""
-    return "&".join(f"{escape(name)}={escape(text)}" for name, text in form_pairs(value)).encode("ascii")
+    return "&".join(f"{escape(name)}={escape(text)}" for name, text in form_pairs(value, encoding)).encode("ascii")
 
 
-def encode_multipart(value: object) -> tuple[bytes, str]:
+def encode_multipart(value: object, encoding: Encoding = ()) -> tuple[bytes, str]:
     """`multipart/form-data` of an object: text members as fields, bytes as files. Returns the body and its media type.
 
     The boundary is a digest of the content, so that a retry sends the same bytes.
@@ -165,12 +186,14 @@ def encode_multipart(value: object) -> tuple[bytes, str]:
     if not isinstance(data, dict):
         raise RequestRefused("a multipart body must be an object")
     parts: list[tuple[bytes, bytes]] = []
+    said = {name: (style, explode) for name, style, explode in encoding}
     for name, each in data.items():
-        if isinstance(each, bytes | bytearray):
+        files = each if isinstance(each, list) else [each]
+        if files and all(isinstance(file, bytes | bytearray) for file in files):
             head = f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(name)}"\r\n'
-            parts.append((head.encode() + b"Content-Type: application/octet-stream\r\n\r\n", bytes(each)))
+            parts += [(head.encode() + b"Content-Type: application/octet-stream\r\n\r\n", bytes(one)) for one in files]
             continue
-        for key, text in _brackets(name, each):
+        for key, text in _field(name, each, *said.get(name, ("deepObject", True))):
             head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n'
             parts.append((head.encode(), text.encode()))
     digest = hashlib.sha256()
@@ -192,9 +215,15 @@ def encode_body(operation: Operation, body: object) -> tuple[bytes, str]:
     match operation.body:
         case "form":
             media = FORM if media == "application/json" else media
-            return (bytes(body) if isinstance(body, bytes | bytearray) else encode_form(body)), media
+            return (
+                bytes(body) if isinstance(body, bytes | bytearray) else encode_form(body, operation.encoding)
+            ), media
         case "multipart":
-            return encode_multipart(body)
+            return encode_multipart(body, operation.encoding)
+        case "raw":
+            if not isinstance(body, str | bytes | bytearray):
+                raise RequestRefused(f"a body of the media type `{media[:80]}` is given as bytes or text")
+            return (body.encode() if isinstance(body, str) else bytes(body)), media
         case _:
             return (bytes(body) if isinstance(body, bytes | bytearray) else encode_json(body)), media
 
@@ -269,12 +298,25 @@ def _simple(value: object, explode: bool, encode: Callable[[str], str]) -> str:
     return encode(scalar(data))
 
 
-def path_text(name: str, value: object, *, explode: bool = False) -> str:
+def path_text(name: str, value: object, *, explode: bool = False, style: str = "simple") -> str:
     """One path parameter, percent-encoded. Identities are opaque: no value may climb out of its segment or empty it."""
     text = _simple(value, explode, escape)
     if text in ("", ".", ".."):
         raise RequestRefused(f"path parameter `{name}` is {'empty' if not text else 'a dot segment'}")
+    if style == "label":
+        return "." + (text.replace(",", ".") if explode else text)  # commas of values are encoded
+    if style == "matrix":
+        return _matrix(name, plain(value), text, explode)
     return text
+
+
+def _matrix(name: str, value: object, text: str, explode: bool) -> str:
+    """`;name=a,b`; exploded `;name=a;name=b`, and `;key=value` for objects (RFC 6570 §3.2.7)."""
+    if not explode or not isinstance(value, dict | list):
+        return f";{escape(name)}={text}"
+    if isinstance(value, dict):
+        return ";" + text.replace(",", ";")
+    return "".join(f";{escape(name)}={one}" for one in text.split(","))
 
 
 def header_text(name: str, value: object, *, explode: bool = False) -> str:

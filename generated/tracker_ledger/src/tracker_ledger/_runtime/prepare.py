@@ -131,7 +131,7 @@ class Call:
                         continue
                     given.add((location, name))
                 if location == "path":
-                    path[name] = path_text(name, value, explode=parameter.explode)
+                    path[name] = path_text(name, value, explode=parameter.explode, style=parameter.style)
                 elif location == "query":
                     pairs += query_pairs(parameter, value)
                 elif location == "header":
