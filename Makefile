@@ -50,7 +50,12 @@ pairs: setup ## prove each pair of PAIRS=FILE, its specs in SPECS=FOLDER [MAPPIN
 	  --jobs $(or $(JOBS),$(WORKERS)) $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for a few minutes, nothing kept
-	for name in compile sync limits; do $(BIN)/python -m benchmarks.$$name $(FLAGS) || exit 1; done
+	$(BIN)/python -m benchmarks.compile $(FLAGS)
+	$(BIN)/python -m benchmarks.compile --more $(FLAGS)
+	$(BIN)/python -m benchmarks.sync $(FLAGS)
+	$(BIN)/python -m benchmarks.sync --latency-ms 50 $(FLAGS)
+	$(BIN)/python -m benchmarks.sync.growth $(FLAGS)
+	$(BIN)/python -m benchmarks.limits $(FLAGS)
 	$(BIN)/python -m benchmarks.page
 
 docker: ## a Docker engine and a Python base image where none can be pulled (root on Debian)
