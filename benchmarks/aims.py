@@ -59,6 +59,10 @@ _BUILD, _UNCHANGED = "vitesse build", "vitesse build, nothing changed"
 _SHAKEN = "datamodel-code-generator, shaken"
 _CLIENT = "openapi-python-client, literal enums"
 
+_IMPORTS = "nearly half of a build is importing pydantic, black, cookiecutter and the model generator"
+_GENERATED = "generated package"
+_DLT = "dlt, rest_api → destination"
+
 AIMS = (
     Aim(
         text="two operations of Stripe's description as JSON, the whole package written: at most 0.9 s",
@@ -67,6 +71,7 @@ AIMS = (
         row=_BUILD,
         at_most=0.9,
         unit=" s",
+        why=_IMPORTS,
     ),
     Aim(
         text="the same from YAML: at most 1.1 s",
@@ -75,6 +80,7 @@ AIMS = (
         row=_BUILD,
         at_most=1.1,
         unit=" s",
+        why=_IMPORTS,
     ),
     Aim(
         text="nothing changed: at most 0.3 s",
@@ -111,30 +117,83 @@ AIMS = (
         over=_CLIENT,
         at_least=40,
         unit="×",
+        why=_IMPORTS,
+    ),
+    Aim(
+        text="the same from YAML",
+        result="compile",
+        table="stripe-yaml",
+        row=_BUILD,
+        over=_CLIENT,
+        at_least=40,
+        unit="×",
+        why=_IMPORTS,
+    ),
+    Aim(
+        text="memory of a build from 4 MB of YAML: at most 150 MiB",
+        result="compile",
+        table="stripe-yaml",
+        row=_BUILD,
+        figure="max_rss_mb",
+        at_most=150,
+        unit=" MiB",
     ),
     Aim(
         text="batches: at least as many records a CPU second as idiomatic aiohttp",
         result="sync",
         table="batch_0ms",
-        row="generated package",
+        row=_GENERATED,
         figure="ratio",
         at_least=1.0,
         unit="×",
+        why=(
+            "every record is read by a checked model, mapped with exact decimals, hashed and linked in three indexes of SQLite; the client "
+            "by hand that keeps the same intents, links and checkpoint without models shows what the state alone costs"
+        ),
     ),
     Aim(
         text="one request a record: at least 0.7 times idiomatic aiohttp",
         result="sync",
         table="single_0ms",
-        row="generated package",
+        row=_GENERATED,
         figure="ratio",
         at_least=0.7,
         unit="×",
     ),
     Aim(
+        text="batches: at least three times dlt",
+        result="sync",
+        table="batch_0ms",
+        row=_DLT,
+        over=_GENERATED,
+        figure="records_per_cpu_s",
+        at_least=3,
+        unit="×",
+    ),
+    Aim(
+        text="one request a record: at least three times dlt",
+        result="sync",
+        table="single_0ms",
+        row=_DLT,
+        over=_GENERATED,
+        figure="records_per_cpu_s",
+        at_least=3,
+        unit="×",
+    ),
+    Aim(
+        text="memory with a million records: at most 90 MiB",
+        result="growth",
+        table="growth",
+        row="1,000,000 records",
+        figure="max_rss_mb",
+        at_most=90,
+        unit=" MiB",
+    ),
+    Aim(
         text="97 % of an allowed 40 requests a second, burst 10",
         result="limits",
         table="burst_10",
-        row="generated package",
+        row=_GENERATED,
         figure="share_used",
         at_least=0.97,
     ),
@@ -142,7 +201,7 @@ AIMS = (
         text="97 % of an allowed 40 requests a second, burst 40",
         result="limits",
         table="burst_40",
-        row="generated package",
+        row=_GENERATED,
         figure="share_used",
         at_least=0.97,
     ),
