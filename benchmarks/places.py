@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -16,6 +17,11 @@ SHARED = Path(os.environ.get("VITESSE_SHARED") or REPOSITORY.parent / "shared")
 
 def spoken(text: str) -> str:
     """The text with the folders of this machine replaced by names that hold on any."""
-    for folder, name in ((WORK, "$BENCH"), (SHARED, "$VITESSE_SHARED"), (REPOSITORY, ".")):
+    for folder, name in (
+        (Path(sys.executable), "python"),
+        (WORK, "$BENCH"),
+        (SHARED, "$VITESSE_SHARED"),
+        (REPOSITORY, "."),
+    ):
         text = text.replace(str(folder), name)
     return text.replace(str(Path.home()), "~")
