@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help setup tools test test-fast lint format demo pairs corpus hostile simulate bench docker clean
+.PHONY: help setup tools test test-fast lint format demo pairs corpus hostile bench docker clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.sync.growth $(FLAGS)
 	$(BIN)/python -m benchmarks.limits $(FLAGS)
 	$(BIN)/python -m benchmarks.page
+
+hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
+	$(BIN)/python -m tests.hostile --corpus $(CORPUS) $(ARGS)
 
 docker: ## a Docker engine and a Python base image where none can be pulled (root on Debian)
 	scripts/docker_engine.sh

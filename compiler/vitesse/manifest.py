@@ -21,9 +21,9 @@ MANIFEST_FILE = "integration.yaml"
 
 _ENV = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
-_OPERATION = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|QUERY) \S+(?: \S+)*")
+_OPERATION = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|QUERY) \S.*", re.DOTALL)
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+){1,2}(?:(?:a|b|rc|\.dev|\.post)[0-9]+)?")
-_FIXED = re.compile(r"(?:source|destination)\.\S+")
+_FIXED = re.compile(r"(?:source|destination)\..+", re.DOTALL)
 _LENGTH = re.compile(r"([0-9]{1,6}) *(s|seconds?|m|minutes?|h|hours?|d|days?)")
 _EVERY = re.compile(r"every ([1-9][0-9]{0,3}) (minute|hour|day)s?")
 _CRON_FIELD = r"(?:\*|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?"
@@ -164,9 +164,9 @@ class Find(Form):
     """Looks up destination records by match value."""
 
     operation: OperationId
-    by: dict[PathText, Annotated[str, _matching(re.compile(r"query\.\S+"), "a query parameter: `query.email`")]] = (
-        Field(min_length=1)
-    )
+    by: dict[
+        PathText, Annotated[str, _matching(re.compile(r"query\..+", re.DOTALL), "a query parameter: `query.email`")]
+    ] = Field(min_length=1)
     """Destination field path → `query.<parameter>`."""
 
 

@@ -151,8 +151,12 @@ def compile_integration(
         memo: A folder to keep the answers of slow tools in; the package is the same without.
     """
     integration = read_integration(folder, plugin_folders=plugin_folders)
-    reviewed = review_rules(integration, draft=draft)
-    plan = plan_integration(integration, reviewed)
+    try:
+        reviewed = review_rules(integration, draft=draft)
+        plan = plan_integration(integration, reviewed)
+    except DiagnosticError as error:  # a fault in a spec may be the cause, so it is named beside what follows from it
+        causes = (diagnostic for diagnostic in integration.spec_diagnostics if diagnostic.is_error)
+        raise DiagnosticError([*error.diagnostics, *causes]) from None
     raise_errors(integration.spec_diagnostics)
     template = template_home()
     package = verify_package(render_package(plan, template, memo=memo), expect(plan, template))

@@ -196,3 +196,16 @@ def test_load_manifest_of_text_that_is_not_yaml_names_the_line(tmp_path: Path) -
     (found,) = faults(tmp_path, "vitesse: 1\nname: [a\nsource: }\n")
     assert found.code == "V002"
     assert found.places[0].pointer.startswith("#L")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("streams/customers/parameters", {"source.filter by": "x", 'destination.a"]\n': "y"}),
+        ("streams/customers/source/list", "GET /a  b/{c d}\n"),
+        ("streams/customers/destination/find", {"operation": "GET /contacts", "by": {"email": "query.e mail"}}),
+    ],
+)
+def test_load_manifest_takes_any_wire_name(tmp_path: Path, path: str, value: object) -> None:
+    """Vendors name parameters and paths as they like; a manifest can name what a description has."""
+    load(tmp_path, with_value(path, value))

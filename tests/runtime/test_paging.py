@@ -413,6 +413,7 @@ def test_next_link(fields: list[str], target: str | None) -> None:
         (("data",), b'{"data": null}', 0),
         (("da.ta",), b'{"da.ta": [1]}', 1),
         (("f_64",), b'{"f_64": [1], "d": 2}', 1),
+        (('a"b', "c\\"), b'{"a\\"b": {"c\\\\": [1, 2]}}', 2),
     ],
 )
 def test_reader_finds_the_list_at_its_path(records: tuple[str | int, ...], body: bytes, count: int) -> None:

@@ -45,3 +45,13 @@ def test_fault_in_a_schema_that_is_used_stops_the_build(integration: Path):
 def test_fault_in_a_schema_that_nothing_uses_does_not(integration: Path):
     _damage(integration, "Unused")
     assert _compile(integration)
+
+
+def test_fault_in_a_schema_is_named_beside_a_rule_that_fails_for_another_reason(integration: Path):
+    """One build shows all that has to be corrected: the spec's fault may be why the rule does not hold."""
+    _damage(integration, "ContactInput")
+    mapping = integration / "mappings" / "customers.yaml"
+    mapping.write_text(mapping.read_text().replace("from: last_name", "from: surname"))
+    with pytest.raises(DiagnosticError) as caught:
+        _compile(integration)
+    assert {one.code for one in caught.value.diagnostics if one.is_error} == {"V112", "V411"}

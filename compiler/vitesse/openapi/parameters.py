@@ -194,24 +194,32 @@ def _is_name(builder: Builder, one: Listed) -> bool:
     if not one.name:
         builder.reports.error("V206", "a parameter has an empty name", one.file, one.pointer)
         return False
-    if one.location == "header":
-        return is_header_name(builder, one.name, one.file, one.pointer)
+    if one.location == "header" and not is_header_name(builder, one.name, one.file, one.pointer):
+        return False
     if one.location == "cookie" and _CONTROL.search(one.name):
         builder.reports.error(
             "V206", f"the cookie `{shown(one.name)}` holds a control character", one.file, one.pointer
         )
         return False
+    if one.location in ("header", "cookie") and not is_token(one.name):
+        required = one.value.get("required") is True
+        report = builder.reports.error if required else builder.reports.warn
+        message = f"`{shown(one.name)}` is no name HTTP allows for a {one.location}"
+        report("V206", message if required else f"{message}; it is left out", one.file, one.pointer)
+        return False
     return True
 
 
+def is_token(name: str) -> bool:
+    """Whether a header or a cookie can be sent under this name: RFC 9110 §5.6.2."""
+    return _TOKEN.match(name) is not None
+
+
 def is_header_name(builder: Builder, name: str, file: str, pointer: str) -> bool:
-    """Whether a header of this name can stand in a message at all; reports what is odd about it."""
+    """Whether a header of this name would leave the message whole; reports when it would not."""
     if not name or _CONTROL.search(name):
         builder.reports.error("V206", f"the header `{shown(name)}` holds a control character", file, pointer)
         return False
-    if not _TOKEN.match(name):
-        message = f"`{shown(name)}` is no name HTTP allows for a header; many servers and clients refuse it"
-        builder.reports.warn("V206", message, file, pointer)
     return True
 
 

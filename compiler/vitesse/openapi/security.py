@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..api.model import SecurityScheme
 from . import addresses, pointers
 from .keywords import as_list
-from .parameters import is_header_name
+from .parameters import is_header_name, is_token
 from .reports import shown
 
 if TYPE_CHECKING:
@@ -123,6 +123,12 @@ class Security:
             reports.error("V210", f"the API key `{shown(name)}` does not say where it goes", file, pointer)
             return None
         if location == "header" and not is_header_name(self._builder, parameter, file, f"{pointer}/name"):
+            return None
+        if location in ("header", "cookie") and not is_token(parameter):
+            message = (
+                f"`{shown(parameter)}` is no name HTTP allows for a {location}; the API key `{shown(name)}` is left out"
+            )
+            reports.warn("V210", message, file, f"{pointer}/name")
             return None
         if _CONTROL.search(parameter):
             message = f"the name of the API key `{shown(name)}` holds a control character"

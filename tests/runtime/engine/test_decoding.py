@@ -73,3 +73,14 @@ def test_half_a_surrogate_pair_is_refused() -> None:
     """It has no UTF-8 form, so it could not be written either."""
     with pytest.raises((ValidationError, ValueError)):
         QUICK(b'{"id":1,"createdAt":"\\ud800"}')
+
+
+class Odd(Record):
+    quote: Annotated[str | MISSING, Field(alias='a"b')] = MISSING
+    lines: Annotated[int | MISSING, Field(alias="a\nb\\")] = MISSING
+
+
+def test_wire_names_that_a_narrow_reader_cannot_have_are_read_by_the_model() -> None:
+    """Vendors may call a field what they like."""
+    record = record_decoder(Odd, exact=False)(b'{"a\\"b":"x","a\\nb\\\\":2,"other":3}')
+    assert (record.quote, record.lines) == ("x", 2)
