@@ -188,7 +188,8 @@ def _field(key: str) -> str:
 
 
 def _compile(records: Path, wanted: list[Path]) -> Callable[[bytes], Any] | None:
-    """A decoder that keeps the values at these paths raw and skips all else. None when one path leads through another."""
+    """A decoder that keeps the values at these paths raw and skips all else. None when one path leads through another, or
+    a key is one that such a decoder cannot have."""
     leaves: dict[Path, Any] = dict.fromkeys(wanted, msgspec.Raw)
     leaves[records] = list[msgspec.Raw] | None
     if any(a != b and b[: len(a)] == a for a in leaves for b in leaves):
@@ -202,7 +203,10 @@ def _compile(records: Path, wanted: list[Path]) -> Callable[[bytes], Any] | None
         kind = msgspec.defstruct("Page", members, rename={_field(key): key for key in keys}, gc=False)
         return kind if not prefix else kind | None | msgspec.UnsetType
 
-    return msgspec.json.Decoder(struct(())).decode
+    try:
+        return msgspec.json.Decoder(struct(())).decode
+    except ValueError:  # a struct's field cannot have quotes, backslashes or control characters in its wire name
+        return None
 
 
 # --- where the next page is -------------------------------------------------------------------------------------------

@@ -59,5 +59,8 @@ def _picker(model: type[Record], *, exact: bool) -> Callable[[bytes], Any] | Non
         wire_names.append(alias)
     members = [(f"f{number}", Any, msgspec.UNSET) for number in range(len(wire_names))]
     names = {f"f{number}": wire_name for number, wire_name in enumerate(wire_names)}
-    struct = msgspec.defstruct("Narrow", members, rename=names, gc=False)
+    try:
+        struct = msgspec.defstruct("Narrow", members, rename=names, gc=False)
+    except ValueError:  # a struct's field cannot have quotes, backslashes or control characters in its wire name
+        return None
     return msgspec.json.Decoder(struct, float_hook=Decimal if exact else None).decode
