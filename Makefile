@@ -58,6 +58,9 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.limits $(FLAGS)
 	$(BIN)/python -m benchmarks.page
 
+corpus: setup ## compile every operation of SPECS=FOLDER, import and type-check it
+	$(BIN)/python -m tests.corpus $(SPECS) $(ARGS)
+
 hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
 	$(BIN)/python -m tests.hostile --corpus $(CORPUS) $(ARGS)
 
