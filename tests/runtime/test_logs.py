@@ -189,3 +189,11 @@ def test_library_chatter_is_left_out_unless_debugging() -> None:
     logging.getLogger("httpx").info("HTTP Request")
     logging.getLogger("ours").info("run finished")
     assert [json.loads(line)["message"] for line in out.getvalue().splitlines()] == ["run finished"]
+
+
+def test_line_of_the_server_says_its_message_once() -> None:
+    out = io.StringIO()
+    setup_logging(Redactor([]), stream=out)
+    logging.getLogger("uvicorn.error").warning("started %s", "it", extra={"color_message": "\x1b[1mstarted\x1b[0m %s"})
+    assert "color_message" not in json.loads(out.getvalue())
+    assert json.loads(out.getvalue())["message"] == "started it"
