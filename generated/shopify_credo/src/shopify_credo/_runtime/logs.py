@@ -31,6 +31,7 @@ _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | 
     "asctime",
     "taskName",
     "left_out",
+    "color_message",  # uvicorn's message again, for terminals
 }
 
 
