@@ -160,6 +160,7 @@ def manifest_for(
     parameters: dict[str, Any] | None = None,
     webhooks: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
+    models: str = "narrow",
 ) -> Manifest:
     """The manifest, with what a test wants otherwise."""
     import json
@@ -167,6 +168,7 @@ def manifest_for(
     form = {
         "vitesse": 1,
         "name": "shop-crm",
+        "models": models,
         "source": {"api": "shop"},
         "destination": {
             "api": "crm",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.plan.integrations import CUSTOMERS, inputs_for, manifest_for, rules_text
+from tests.plan.test_full import spelled
 from vitesse.api.facts import ApiFacts
 from vitesse.diagnostics import DiagnosticError
 from vitesse.plan.build import build_plan
@@ -36,6 +37,50 @@ def test_build_plan_reads_only_the_fields_that_rules_identity_version_and_match_
     plan = build_plan(inputs_for())
     customer = next(module for module in plan.models if module.module == "shop_customer").models[-1]
     assert [field.wire_name for field in customer.fields] == ["id", "email", "address", "updated_at"]
+
+
+def test_build_plan_with_full_models_types_every_field_and_maps_as_before():
+    """`models: full`: what nobody maps is there, typed, may be missing, and changes no line of a mapper."""
+    narrow, full = build_plan(inputs_for()), build_plan(inputs_for(manifest=manifest_for(models="full")))
+    assert full.mappers == narrow.mappers
+    assert [module.module for module in full.models] == [module.module for module in narrow.models]
+    customers = next(module for module in full.models if module.module == "shop_customer").models
+    assert {field.wire_name: spelled(field.type) for field in customers[-1].fields} == {
+        "id": "int",
+        "email": "str",
+        "nickname": "str | MISSING",
+        "address": "CustomerAddress | MISSING",
+        "lines": "list[CustomerLine] | MISSING",
+        "numbers": "list[CustomerNumber] | None | MISSING",
+        "updated_at": "str | MISSING",
+    }
+    assert {model.name: [field.name for field in model.fields] for model in customers[:-1]} == {
+        "CustomerAddress": ["city"],
+        "CustomerLine": ["text"],
+        "CustomerNumber": ["text"],
+    }
+
+
+def test_build_plan_with_full_models_counts_on_no_field_that_nobody_maps():
+    """`lines[].text` is required by the description; a reply without it is still a record."""
+    full = build_plan(inputs_for(manifest=manifest_for(models="full")))
+    customers = next(module for module in full.models if module.module == "shop_customer").models
+    line = next(model for model in customers if model.name == "CustomerLine")
+    assert [spelled(field.type) for field in line.fields] == ["str | MISSING"]
+
+
+def test_build_plan_with_full_models_offers_every_field_of_a_body_but_those_it_cannot_write():
+    """A body has what the create takes; the server's own fields stay out."""
+    full = build_plan(inputs_for(manifest=manifest_for(models="full")))
+    narrow = build_plan(inputs_for())
+    names = {
+        plan: {field.wire_name for field in next(m for m in made.models if m.module == "crm_person").models[-1].fields}
+        for plan, made in (("full", full), ("narrow", narrow))
+    }
+    assert names["narrow"] < names["full"]
+    body = next(module for module in full.models if module.module == "crm_person").models[-1]
+    filled = {line.name for line in full.mappers[0].body.fields}
+    assert all(field.type.may_miss for field in body.fields if field.name not in filled)
 
 
 def test_build_plan_of_a_path_through_an_absent_object_reads_it_within():

@@ -80,6 +80,7 @@ def build_plan(inputs: Inputs) -> Plan:
             name=name,
             stream=stream,
             rules=inputs.rules[name],
+            full=manifest.models == "full",
             source=SideNames(names=source_names, api=inputs.source, facts=inputs.source_facts, uses=source_uses),
             destination=SideNames(
                 names=destination_names, api=inputs.destination, facts=inputs.destination_facts, uses=destination_uses

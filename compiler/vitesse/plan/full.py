@@ -31,6 +31,8 @@ class FullModels:
     """Class names of the module so far."""
     reads: bool
     """True for records that are read: they lack what is only written. False for bodies: they lack what is only read."""
+    required: bool = True
+    """False when every field may be missing, whatever the description says."""
     files: bool = False
     """True where `format: binary` is a file to send (multipart)."""
     models: list[Model] = field(default_factory=list)
@@ -127,7 +129,9 @@ class FullModels:
         for one in known.fields:
             if one.write_only if self.reads else one.read_only:
                 continue
-            type = replace(self._type(one.type, f"{name} {singular(one.name)}", 0), may_miss=not one.required)
+            type = replace(
+                self._type(one.type, f"{name} {singular(one.name)}", 0), may_miss=not (one.required and self.required)
+            )
             fields.append(
                 ModelField(
                     name=names.claim(snake(one.name, otherwise="field", inner=True)), wire_name=one.name, type=type

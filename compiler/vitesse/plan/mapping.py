@@ -6,7 +6,7 @@ list its rules read (or a list of one, when they read none), a rule becomes one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..api.model import Api, Type
@@ -14,7 +14,7 @@ from ..api.paths import EACH, Path
 from ..rules.model import CheckedRule
 from .model import Call, Construct, FilledField, Items, Model, ModelField, Pick, PyType
 from .names import Scope, pascal, singular, snake
-from .shape import as_array, as_object, is_nullable
+from .shape import as_array, as_object, is_nullable, other_field
 from .spelling import spelled
 from .typed import VALUES, Imports, Root, Typed, call, is_absent, read
 
@@ -41,6 +41,8 @@ class BodyMaker:
     system: str
     classes: Scope
     imports: Imports
+    others: Callable[[Type, str], PyType] | None = None
+    """Types the fields that no rule fills; None leaves them out of the models."""
     models: list[Model] = field(default_factory=list)
 
     def body(self, type: Type | None, rules: Sequence[CheckedRule], root: Root, class_name: str) -> Construct:
@@ -65,9 +67,15 @@ class BodyMaker:
         names = Scope()
         filled: list[FilledField] = []
         fields: list[ModelField] = []
-        for key in sorted(node.children, key=lambda key: (order.get(key, len(order)), key)):
-            below = node.children[key]
+        keys = {*node.children, *(order if self.others is not None else ())}
+        for key in sorted(keys, key=lambda key: (order.get(key, len(order)), key)):
             found = known.field(key) if known else None
+            if key not in node.children:
+                assert found is not None
+                if (other := other_field(found, class_name, names, self.others, reads=False)) is not None:
+                    fields.append(other)
+                continue
+            below = node.children[key]
             target = found.type if found else (known.extra if known else None)
             name = names.claim(snake(key, otherwise="field", inner=True))
             value = self._value(target, below, roots, prefix, class_name, key)

@@ -6,7 +6,7 @@ the record costs anything at run time, and a change of it at the vendor breaks n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from ..api.model import Api, Array, Field, Object, Scalar, Type, Union
@@ -63,6 +63,8 @@ class ModelMaker:
     """What the API is called, for docstrings."""
     classes: Scope
     """Class names of the module so far."""
+    others: Callable[[Type, str], PyType] | None = None
+    """Types the fields that nothing uses, by what a class for them would be called; None leaves such fields out."""
     models: list[Model] = field(default_factory=list)
 
     def record(self, type: Type | None, shape: Shape, class_name: str) -> None:
@@ -71,9 +73,15 @@ class ModelMaker:
         order = {field.name: position for position, field in enumerate(known.fields)} if known else {}
         names = Scope()
         fields = []
-        for key in sorted(shape.children, key=lambda key: (order.get(key, len(order)), key)):
-            below = shape.children[key]
+        keys = {*shape.children, *(order if self.others is not None else ())}
+        for key in sorted(keys, key=lambda key: (order.get(key, len(order)), key)):
             found = known.field(key) if known else None
+            if key not in shape.children:
+                assert found is not None
+                if (other := other_field(found, class_name, names, self.others, reads=True)) is not None:
+                    fields.append(other)
+                continue
+            below = shape.children[key]
             below.name = names.claim(snake(key, otherwise="field", inner=True))
             target = found.type if found else (known.extra if known else None)
             below.type = replace(
@@ -93,6 +101,17 @@ class ModelMaker:
             shape.each.type = self._type(array.items if array else None, shape.each, owner, singular(key))
             return PyType(items=shape.each.type, nullable=nullable)
         return replace(leaf_type(self.api, type), nullable=nullable)
+
+
+def other_field(
+    found: Field, owner: str, names: Scope, others: Callable[[Type, str], PyType] | None, *, reads: bool
+) -> ModelField | None:
+    """A field that nothing uses, where models have them all. It may always be missing: nothing stands on it."""
+    if others is None or (found.write_only if reads else found.read_only):
+        return None
+    type = others(found.type, f"{owner} {singular(found.name)}")
+    name = names.claim(snake(found.name, otherwise="field", inner=True))
+    return ModelField(name=name, wire_name=found.name, type=replace(type, may_miss=True))
 
 
 def is_nullable(api: Api, type: Type) -> bool:

@@ -19,6 +19,7 @@ from ..forms import pointer
 from ..manifest import Batch, Stream
 from ..manifest import Since as ManifestSince
 from ..rules.model import ReviewedRules
+from .full import FullModels
 from .mapping import BodyMaker
 from .mock_builder import StreamRecords
 from .model import (
@@ -67,6 +68,8 @@ class StreamBuilder:
     rules: ReviewedRules
     source: SideNames
     destination: SideNames
+    full: bool = False
+    """Models have every field, not only those that are used."""
     constants: Scope
     model_modules: Scope
     mapper_modules: Scope
@@ -164,26 +167,35 @@ class StreamBuilder:
             paths.append(self._version)
         paths.extend(parse_path(match.source) for match in self.stream.match)
         shape = shape_of(paths)
-        maker = ModelMaker(api=self.source.api, system=self.source.names.title, classes=Scope((class_name,)))
+        full = self._full(self.source, class_name, reads=True)
+        maker = ModelMaker(
+            api=self.source.api,
+            system=self.source.names.title,
+            classes=full.classes,
+            others=full.type_of if self.full else None,
+        )
         records = self._fact(self.source, operation.id, "records") or ""
         maker.record(record_type(self.source.api, operation, json_path(records), is_list=True), shape, class_name)
-        self._exact = any(_holds_decimal(field.type) for model in maker.models for field in model.fields)
+        full.finish()
+        models = (*full.models, *maker.models)
+        self._exact = any(_holds_decimal(field.type) for model in models for field in model.fields)
         module = self.model_modules.claim(
             snake(f"{self.source.names.module}_{singular(resource)}", otherwise="source_record")
         )
         doc = f"{class_name} ({self.source.names.title}), as it is read."
-        self.models.append(ModelModule(module=module, doc=doc, reads=True, models=tuple(maker.models)))
+        self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
         return shape, module
 
     def _destination_model(
         self, operation: Operation, class_name: str, resource: str, root: Root, imports: Imports
     ) -> tuple[Construct, str]:
-        classes = Scope((class_name,))
+        full = self._full(self.destination, class_name, reads=False)
         maker = BodyMaker(
             api=self.destination.api,
             system=self.destination.names.title,
-            classes=classes,
+            classes=full.classes,
             imports=imports,
+            others=full.type_of if self.full else None,
         )
         body_type = operation.body.type if operation.body is not None else None
         body = maker.body(body_type, self.rules.rules, root, class_name)
@@ -191,7 +203,9 @@ class StreamBuilder:
             snake(f"{self.destination.names.module}_{singular(resource)}", otherwise="body")
         )
         doc = f"{class_name} ({self.destination.names.title}), as it is written."
-        self.models.append(ModelModule(module=module, doc=doc, reads=False, models=tuple(maker.models)))
+        full.finish()
+        models = (*full.models, *maker.models)
+        self.models.append(ModelModule(module=module, doc=doc, reads=False, models=models))
         for model in maker.models[:-1]:
             imports.use(f"models.{module}", model.name)
         return body, module
@@ -278,7 +292,13 @@ class StreamBuilder:
         paths = [json_path(identity)]
         paths.extend(match.destination for match in self._matches)
         class_name = f"{body_class}Record"
-        maker = ModelMaker(api=self.destination.api, system=self.destination.names.title, classes=Scope((class_name,)))
+        full = self._full(self.destination, class_name, reads=True)
+        maker = ModelMaker(
+            api=self.destination.api,
+            system=self.destination.names.title,
+            classes=full.classes,
+            others=full.type_of if self.full else None,
+        )
         record = self._fact(self.destination, create.id, "record") or ""
         type = record_type(self.destination.api, create, json_path(record), is_list=False)
         shape = shape_of(_without_positions(paths))
@@ -289,12 +309,20 @@ class StreamBuilder:
             )
             for model in maker.models
         )
+        full.finish()
+        models = (*full.models, *models)
         module = self.model_modules.claim(
             snake(f"{self.destination.names.module}_{singular(resource)}_record", otherwise="record")
         )
         doc = f"{class_name} ({self.destination.names.title}), as it comes back."
         self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
         return PyType(model=class_name, module=module)
+
+    def _full(self, side: SideNames, class_name: str, *, reads: bool) -> FullModels:
+        """What types the fields that nothing uses. In replies none of them is counted on."""
+        return FullModels(
+            api=side.api, system=side.names.title, classes=Scope((class_name,)), reads=reads, required=not reads
+        )
 
     def _write_mapper(
         self,
