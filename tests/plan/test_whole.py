@@ -94,6 +94,36 @@ def test_media_range_is_never_sent(whole):
     assert only(whole(post("image/*", {"type": "string", "format": "binary"}))).media_type == "application/octet-stream"
 
 
+def test_parts_of_a_multipart_form_that_are_objects_are_json(whole):
+    """OpenAPI's default for them, one by one where they stand in a list."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "attributes": {"$ref": "#/components/schemas/Thing"},
+            "all": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
+            "name": {"type": "string"},
+            "tags": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+        },
+    }
+    encoding = only(whole(post("multipart/form-data", schema))).encoding
+    assert encoding == (("attributes", "json", True), ("all", "json", True), ("tags", "form", True))
+
+
+def test_header_by_which_a_message_is_delivered_is_no_argument(whole):
+    """A second `Content-Length` would split one message into two."""
+    header = {"name": "Content-Length", "in": "header", "schema": {"type": "integer"}}
+    found = whole(get(REF, header))
+    assert only(found).parameters == ()
+    assert [(one.code, one.severity) for one in found.diagnostics] == [("V206", "note")]
+
+
+def test_parameter_with_values_inside_values_is_named(whole):
+    """No style says how these are written."""
+    items = {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}
+    found = whole(get(REF, {"name": "filter[]", "in": "query", "schema": items}))
+    assert [(one.code, one.severity) for one in found.diagnostics] == [("V220", "note")]
+
+
 def test_lists_of_a_form_are_repeated_unless_it_says_otherwise(whole):
     """OpenAPI's default; brackets, the runtime's own, where the description asks for them or for nothing it could know."""
     form = "application/x-www-form-urlencoded"

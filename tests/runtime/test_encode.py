@@ -7,7 +7,7 @@ import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ from runtime.encode import (
 from runtime.errors import RequestRefused
 from runtime.records import MISSING, Record
 
-Style = Literal["simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style = Literal["form", "spaceDelimited", "pipeDelimited", "deepObject"]
 LIST = ["blue", "black & white", 3]
 OBJECT = {"R": 100, "näme": "a,b"}
 
@@ -243,6 +243,41 @@ def test_multipart_repeats_lists_of_files_and_lists_whose_encoding_says_so() -> 
     names = [part.get_param("name", header="content-disposition") for part in parts]  # type: ignore[union-attr]
     assert names == ["files", "files", "tags", "tags"]
     assert [part.get_filename() for part in parts] == ["files", "files", None, None]  # type: ignore[union-attr]
+
+
+def test_multipart_writes_a_part_as_json_where_its_encoding_says_so() -> None:
+    """With the part's own media type, one part for each item."""
+    body = {"attributes": {"name": "ü", "parent": {"id": 1}}, "all": [{"a": Decimal("1.10")}, {"a": None}]}
+    data, _ = encode_multipart(body, (("attributes", "json", True), ("all", "json", True)))
+    assert data.count(b"Content-Type: application/json\r\n") == 3
+    assert '{"name":"ü","parent":{"id":1}}'.encode() in data
+    assert b'{"a":1.10}' in data
+    assert b'{"a":null}' in data
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        (
+            "filter[]",
+            [{"type": "equals", "field": "id"}, {"type": "x"}],
+            "filter[0][type]=equals&filter[0][field]=id&filter[1][type]=x",
+        ),
+        ("at", {"min": {"x": 1}, "max": 2}, "at[min][x]=1&at[max]=2"),
+        ("pair", [[1, 2], [3]], "pair[0][0]=1&pair[0][1]=2&pair[1][0]=3"),
+    ],
+)
+def test_query_value_inside_a_value_is_in_brackets_whatever_the_style(name: str, value: object, expected: str) -> None:
+    """Never a Python literal."""
+    for explode in (True, False):
+        pairs = query_pairs(Parameter(argument="x", name=name, location="query", explode=explode), value)
+        assert unquote("&".join(pairs)) == expected
+
+
+def test_value_with_parts_is_json_where_only_a_text_can_stand() -> None:
+    """A header, a path, a cookie: never a Python literal."""
+    assert header_text("X-A", [{"a": True}]) == '{"a":true}'
+    assert path_text("id", {"a": [1, None]}) == "a,%5B1%2Cnull%5D"
 
 
 def test_raw_body_is_sent_as_it_is() -> None:

@@ -88,6 +88,7 @@ class SettingValue:
 
 
 Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+FieldStyle: TypeAlias = Literal["form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ class OperationPlan:
     body: Literal["json", "form", "multipart", "raw"] | None = None
     """raw: bytes, or a text in UTF-8, that are sent as they are."""
     media_type: str = "application/json"
-    encoding: tuple[tuple[str, Style, bool], ...] = ()
+    encoding: tuple[tuple[str, FieldStyle, bool], ...] = ()
     """Of a form: (field, style, explode) of what is not written with brackets: `(("tags", "form", True),)`."""
     body_type: PyType | None = None
     """Of the typed body; None when anything that has a JSON form may be sent."""

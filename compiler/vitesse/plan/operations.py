@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ..api.facts import ApiFacts, Paging, Success
-from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Union
+from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Type, Union
 from ..api.paths import EACH, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
-from .model import JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, Style, SuccessPlan
+from .model import FieldStyle, JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
 from .names import Scope, constant, singular, snake, words
 from .shape import as_array, as_object, leaf_type
 from .updates import Update
@@ -35,6 +35,8 @@ _NO_NOUN = frozenset(
     "json xml api rest v1 v2 v3 create update list get find search upsert batch bulk delete new".split()
 )
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
+FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Header fields by which a message is delimited and delivered: whoever sends it sets them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,6 +177,8 @@ def _parameters(
     for parameter in use.operation.parameters:
         if parameter.location == "header" and idempotency_header and _same(parameter.name, idempotency_header):
             continue
+        if parameter.location == "header" and parameter.name.lower() in FRAMING:
+            continue
         if given_name(parameter.location, parameter.name) in use.given and parameter.name not in use.fixed:
             continue
         is_needed = (
@@ -270,25 +274,39 @@ def _media_type(operation: Operation) -> str:
     return "application/octet-stream" if "*" in media_type.partition(";")[0] else media_type
 
 
-def _encoding(api: Api, operation: Operation) -> tuple[tuple[str, Style, bool], ...]:
+def _encoding(api: Api, operation: Operation) -> tuple[tuple[str, FieldStyle, bool], ...]:
     """(field, style, explode) of a form's fields that are not written with brackets.
 
     Source:
-        OpenAPI 3.0.4, Encoding Object: lists are repeated (`form`, exploded) unless it says otherwise.
+        OpenAPI 3.0.4, Encoding Object: lists are repeated (`form`, exploded) and parts of a multipart form that are objects
+        are JSON, unless it says otherwise.
     """
     body = operation.body
     known = as_object(api, body.type) if body is not None else None
     if body is None or known is None:
         return ()
     said = {name: (style, explode) for name, style, explode in body.encoding}
-    kept: list[tuple[str, Style, bool]] = []
+    kept: list[tuple[str, FieldStyle, bool]] = []
     for one in known.fields:
         array = as_array(api, one.type)
-        is_flat = array is not None and not isinstance(api.resolve(array.items), Array | Object | Union)
-        style, explode = said.get(one.name, ("form" if is_flat else "deepObject", True))
-        if style != "deepObject" and (array is not None or one.name in said):
+        style, explode = said.get(one.name, (None, True))
+        if (
+            style is None
+            and body_kind(operation) == "multipart"
+            and _has_parts(api, array.items if array else one.type)
+        ):
+            kept.append((one.name, "json", True))
+        elif style is None and array is not None and not _has_parts(api, array.items):
+            kept.append((one.name, "form", True))
+        elif style in ("form", "spaceDelimited", "pipeDelimited"):
             kept.append((one.name, style, explode))
     return tuple(kept)
+
+
+def _has_parts(api: Api, type: Type) -> bool:
+    resolved = api.resolve(type)
+    members = [api.resolve(member) for member in resolved.members] if isinstance(resolved, Union) else [resolved]
+    return any(isinstance(member, Array | Object) for member in members)
 
 
 def _plain(value: object) -> str | int | bool | None:

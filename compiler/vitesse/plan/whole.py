@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..api.facts import ApiFacts
-from ..api.model import Api, Object, Operation, Scalar, Type
+from ..api.model import Api, Array, Object, Operation, Scalar, Type
+from ..api.model import Place as HasPlace
 from ..diagnostics import Diagnostic, Place
 from .full import FullModels, merged
 from .model import ApiPlan, ModelModule, PyType, SettingValue
 from .names import Scope, pascal, singular, snake
-from .operations import Role, Use, Whole, body_kind, is_json, json_path, noun, plan_operation
-from .shape import ANYTHING
+from .operations import FRAMING, Role, Use, Whole, body_kind, is_json, json_path, noun, plan_operation
+from .shape import ANYTHING, as_array, as_object
 from .streams import record_type
 
 _TAKEN = ("request", "page", "records", "one", "iter_pages", "session")
@@ -30,7 +31,7 @@ class WholeApi:
     api: ApiPlan
     models: tuple[ModelModule, ...]
     diagnostics: tuple[Diagnostic, ...]
-    """What is compiled more loosely than it is described (V212)."""
+    """Notes: what is compiled more loosely than it is described (V212), or otherwise than one might read it (V206, V220)."""
 
 
 def plan_whole(api: Api, facts: ApiFacts, operations: Sequence[Operation], name: str) -> WholeApi:
@@ -88,6 +89,14 @@ class _Maker:
         self.found: list[Diagnostic] = []
 
     def use(self, operation: Operation) -> Use:
+        for parameter in operation.parameters:
+            if parameter.location == "header" and parameter.name.lower() in FRAMING:
+                self._say(
+                    "V206", f"the header `{parameter.name}` is set by HTTP itself and no argument", parameter.place
+                )
+            elif parameter.location == "query" and parameter.style != "deepObject" and self._is_nested(parameter.type):
+                message = f"the style of `{parameter.name}` says nothing of values inside values; brackets are used"
+                self._say("V220", message, parameter.place)
         role = self._role(operation)
         subject = f"{role} {singular(noun(operation))}"
         arguments: dict[tuple[str, str], PyType] = {
@@ -137,9 +146,16 @@ class _Maker:
             return found
         if not isinstance(self._api.resolve(body.type), Object):
             message = "a form is described as something else than an object; its parts are taken under any name"
-            place = Place(file=body.place.file, pointer=body.place.pointer)
-            self.found.append(Diagnostic(code="V212", severity="note", message=message, places=(place,)))
+            self._say("V212", message, body.place)
         return PyType(values=ANYTHING)
+
+    def _is_nested(self, type: Type) -> bool:
+        array, known = as_array(self._api, type), as_object(self._api, type)
+        inner = [array.items] if array is not None else [one.type for one in known.fields] if known is not None else []
+        return any(isinstance(self._api.resolve(one), Array | Object) for one in inner)
+
+    def _say(self, code: str, message: str, place: HasPlace) -> None:
+        self.found.append(Diagnostic(code=code, severity="note", message=message, places=(Place.of(place),)))
 
     def _result(
         self, operation: Operation, role: Role, subject: str
