@@ -41,6 +41,10 @@ format: setup ## sort imports and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+corpus: setup ## compile, import and type-check every operation of SPECS=FOLDER, or SAMPLE=N of them with SEED=K; PAGE=FILE writes the table
+	@test -n "$(SPECS)" || { echo "name a folder of descriptions: make corpus SPECS=FOLDER"; exit 2; }
+	nice -n 10 $(BIN)/python -m tests.corpus $(SPECS) --workers $(WORKERS) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(PAGE),--page $(PAGE))
+
 demo: setup ## compile the example, run the package without Vitesse, sync 1,247 customers
 	$(BIN)/vitesse demo
 
@@ -57,9 +61,6 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.sync.growth $(FLAGS)
 	$(BIN)/python -m benchmarks.limits $(FLAGS)
 	$(BIN)/python -m benchmarks.page
-
-corpus: setup ## compile every operation of SPECS=FOLDER, import and type-check it
-	$(BIN)/python -m tests.corpus $(SPECS) $(ARGS)
 
 hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
 	$(BIN)/python -m tests.hostile --corpus $(CORPUS) $(ARGS)

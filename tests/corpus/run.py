@@ -69,7 +69,7 @@ def run_corpus(
     """
     compiler = _compiler_digest()
     folder = work / "package" / PACKAGE
-    _lay_out(folder)
+    lay_out(folder)
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(lambda spec: _compiled(spec, work, folder, compiler, only), specs))
         batches = list(_batches(results, folder))
@@ -132,7 +132,7 @@ def _compiled(spec: Spec, work: Path, folder: Path, compiler: str, only: dict[st
     return Result(spec=spec, found=found)
 
 
-def _lay_out(folder: Path) -> None:
+def lay_out(folder: Path) -> None:
     for name in ("", "clients", "models"):
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "__init__.py").touch()
