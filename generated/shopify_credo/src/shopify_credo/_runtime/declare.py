@@ -105,6 +105,8 @@ class Api:
 
 Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 """OpenAPI's styles; RFC 6570 spells the first four."""
+FieldStyle: TypeAlias = Literal["form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
+"""How a field of a form is written; json: as a JSON text, exploded one for each item of a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,7 @@ class Operation:
     body: Literal["json", "form", "multipart", "raw"] | None = None
     """raw: bytes, or a text in UTF-8, that are sent as they are."""
     media_type: str = "application/json"
-    encoding: tuple[tuple[str, Style, bool], ...] = ()
+    encoding: tuple[tuple[str, FieldStyle, bool], ...] = ()
     """Of a form: (field, style, explode) of what is not written with brackets."""
     records: Path | None = None
     """Where the list is in a list reply; None when the operation lists nothing."""

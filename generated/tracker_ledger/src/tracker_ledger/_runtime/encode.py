@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from .declare import Operation, Parameter, Style
+from .declare import FieldStyle, Operation, Parameter
 from .errors import RequestRefused
 from .records import MISSING, Record
 
@@ -63,8 +63,15 @@ def scalar(value: object) -> str:
             return value.isoformat()
         case bytes():
             return value.decode("utf-8", "strict")
+        case Record() | Mapping() | list() | tuple():
+            return _json_text(value)
         case _:
             return str(value)
+
+
+def _json_text(value: object) -> str:
+    """A value that has parts, where a text must stand: nothing but JSON says it without loss."""
+    return encode_json(value).decode()
 
 
 def plain(value: object) -> Any:
@@ -129,7 +136,7 @@ def _reason(error: Exception) -> str:
 # --- forms ------------------------------------------------------------------------------------------------------------
 
 
-Encoding: TypeAlias = tuple[tuple[str, Style, bool], ...]
+Encoding: TypeAlias = tuple[tuple[str, FieldStyle, bool], ...]
 
 
 def form_pairs(value: object, encoding: Encoding = ()) -> list[tuple[str, str]]:
@@ -146,8 +153,10 @@ def form_pairs(value: object, encoding: Encoding = ()) -> list[tuple[str, str]]:
 
 
 def _field(name: str, value: object, style: str, explode: bool) -> Iterator[tuple[str, str]]:
-    """One field of a form in one of OpenAPI's styles."""
-    if style == "deepObject" or not isinstance(value, dict | list) or not value:
+    """One field of a form in one of the styles."""
+    if style == "json":
+        yield from ((name, _json_text(each)) for each in (value if explode and isinstance(value, list) else [value]))
+    elif style == "deepObject" or not isinstance(value, dict | list) or not value:
         yield from _brackets(name, value)
     elif not explode:
         flat = _flat(value) if isinstance(value, dict) else value
@@ -193,8 +202,10 @@ def encode_multipart(value: object, encoding: Encoding = ()) -> tuple[bytes, str
             head = f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(name)}"\r\n'
             parts += [(head.encode() + b"Content-Type: application/octet-stream\r\n\r\n", bytes(one)) for one in files]
             continue
-        for key, text in _field(name, each, *said.get(name, ("deepObject", True))):
-            head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n'
+        style, explode = said.get(name, ("deepObject", True))
+        media = "Content-Type: application/json\r\n" if style == "json" else ""
+        for key, text in _field(name, each, style, explode):
+            head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n{media}\r\n'
             parts.append((head.encode(), text.encode()))
     digest = hashlib.sha256()
     for part in parts:
@@ -263,6 +274,9 @@ def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> 
 def query_pairs(parameter: Parameter, value: object) -> list[str]:
     """One query parameter as encoded `name=value` pairs."""
     name, data = escape(parameter.name), plain(value)
+    if _is_nested(data):
+        bare = parameter.name.removesuffix("[]")
+        return [f"{escape(key)}={escape(text)}" for key, text in _brackets(bare, data)]
     if isinstance(data, dict):
         if parameter.style == "deepObject":
             return [f"{escape(key)}={escape(text)}" for key, text in _brackets(parameter.name, data)]
@@ -276,6 +290,12 @@ def query_pairs(parameter: Parameter, value: object) -> list[str]:
             return [f"{name}={escape(scalar(each))}" for each in data]
         return [f"{name}={_joined(data, parameter.style)}"]
     return [f"{name}={escape(scalar(data))}"]
+
+
+def _is_nested(data: object) -> bool:
+    """Whether a value has parts in its parts: OpenAPI's styles say nothing of these, and servers read brackets."""
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return any(isinstance(each, dict | list) for each in inner)
 
 
 def _joined(values: Iterable[object], style: str) -> str:
