@@ -15,7 +15,7 @@ from typing import Any
 from vitesse.mapper.choose import Known, choose
 from vitesse.mapper.fields import View
 from vitesse.mapper.memory import shipped_memory
-from vitesse.mapper.scoring import score, shipped_weights
+from vitesse.mapper.scoring import ranked_pairs, score, shipped_weights
 
 from .cases import Case, load_cases, normal
 
@@ -47,7 +47,7 @@ def transform(case: Case, destination: str, sources: list[str]) -> str:
 
 def predict(case: Case) -> tuple[list[dict[str, Any]], list[list[Any]]]:
     """What the shipped Mapper says of one case."""
-    ways, rows = score(case.source, case.destination, shipped_weights(), shipped_memory())
+    ways, pairs = score(case.source, case.destination, shipped_weights(), shipped_memory())
     predictions = []
     for view, row in zip(case.destination.views, ways, strict=True):
         if row and row[0].chance >= THRESHOLD:
@@ -56,9 +56,9 @@ def predict(case: Case) -> tuple[list[dict[str, Any]], list[list[Any]]]:
                 {"source": sources, "destination": view.given.path, "confidence": round(row[0].chance, 4)}
             )
     ranked = [
-        [pair.source.given.path, view.given.path, round(pair.chance, 6)]
-        for view, row in zip(case.destination.views, rows, strict=True)
-        for pair in row
+        [source.given.path, view.given.path, round(value, 6)]
+        for view, row in zip(case.destination.views, ranked_pairs(pairs), strict=True)
+        for source, value in row
     ]
     return predictions, ranked
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--score", type=Path, help="the scorer; `score.py` beside the cases' folder when it is there")
     parser.add_argument("--cross", choices=("provider", "origin"))
     arguments = parser.parse_args()
     cases = load_cases(arguments.cases)
@@ -88,7 +89,41 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "predictions.json").write_text(json.dumps(predictions, indent=1))
     (arguments.out / "ranked.json").write_text(json.dumps(ranked))
+    scorer = arguments.score or arguments.cases.parent / "score.py"
+    if scorer.is_file():
+        _print_table(
+            scorer,
+            cases,
+            predictions,
+            ranked,
+            f"Vitesse, without the {arguments.cross}" if arguments.cross else "Vitesse, as shipped",
+        )
     print(f"{len(cases)} cases, {sum(map(len, predictions.values()))} predictions written to {arguments.out}")
+
+
+def _print_table(scorer: Path, cases: list[Case], predictions: Any, ranked: Any, name: str) -> None:
+    from .table import calibration, load_scorer, same_leaf, simple, sure_line, table, token_set
+
+    rows = {
+        "equal leaf names": simple(cases, same_leaf, 0.5),
+        "rapidfuzz token_set": simple(cases, token_set, 0.8),
+        name: (predictions, ranked),
+    }
+    module = load_scorer(scorer)
+    print(table(module, cases, rows))
+    print()
+    print(sure_line(cases, predictions))
+    print()
+    print("| confidence | right | 90 % interval | proposals |\n| --- | --- | --- | --- |")
+    for line in calibration(cases, predictions):
+        print(line)
+    for what in ("domain", "origin"):
+        print(f"\n| {what} | F1 | pairs |\n| --- | --- | --- |")
+        for group in sorted({getattr(case, what) for case in cases}):
+            some = [case for case in cases if getattr(case, what) == group]
+            found = module.score([case.form for case in some], predictions)
+            print(f"| {group} | {found['F1']:.3f} | {found['gold']} |")
+    print()
 
 
 if __name__ == "__main__":

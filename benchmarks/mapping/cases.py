@@ -75,6 +75,38 @@ def read_case(form: Mapping[str, Any]) -> Case:
     )
 
 
+def turned(case: Case) -> Case:
+    """The case with its sides exchanged: as much of a lesson, and as true, where one field goes to one."""
+    right: dict[str, list[frozenset[str]]] = {}
+    paths = {normal(view.given.path): view.given.path for view in case.source.views}
+    for mapping in case.form.get("mappings", ()):
+        for source in mapping["source"]:
+            if normal(source) in paths:
+                sets = right.setdefault(paths[normal(source)], [])
+                sets.append(frozenset({normal(mapping["destination"])}))
+    return Case(
+        id=f"{case.id} turned",
+        origin=case.origin,
+        provider=case.provider,
+        domain=case.domain,
+        form={"mappings": []},
+        source=read_side([view.given for view in case.destination.views], about(case.form["destination"]["name"])),
+        destination=read_side(_lesson_fields(case, right), about(case.form["source"]["name"])),
+        right={path: tuple(sets) for path, sets in right.items()},
+        transforms={},
+        scored=frozenset(right),
+    )
+
+
+def _lesson_fields(case: Case, right: Mapping[str, object]) -> list[Described]:
+    """The mapped fields, and about as many others: enough for a lesson."""
+    given = [view.given for view in case.source.views]
+    others = [one for one in given if one.path not in right]
+    step = max(1, len(others) // max(1, len(right)))
+    kept = {one.path for one in others[::step]} | set(right)
+    return [one for one in given if one.path in kept]
+
+
 def described(fields: Iterable[Mapping[str, Any]]) -> list[Described]:
     return [
         Described(

@@ -17,22 +17,39 @@ import lightgbm
 import numpy as np
 
 from vitesse.mapper.memory import Memory, Observed, memory_form, observe
-from vitesse.mapper.scoring import Pair, candidate_rows, context_rows, feature_names, first_hits, pairs_of
+from vitesse.mapper.scoring import (
+    LEAST,
+    Pair,
+    Way,
+    candidate_rows,
+    context_rows,
+    feature_names,
+    finished,
+    first_hits,
+    pairs_of,
+    ranked_pairs,
+)
 
-from .cases import Case, folds_of, load_cases, normal
+from .cases import Case, folds_of, load_cases, normal, turned
 
 KNOWLEDGE = Path(__file__).resolve().parents[2] / "compiler" / "vitesse" / "mapper" / "knowledge"
 FOLDS = 8
 AGREEING = 2
-PAIR = {"n_estimators": 140, "num_leaves": 15, "learning_rate": 0.07, "min_child_samples": 20}
-CONTEXT = {"n_estimators": 140, "num_leaves": 13, "learning_rate": 0.06, "min_child_samples": 20}
-FINAL = {"n_estimators": 120, "num_leaves": 10, "learning_rate": 0.05, "min_child_samples": 15}
+TURN = True
+PAIR = {"n_estimators": 220, "num_leaves": 10, "learning_rate": 0.05, "min_child_samples": 35, "colsample_bytree": 0.35}
+CONTEXT = {
+    "n_estimators": 220,
+    "num_leaves": 9,
+    "learning_rate": 0.045,
+    "min_child_samples": 35,
+    "colsample_bytree": 0.35,
+}
+FINAL = {"n_estimators": 200, "num_leaves": 7, "learning_rate": 0.04, "min_child_samples": 25, "colsample_bytree": 0.35}
 COMMON = {
     "subsample": 0.8,
     "subsample_freq": 1,
-    "colsample_bytree": 0.6,
     "reg_lambda": 3.0,
-    "n_jobs": 2,
+    "n_jobs": 1,
     "verbose": -1,
     "deterministic": True,
     "force_row_wise": True,
@@ -95,10 +112,14 @@ class Stack:
     """The three steps over all cases, each fitted on the folds that a case is not in."""
 
     def __init__(self, cases: Sequence[Case], groups: Sequence[str], folds: int = FOLDS) -> None:
-        self.cases = cases
+        self.count = len(cases)
+        """Only these are predicted; turned ones behind them are lessons."""
         self.folds = folds_of(groups, folds)
-        self.fold = [self.folds[group] for group in groups]
         self.memory, others = memories(cases, groups)
+        if TURN:
+            cases, groups = [*cases, *map(turned, cases)], [*groups, *groups]
+        self.cases = cases
+        self.fold = [self.folds[group] for group in groups]
         self.pairs = [
             pairs_of(case.source, case.destination, others[group]) for case, group in zip(cases, groups, strict=True)
         ]
@@ -156,14 +177,14 @@ class Stack:
     def _final_step(self) -> None:
         data = []
         owners = []
-        for index, (case, rows) in enumerate(zip(self.cases, self.rows, strict=True)):
+        for index, (case, rows) in enumerate(zip(self.cases[: self.count], self.rows, strict=False)):
             for view, described in zip(
                 case.destination.views, candidate_rows(rows, case.source, case.destination), strict=True
             ):
                 path = view.given.path
                 for candidate, own in described:
                     sources = [one.given.path for one in candidate.sources]
-                    data.append((index, path, sources, own, path in case.scored, is_right(case, path, sources)))
+                    data.append((index, view, candidate, own, path in case.scored, is_right(case, path, sources)))
                     owners.append(index)
         self._step(
             "final",
@@ -173,11 +194,16 @@ class Stack:
             [use for *_, use, _ in data],
             FINAL,
         )
-        self.final: dict[tuple[int, str], list[tuple[float, list[str]]]] = defaultdict(list)
-        for (index, path, sources, *_), chance in zip(data, self.out, strict=True):
-            self.final[index, path].append((chance, sources))
-        for ways in self.final.values():
-            ways.sort(key=lambda way: (-way[0], len(way[1])))
+        ways: dict[tuple[int, int], list[Way]] = defaultdict(list)
+        for (index, view, candidate, *_), chance in zip(data, self.out, strict=True):
+            ways[index, view.position].append(Way(candidate=candidate, chance=chance, features=[]))
+        self.final: dict[tuple[int, str], list[tuple[float, list[str]]]] = {}
+        for (index, position), some in ways.items():
+            side = self.cases[index].destination
+            view = side.views[position]
+            self.final[index, view.given.path] = [
+                (way.chance, [one.given.path for one in way.candidate.sources]) for way in finished(some, view, side)
+            ]
 
     def _step(
         self,
@@ -213,14 +239,19 @@ class Stack:
         return found
 
     def ranked(self) -> dict[str, list[list[Any]]]:
-        return {
-            case.id: [
-                [pair.source.given.path, view.given.path, pair.chance]
-                for view, row in zip(case.destination.views, rows, strict=True)
-                for pair in row
+        found = {}
+        for case, pairs, rows in zip(self.cases[: self.count], self.pairs, self.rows, strict=False):
+            hits = {id(pair) for row in rows for pair in row}
+            for row in pairs:
+                for pair in row:
+                    if id(pair) not in hits:
+                        pair.chance = min(pair.chance, LEAST) * 0.1
+            found[case.id] = [
+                [source.given.path, view.given.path, value]
+                for view, row in zip(case.destination.views, ranked_pairs(pairs), strict=True)
+                for source, value in row
             ]
-            for case, rows in zip(self.cases, self.rows, strict=True)
-        }
+        return found
 
 
 def tree_form(node: dict[str, Any]) -> Any:

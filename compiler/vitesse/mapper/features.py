@@ -12,7 +12,8 @@ FEATURES = (
     "leaf_covered", "source_covered", "leaf_left", "source_left", "near", "grams", "edit", "head_equal", "first_equal", "parent",
     "role_shared", "role_clash", "role_id", "role_time", "role_flag", "type_equal", "type_clash", "lists_delta", "depth_delta",
     "digits_equal", "digits_clash", "entity_left", "enum", "told", "leaf_words_s", "leaf_words_d", "twins_s", "twins_d",
-    "leaf_concepts_equal",
+    "leaf_concepts_equal", "own_id_s", "own_id_d", "own_id_both", "plural_list", "head_in_leaf", "head_left_s", "entity_objects",
+    "depth_s", "depth_d", "person_d",
 )  # fmt: skip
 
 
@@ -26,6 +27,10 @@ def pair_features(source: View, destination: View, from_side: Side, to_side: Sid
     shared_roles = s.roles & d.roles
     has_none = "none" in s.roles or "none" in d.roles
     sd, dd = s.digits, d.digits
+    # A field of a list's items is a list from outside, and the other way round.
+    s_type = "array" if s.lists > d.lists and d.type == "array" else s.type
+    d_type = "array" if d.lists > s.lists and s.type == "array" else d.type
+    own_s, own_d = _own_id(s, from_side), _own_id(d, to_side)
     return [
         float(s.leaf.flat == d.leaf.flat),
         float(s.flat == d.flat),
@@ -50,8 +55,8 @@ def pair_features(source: View, destination: View, from_side: Side, to_side: Sid
         float(("id" in s.roles) - ("id" in d.roles)),
         float(("time" in s.roles) - ("time" in d.roles)),
         float(("flag" in s.roles) - ("flag" in d.roles)),
-        float(s.type == d.type and s.type != "unknown"),
-        float(s.type != d.type and "unknown" not in (s.type, d.type)),
+        float(s_type == d_type and s_type != "unknown"),
+        float(s_type != d_type and "unknown" not in (s_type, d_type)),
         float(d.lists - s.lists),
         float(len(d.segments) - len(s.segments)),
         float(bool(sd) and sd == dd),
@@ -64,7 +69,40 @@ def pair_features(source: View, destination: View, from_side: Side, to_side: Sid
         float(min(s.leaf_twins, 9)),
         float(min(d.leaf_twins, 9)),
         float(s.leaf.concepts == d.leaf.concepts),
+        own_s,
+        own_d,
+        own_s * own_d,
+        float(s.lists > d.lists and (d.type == "array" or _is_plural(d)) and leaf_left < 0.2),
+        float(bool(dc) and _head(d) in sc),
+        float(_head(s) not in dc and _head(s) not in ("time", "id")),
+        float(bool(from_side.entity & to_side.entity)),
+        float(min(len(s.segments), 6)),
+        float(min(len(d.segments), 6)),
+        float("person" in d.roles),
     ]
+
+
+_RECORD = frozenset(
+    {"id", "external_id", "record", "object", "key", "remote", "external", "unique", "system", "source"}
+)
+
+
+def _own_id(view: View, side: Side) -> float:
+    """Whether a field names its own record: `id`, `lead_id` of a lead, `remote_id`, `id.record_id`."""
+    if "id" not in view.roles or view.lists:
+        return 0.0
+    concepts = {concept for name in view.segments for concept in name.concepts if not concept.isdigit()}
+    left = concepts - _RECORD - side.entity
+    return 0.0 if left else (1.0 if len(view.segments) == 1 else 0.6)
+
+
+def _head(view: View) -> str:
+    return view.leaf.concepts[-1] if view.leaf.concepts else ""
+
+
+def _is_plural(view: View) -> bool:
+    last = view.leaf.flat
+    return last.endswith("s") and not last.endswith(("ss", "us", "is"))
 
 
 def _jaccard(one: dict[str, float], other: dict[str, float]) -> float:
@@ -107,8 +145,12 @@ def _edit(one: str, other: str) -> float:
 
 
 def _enum(s: View, d: View) -> float:
-    if not s.given.enum or not d.given.enum:
+    """How much the named values have in common, rare values above all."""
+    if not s.values or not d.values:
         return 0.0
-    one = {value.lower() for value in s.given.enum}
-    other = {value.lower() for value in d.given.enum}
-    return len(one & other) / min(len(one), len(other))
+    shared = [value for value in s.values if value in d.values]
+    if not shared:
+        return 0.0
+    told = sum(min(s.values[value], d.values[value]) ** 0.5 for value in shared)
+    share = len(shared) / min(len(s.values), len(d.values))
+    return float(share * told / (told + 0.7))

@@ -97,6 +97,8 @@ class View:
     digits: tuple[str, ...] = ()
     told: frozenset[str] = frozenset()
     """Words of the description."""
+    values: dict[str, float] = field(default_factory=dict)
+    """Named value → how much it tells: little when many fields of the side have it, as `yes` and `unknown`."""
     leaf_twins: int = 1
     """Fields of this side with the same leaf."""
 
@@ -134,8 +136,13 @@ def read_side(fields: Sequence[Described], about: Iterable[str] = ()) -> Side:
     for view in views:
         frequency.update({word for name in view.segments for word in (*name.words, *name.concepts)})
     twins = Counter(view.leaf.flat for view in views)
+    valued: Counter[str] = Counter()
+    for view in views:
+        view.values = {value: 1.0 for one in view.given.enum if (value := plain_value(one))}
+        valued.update(view.values)
     count = len(views)
     for view in views:
+        view.values = {value: 1.0 / valued[value] for value in view.values}
         view.leaf_twins = twins[view.leaf.flat]
         for name in view.segments:
             for word in name.words:
@@ -145,6 +152,11 @@ def read_side(fields: Sequence[Described], about: Iterable[str] = ()) -> Side:
         view.leaf_words = {word: view.words[word] for word in view.leaf.words}
         view.leaf_concepts = {concept: view.concepts[concept] for concept in view.leaf.concepts}
     return Side(views=views, entity=entity)
+
+
+def plain_value(value: str) -> str:
+    """A named value without case, marks and blanks."""
+    return "".join(char for char in value.lower() if char.isalnum())
 
 
 def _weight(word: str, frequency: int, count: int) -> float:

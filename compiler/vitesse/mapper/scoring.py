@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from ..diagnostics import InternalError
 from .candidates import Index
-from .context import CONTEXT, Hits, context_features
+from .context import CONTEXT, Hits, context_features, parent_of
 from .features import FEATURES, pair_features
 from .fields import Side, View
 from .memory import Memory, leaf_key
@@ -107,10 +107,44 @@ def pairs_of(from_side: Side, to_side: Side, memory: Memory) -> list[list[Pair]]
     return found
 
 
+LEAST = 0.002
+"""A pair with less chance than this is not looked at again."""
+
+
 def first_hits(pairs: Sequence[Sequence[Pair]]) -> list[list[Pair]]:
     """The pairs of each destination by their chance, best first; those without any left out."""
     return [
-        sorted((pair for pair in row if pair.chance > 0.002), key=lambda pair: (-pair.chance, pair.source.position))
+        sorted((pair for pair in row if pair.chance > LEAST), key=lambda pair: (-pair.chance, pair.source.position))
+        for row in pairs
+    ]
+
+
+_LIKE = tuple(
+    (FEATURES.index(name), weight)
+    for name, weight in (
+        ("concept_path", 0.3),
+        ("concept_leaf", 0.15),
+        ("word_leaf", 0.15),
+        ("edit", 0.1),
+        ("grams", 0.1),
+        ("enum", 0.3),
+        ("near", 0.03),
+        ("told", 0.3),
+        ("type_clash", -0.1),
+    )
+)
+
+
+def ranked_pairs(pairs: Sequence[Sequence[Pair]]) -> list[list[tuple[View, float]]]:
+    """Every pair that was looked at, for each destination, with what it is ranked by: its chance, then plain likeness.
+
+    The weights say little where all chances are small; there names and values decide.
+    """
+    return [
+        [
+            (pair.source, pair.chance + 0.05 * sum(weight * pair.features[index] for index, weight in _LIKE))
+            for pair in row
+        ]
         for row in pairs
     ]
 
@@ -176,19 +210,23 @@ def score(from_side: Side, to_side: Side, weights: Weights, memory: Memory) -> t
     """Rank the ways to fill each destination.
 
     Returns:
-        For each destination its ways, best first; and all its pairs with the chances of the second step, best first.
+        For each destination its ways, best first; and all its pairs, with the chance of the second step where they have one.
     """
     pairs = pairs_of(from_side, to_side, memory)
     for row in pairs:
         for pair in row:
             pair.chance = weights.pair(pair.features)
     rows = first_hits(pairs)
+    for row in pairs:
+        for pair in row:
+            if pair.chance <= LEAST:
+                pair.chance *= 0.1
     for row, described in zip(rows, context_rows(rows, from_side, to_side), strict=True):
         for pair, own in zip(row, described, strict=True):
             pair.chance = weights.context(own)
     rows = [sorted(row, key=lambda pair: (-pair.chance, pair.source.position)) for row in rows]
     ways = []
-    for row, candidates in zip(rows, candidate_rows(rows, from_side, to_side), strict=True):
+    for view, row, candidates in zip(to_side.views, rows, candidate_rows(rows, from_side, to_side), strict=True):
         features = {pair.source.position: pair.features for pair in row}
         found = [
             Way(
@@ -198,8 +236,50 @@ def score(from_side: Side, to_side: Side, weights: Weights, memory: Memory) -> t
             )
             for candidate, own in candidates
         ]
-        ways.append(found)
-    return [in_order(row, view) for row, view in zip(ways, to_side.views, strict=True)], rows
+        ways.append(finished(found, view, to_side))
+    return ways, pairs
+
+
+def finished(ways: list[Way], destination: View, side: Side) -> list[Way]:
+    """The fitted ways, mended and in order."""
+    singles = [way for way in ways if len(way.candidate.sources) == 1]
+    for way in ways:
+        way.chance = final_chance(destination, way.candidate, way.chance, side, singles)
+    return in_order(ways, destination)
+
+
+_PERSON = frozenset(
+    {"contact", "customer", "worker", "user", "lead", "candidate", "participant", "owner", "manager", "assignee"}
+)
+
+
+def whole_name(destination: View, candidate: Candidate, side: Side, single: float) -> bool:
+    """Whether first and last name make what the destination wants: a person's whole name that no single field gives.
+
+    Too few of the fitted cases have it for the weights to be sure.
+    """
+    if candidate.pattern != "names" or len(candidate.sources) != 2 or single > 0.5:
+        return False
+    if destination.leaf.concepts == ("full_name",):
+        return True
+    if destination.leaf.concepts != ("name",):
+        return False
+    roles = {role for view in side.views if parent_of(view) == parent_of(destination) for role in view.roles}
+    return bool(side.entity & _PERSON) or {"email", "phone"} <= roles or ("email" in roles and len(side.views) < 12)
+
+
+def final_chance(destination: View, candidate: Candidate, chance: float, side: Side, singles: Sequence[Way]) -> float:
+    """The fitted chance, mended where knowledge is surer than the fit."""
+    whole = max(
+        (
+            way.chance
+            for way in singles
+            if way.candidate.sources[0].leaf.concepts[-1:] in (("full_name",), ("name",))
+            and not {"first_name", "last_name"} & set(way.candidate.sources[0].leaf.concepts)
+        ),
+        default=0.0,
+    )
+    return max(chance, 0.75) if whole_name(destination, candidate, side, whole) else chance
 
 
 def in_order(ways: Sequence[Way], destination: View) -> list[Way]:

@@ -19,7 +19,8 @@ Pattern: TypeAlias = Literal["one", "twins", "series", "names"]
 SETS = (
     "p_max", "p_min", "p_mean", "p_sum", "p_total", "p_best", "is_best", "size", "twins", "series", "names", "lists_delta", "recurs",
     "recurs_share", "single_twins", "single_series", "same_parent", "digits_differ", "used_elsewhere", "role_name", "role_phone",
-    "role_email", "role_place", "role_time", "other_qualifier", "rival_out", "qualifier_in_destination", "depth",
+    "role_email", "role_place", "role_time", "other_qualifier", "rival_out", "qualifier_in_destination", "depth", "complete",
+    "left_out", "series_recurs", "series_share", "primary",
 )  # fmt: skip
 
 QUALIFIERS = frozenset(
@@ -132,6 +133,14 @@ def recurrences(all_hits: Sequence[Hits]) -> Mapping[tuple[str, str], int]:
         }
         for branch in branches:
             counts[branch] += 1
+        series = {
+            " ".join(sorted(_apart(one) | _apart(other)))
+            for index, one in enumerate(pool)
+            for other in pool[index + 1 :]
+            if one.leaf.concepts != other.leaf.concepts and core_of(one) == core_of(other)
+        }
+        for apart in series:
+            counts["series", apart] += 1
     return counts
 
 
@@ -164,6 +173,10 @@ def set_features(
     series = [p for view, p in hits[:10] if view.position not in inside and core_of(view) == core_of(first)]
     qualifiers = [QUALIFIERS & set(view.words) for view in candidate.sources]
     wanted = QUALIFIERS & set(destination.words)
+    members = [view for view, p in hits[:16] if p > 0.01 and core_of(view) == core_of(first)]
+    left_out = [view for view in members if view.position not in inside]
+    apart = frozenset(word for view in candidate.sources for word in _apart(view))
+    series_recurs = recurring.get(("series", " ".join(sorted(apart))), 0) if len(candidate.sources) > 1 else 0
     return [
         max(chances, default=0.0),
         min(chances, default=0.0),
@@ -193,4 +206,17 @@ def set_features(
         rival,
         float(len(wanted)),
         float(len(first.segments)),
+        float(not left_out or all("fax" in view.leaf.concepts for view in left_out)),
+        float(min(len(left_out), 6)),
+        float(series_recurs),
+        series_recurs / (destinations or 1),
+        float(sum(bool(_PRIMARY & set(view.words)) for view in candidate.sources)),
     ]
+
+
+_PRIMARY = frozenset("primary main default mailing billing work business first 1 preferred".split())
+
+
+def _apart(view: View) -> set[str]:
+    """The words that tell a member of a series from the others."""
+    return {word for word in view.words if word in QUALIFIERS or word.isdigit()}
