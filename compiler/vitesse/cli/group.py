@@ -110,10 +110,14 @@ def _report(error: Exception, arguments: list[str]) -> int:
         return Exit.FAILED
     import traceback
 
-    click.echo(
-        f"internal error: {type(error).__name__}: {error}\n"
-        "This is a bug in Vitesse, not in your input. Please report it with the command line\n"
-        f"  vitesse {' '.join(arguments)}\nand this trace:\n{traceback.format_exc()}",
-        err=True,
-    )
+    click.echo(bug_text(f"{type(error).__name__}: {error}", arguments, traceback.format_exc()), err=True)
     return Exit.INTERNAL
+
+
+def bug_text(what: str, arguments: list[str], trace: str) -> str:
+    """What is said of a bug of ours."""
+    return (
+        f"internal error: {what}\n"
+        "This is a bug in Vitesse, not in your input. Please report it with the command line\n"
+        f"  vitesse {' '.join(arguments)}\nand this trace:\n{trace}"
+    )

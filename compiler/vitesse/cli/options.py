@@ -25,6 +25,51 @@ def folders_argument(function: F) -> F:
     return click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)(function)
 
 
+def jobs_option(function: F) -> F:
+    """--jobs: how many processes work at a time."""
+    return click.option(
+        "--jobs",
+        metavar="N",
+        type=click.IntRange(1, 1024),
+        help="Integrations to compile at a time.  [default: one on each core, as far as memory goes]",
+    )(function)
+
+
+def shard_option(function: F) -> F:
+    """--shard: the part of the integrations that this machine takes."""
+    return click.option(
+        "--shard",
+        metavar="K/N",
+        callback=_shard,
+        help="Take the K-th of N equal parts. The parts depend on the integrations' names only.",
+    )(function)
+
+
+def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", value)
+    if found is None:
+        raise click.BadParameter(f"`{value}` is not K/N, such as 2/4")
+    number, of = int(found[1]), int(found[2])
+    if not 1 <= number <= of:
+        raise click.BadParameter(f"`{value}`: K goes from 1 to N")
+    return number, of
+
+
+def integrations(folders: Iterable[Path], shard: tuple[int, int] | None = None) -> list[Path]:
+    """The integrations that DIR… mean, or the shard of them."""
+    from ..workflow.folders import SameName, find_integrations, take_share
+
+    try:
+        found = find_integrations(folders)
+    except SameName as error:
+        raise click.UsageError(
+            f"{error}: their packages would be one; build them into two folders with --out"
+        ) from None
+    return found if shard is None else take_share(found, *shard)
+
+
 def json_option(function: F) -> F:
     """--json: the result as JSON on the output."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)

@@ -23,6 +23,7 @@ TITLES: dict[str, str] = {
     "V011": "this installation has no examples",
     "V012": "the folder of a new integration is taken",
     "V013": "a step of the demo failed",
+    "V014": "a process that built an integration ended",
     # ------------------------------------------------------------------------------------------------------------------
     # reading documents
     "V101": "a file of a description cannot be read",
