@@ -35,6 +35,12 @@ _TEXTS = {
         "CPU seconds. The integrations are those of `tests/published/`; each uses up to seven operations. ✗ is a command "
         "that failed or wrote nothing, † output that does not import as a whole.",
     ),
+    "mapping-size": (
+        "Proposing a mapping",
+        "The whole command `vitesse map`, reading and writing included. Each side is one record of nested objects with two dozen "
+        "attributes each; a third of the attributes have other words on the other side. This is its cost; how good it is stands "
+        "elsewhere.",
+    ),
     "sync": (
         "Syncing",
         "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "
