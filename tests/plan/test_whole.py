@@ -117,6 +117,38 @@ def test_header_by_which_a_message_is_delivered_is_no_argument(whole):
     assert [(one.code, one.severity) for one in found.diagnostics] == [("V206", "note")]
 
 
+def test_parameter_is_spelt_as_it_is_described(whole):
+    """Style, explode and allowReserved reach the plan; `content` of JSON is typed and written as JSON."""
+    listed = {"type": "array", "items": {"type": "string"}}
+    found = only(
+        whole(
+            get(
+                REF,
+                {"name": "l", "in": "path", "required": True, "style": "label", "schema": listed},
+                {"name": "m", "in": "path", "required": True, "style": "matrix", "explode": True, "schema": listed},
+                {"name": "p", "in": "query", "style": "pipeDelimited", "explode": False, "schema": listed},
+                {"name": "d", "in": "query", "style": "deepObject", "schema": {"$ref": REF["$ref"]}},
+                {"name": "r", "in": "query", "allowReserved": True, "schema": {"type": "string"}},
+                {"name": "j", "in": "query", "content": {"application/json": {"schema": REF}}},
+                {"name": "H", "in": "header", "schema": {"type": "integer"}},
+                {"name": "c", "in": "cookie", "schema": {"type": "string"}},
+                path="/things/{l}/{m}",
+            )
+        )
+    )
+    assert [(one.name, one.location, one.style, one.explode, one.reserved) for one in found.parameters] == [
+        ("l", "path", "label", False, False),
+        ("m", "path", "matrix", True, False),
+        ("p", "query", "pipeDelimited", False, False),
+        ("d", "query", "deepObject", True, False),
+        ("r", "query", "form", True, True),
+        ("j", "query", "json", False, False),
+        ("H", "header", "simple", False, False),
+        ("c", "cookie", "form", True, False),
+    ]
+    assert spelled(found.parameters[5].type) == "Thing | MISSING"
+
+
 def test_parameter_with_values_inside_values_is_named(whole):
     """No style says how these are written."""
     items = {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}

@@ -62,6 +62,25 @@ def test_query_styles(style: Style, explode: bool, value: object, expected: str)
     assert "&".join(query_pairs(parameter, value)) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "explode", "expected"),
+    [
+        ("a:b/c?d@e!f$g'(h)*,;=i", True, "q=a:b/c?d@e!f$g'(h)*,;=i"),
+        ("a&b+c#d[e]%41 ü", True, "q=a%26b%2Bc%23d%5Be%5D%2541%20%C3%BC"),
+        (["a:b", "c,d"], False, "q=a:b,c%2Cd"),
+        (["a:b", "c,d"], True, "q=a:b&q=c,d"),
+    ],
+)
+def test_query_value_keeps_reserved_characters_where_they_mean_nothing(
+    value: object, explode: bool, expected: str
+) -> None:
+    """`allowReserved` changes the spelling, never what a server reads."""
+    pairs = query_pairs(Parameter(argument="q", name="q", location="query", reserved=True, explode=explode), value)
+    assert "&".join(pairs) == expected
+    texts = value if isinstance(value, list) else [value]
+    assert [text for _, text in parse_qsl("&".join(pairs))] == (texts if explode else ["a:b,c,d"])
+
+
 @given(st.text(max_size=20).filter(lambda text: text.isprintable() or text.isascii()), st.text(max_size=20))
 def test_query_name_and_value_come_back_as_they_were(name: str, value: str) -> None:
     """Whatever the vendor's name or the value holds, a server reads it back."""
@@ -126,6 +145,9 @@ def test_header_name_and_cookie_name_must_be_tokens() -> None:
     """Names come from specs."""
     assert header_name("X-Shopify-Access-Token") == "X-Shopify-Access-Token"
     assert cookie_pair("session", "a;b c") == "session=a%3Bb%20c"
+    assert cookie_pair("ids", ["a", "b;c"], explode=True) == "ids=a; ids=b%3Bc"
+    assert cookie_pair("ids", ["a", "b;c"]) == "ids=a,b%3Bc"
+    assert cookie_pair("all", {"a": 1, "b": True}, explode=True) == "a=1; b=true"
     for bad in ("X A", "X:A", "", "X\nA", "Ä"):
         with pytest.raises(RequestRefused):
             header_name(bad)

@@ -511,6 +511,9 @@ async def test_own_wire_sends_what_another_transport_sees(tmp_path: Path) -> Non
                 Parameter(argument="tags", name="tag list[]", location="query"),
                 Parameter(argument="trace", name="X-Trace", location="header", style="simple"),
                 Parameter(argument="session", name="sid", location="cookie"),
+                Parameter(argument="where", name="where", location="query", style="json"),
+                Parameter(argument="rows", name="rows", location="query", style="json"),
+                Parameter(argument="at", name="at", location="query", reserved=True),
             ),
         ),
         Operation(id="POST /upload", api="crm", method="POST", path="/upload?kind=a%20b", body="multipart"),
@@ -518,7 +521,8 @@ async def test_own_wire_sends_what_another_transport_sees(tmp_path: Path) -> Non
     )
     calls: list[dict[str, Any]] = [
         {
-            "arguments": {"id": "a/b~c", "tags": ["x y", "z"], "trace": "t1", "session": "s;1"},
+            "arguments": {"id": "a/b~c", "tags": ["x y", "z"], "trace": "t1", "session": "s;1"}
+            | {"where": {"city": "Köln", "open": [True]}, "rows": "[1]", "at": "a:b/c&d"},
             "body": {"a": 1},
             "idempotency_key": "k1",
         },
@@ -561,7 +565,15 @@ async def test_own_wire_sends_what_another_transport_sees(tmp_path: Path) -> Non
             note(request.line, request.headers, request.body)
     assert seen[0] == seen[1]
     line, fields, body = seen[1][0]
-    assert line == "PUT /v1/things/a%2Fb~c.json?tag%20list%5B%5D=x%20y&tag%20list%5B%5D=z HTTP/1.1"
+    path, _, query = line.removesuffix(" HTTP/1.1").partition("?")
+    assert path == "PUT /v1/things/a%2Fb~c.json"
+    assert query.split("&") == [
+        "tag%20list%5B%5D=x%20y",
+        "tag%20list%5B%5D=z",
+        "where=%7B%22city%22%3A%22K%C3%B6ln%22%2C%22open%22%3A%5Btrue%5D%7D",
+        "rows=%5B1%5D",
+        "at=a:b/c%26d",
+    ]
     assert body == b'{"a":1}'
     assert fields["cookie"] == "auth=tok-0123456789; sid=s%3B1"
     assert fields["accept"] == "application/vnd.api+json"

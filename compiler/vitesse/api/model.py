@@ -113,8 +113,9 @@ Type: TypeAlias = "Scalar | Array | Object | Union | Anything | Ref"
 
 ParameterIn: TypeAlias = Literal["path", "query", "header", "cookie"]
 ParameterStyle: TypeAlias = Literal[
-    "simple", "form", "spaceDelimited", "pipeDelimited", "deepObject", "label", "matrix"
+    "simple", "form", "spaceDelimited", "pipeDelimited", "deepObject", "label", "matrix", "json"
 ]
+"""OpenAPI's styles, and `json` for a value that is written as a JSON text (`content` in place of `schema`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from ..api.model import Parameter, ParameterIn, ParameterStyle, Scalar
 from . import pointers, swagger
 from .keywords import as_list
+from .media import is_json
 from .reports import shown
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def _parameter(builder: Builder, one: Listed) -> Parameter | None:
         schema, at = _schema(builder, one)
         style, explode = _style(builder, one)
     type = builder.schemas.read(schema, one.file, at)
+    if style == "json" and isinstance(type, Scalar) and type.kind == "string":
+        style = "simple" if location in ("path", "header") else "form"
+        _note_text(builder, one, "application/json", at)
     default = schema.get("default") if isinstance(schema, dict) else None
     return Parameter(
         name=name,
@@ -158,10 +162,11 @@ def _schema(builder: Builder, one: Listed) -> tuple[Any, str]:
         return one.value["schema"], f"{one.pointer}/schema"
     content = one.value.get("content")
     if isinstance(content, dict) and content:
-        media = next(iter(content))
+        media, value = next(iter(content.items()))
         at = pointers.join(one.pointer, "content", media)
-        message = f"the parameter `{shown(one.name)}` is a text in the form `{shown(media)}`; it is passed as that text"
-        builder.reports.note("V220", message, one.file, at)
+        if is_json(media):
+            return (value.get("schema", {}) if isinstance(value, dict) else {}), f"{at}/schema"
+        _note_text(builder, one, media, at)
         return {"type": "string"}, at
     if "type" in one.value:
         message = f"the parameter `{shown(one.name)}` has its type beside it, as in Swagger 2.0; it is read so"
@@ -170,7 +175,15 @@ def _schema(builder: Builder, one: Listed) -> tuple[Any, str]:
     return {}, one.pointer
 
 
+def _note_text(builder: Builder, one: Listed, media: str, pointer: str) -> None:
+    message = f"the parameter `{shown(one.name)}` is a text in the form `{shown(media)}`; it is passed as that text"
+    builder.reports.note("V220", message, one.file, pointer)
+
+
 def _style(builder: Builder, one: Listed) -> tuple[ParameterStyle, bool]:
+    content = one.value.get("content")
+    if "schema" not in one.value and isinstance(content, dict) and content and is_json(next(iter(content))):
+        return "json", False
     allowed = _STYLES[one.location]
     style = one.value.get("style", allowed[0])
     if style == "cookie":

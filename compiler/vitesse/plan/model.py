@@ -87,7 +87,7 @@ class SettingValue:
     secret: bool = False
 
 
-Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
 FieldStyle: TypeAlias = Literal["form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
 
 
@@ -98,6 +98,8 @@ class ParameterPlan:
     location: Literal["path", "query", "header", "cookie"]
     style: Style = "form"
     explode: bool = True
+    reserved: bool = False
+    """Whether reserved characters that mean nothing in a query are sent as they are: `a:b/c`, not `a%3Ab%2Fc`."""
     required: bool = False
     type: PyType
     """Of the Python argument; `may_miss` when it may be left out."""

@@ -202,6 +202,7 @@ def _parameters(
                 location=parameter.location,
                 style=parameter.style,
                 explode=parameter.explode,
+                reserved=parameter.allow_reserved and parameter.location == "query",
                 required=parameter.required or parameter.location == "path",
                 type=_argument_type(api, parameter, use.whole),
             )

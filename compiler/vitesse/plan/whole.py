@@ -94,8 +94,9 @@ class _Maker:
                 self._say(
                     "V206", f"the header `{parameter.name}` is set by HTTP itself and no argument", parameter.place
                 )
-            elif parameter.location == "query" and parameter.style != "deepObject" and self._is_nested(parameter.type):
-                message = f"the style of `{parameter.name}` says nothing of values inside values; brackets are used"
+            elif parameter.style not in ("deepObject", "json") and self._is_nested(parameter.type):
+                used = "brackets are" if parameter.location == "query" else "JSON is"
+                message = f"the style of `{parameter.name}` says nothing of values inside values; {used} used"
                 self._say("V220", message, parameter.place)
         role = self._role(operation)
         subject = f"{role} {singular(noun(operation))}"
