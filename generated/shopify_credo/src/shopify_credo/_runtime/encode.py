@@ -274,22 +274,36 @@ def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> 
 def query_pairs(parameter: Parameter, value: object) -> list[str]:
     """One query parameter as encoded `name=value` pairs."""
     name, data = escape(parameter.name), plain(value)
+    encode = _reserved if parameter.reserved else escape
     if _is_nested(data):
         bare = parameter.name.removesuffix("[]")
-        return [f"{escape(key)}={escape(text)}" for key, text in _brackets(bare, data)]
+        return [f"{escape(key)}={encode(text)}" for key, text in _brackets(bare, data)]
+    if isinstance(data, dict | list) and parameter.style == "deepObject":
+        return [f"{escape(key)}={encode(text)}" for key, text in _brackets(parameter.name, data)]
     if isinstance(data, dict):
-        if parameter.style == "deepObject":
-            return [f"{escape(key)}={escape(text)}" for key, text in _brackets(parameter.name, data)]
         if parameter.explode:
-            return [f"{escape(key)}={escape(scalar(each))}" for key, each in data.items()]
-        return [f"{name}={_joined(_flat(data), parameter.style)}"]
+            return [f"{escape(key)}={encode(scalar(each))}" for key, each in data.items()]
+        return [f"{name}={_joined(_flat(data), parameter.style, encode)}"]
     if isinstance(data, list):
-        if parameter.style == "deepObject":
-            return [f"{escape(key)}={escape(text)}" for key, text in _brackets(parameter.name, data)]
         if parameter.explode:
-            return [f"{name}={escape(scalar(each))}" for each in data]
-        return [f"{name}={_joined(data, parameter.style)}"]
-    return [f"{name}={escape(scalar(data))}"]
+            return [f"{name}={encode(scalar(each))}" for each in data]
+        return [f"{name}={_joined(data, parameter.style, encode)}"]
+    return [f"{name}={encode(scalar(data))}"]
+
+
+def _reserved(text: str) -> str:
+    """As `escape`, with the reserved characters kept that mean nothing inside a query's value.
+
+    A server that decodes reads the same value either way; `&`, `+`, `#`, `%` and brackets would make it another one.
+
+    Source:
+        OpenAPI 3.0.4, `allowReserved`; RFC 3986 §3.4.
+    """
+    return "".join(part if part in _KEPT else escape(part) for part in _AT_KEPT.split(text))
+
+
+_KEPT = frozenset(":/?@!$'()*,;=")
+_AT_KEPT = re.compile(r"([:/?@!$'()*,;=])")
 
 
 def _is_nested(data: object) -> bool:
@@ -298,9 +312,9 @@ def _is_nested(data: object) -> bool:
     return any(isinstance(each, dict | list) for each in inner)
 
 
-def _joined(values: Iterable[object], style: str) -> str:
+def _joined(values: Iterable[object], style: str, encode: Callable[[str], str]) -> str:
     mark = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}.get(style, ",")
-    return mark.join(escape(scalar(each)) for each in values)
+    return mark.join(encode(scalar(each)).replace(",", "%2C") for each in values)
 
 
 def _flat(data: Mapping[str, object]) -> list[object]:
@@ -354,11 +368,15 @@ def header_name(name: str) -> str:
     return name
 
 
-def cookie_pair(name: str, value: object) -> str:
-    """`name=value` for the Cookie header."""
+def cookie_pair(name: str, value: object, *, explode: bool = False) -> str:
+    """`name=value` for the Cookie header; exploded `name=a; name=b`, and `key=value` for objects."""
+    data = plain(value)
+    if explode and isinstance(data, dict | list):
+        pairs = data.items() if isinstance(data, dict) else ((name, each) for each in data)
+        return "; ".join(cookie_pair(str(key), each) for key, each in pairs)
     if not _TOKEN.fullmatch(name):
         raise RequestRefused(f"`{name[:50]!a}` is not a cookie name")
-    return f"{name}={_simple(value, False, escape)}"
+    return f"{name}={_simple(data, False, escape)}"
 
 
 def since_text(moment: datetime, format: str) -> str:

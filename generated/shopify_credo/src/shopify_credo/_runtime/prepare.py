@@ -11,7 +11,7 @@ import httpx
 
 from .auth import Authenticator
 from .declare import Operation, Parameter
-from .encode import cookie_pair, encode_body, header_name, header_text, path_text, query_pairs
+from .encode import cookie_pair, encode_body, encode_json, header_name, header_text, path_text, query_pairs
 from .errors import RequestRefused
 from .paging import PageReader
 from .records import MISSING
@@ -130,6 +130,8 @@ class Call:
                     if (location, name) in given:
                         continue
                     given.add((location, name))
+                if parameter.style == "json" and not isinstance(value, str):
+                    value = encode_json(value).decode()
                 if location == "path":
                     path[name] = path_text(name, value, explode=parameter.explode, style=parameter.style)
                 elif location == "query":
@@ -137,7 +139,7 @@ class Call:
                 elif location == "header":
                     fields.append((header_name(name), header_text(name, value, explode=parameter.explode)))
                 else:
-                    cookies.append(cookie_pair(name, value))
+                    cookies.append(cookie_pair(name, value, explode=parameter.explode))
         if given is not None:
             for needed in self._needed:
                 if (needed.location, needed.name) not in given:

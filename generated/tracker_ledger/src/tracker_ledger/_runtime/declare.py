@@ -103,8 +103,8 @@ class Api:
 
 # --- operations -------------------------------------------------------------------------------------------------------
 
-Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
-"""OpenAPI's styles; RFC 6570 spells the first four."""
+Style: TypeAlias = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
+"""OpenAPI's styles; RFC 6570 spells the first four. json: the value as a JSON text; a text is taken for one."""
 FieldStyle: TypeAlias = Literal["form", "spaceDelimited", "pipeDelimited", "deepObject", "json"]
 """How a field of a form is written; json: as a JSON text, exploded one for each item of a list."""
 
@@ -118,6 +118,8 @@ class Parameter:
     location: Literal["path", "query", "header", "cookie"]
     style: Style = "form"
     explode: bool = True
+    reserved: bool = False
+    """Of a query: send reserved characters as they are where they mean nothing there."""
     required: bool = False
 
 
