@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
 from ..manifest import ReviewPolicy
-from ..pipeline import Integration, read_integration, review_rules, stream_facts
-from ..rules.model import ReviewedRules
+from ..pipeline import Integration, read_integration, stream_facts
+from ..rules.check import check_rules
+from ..rules.digests import rule_digest
+from ..rules.load import load_rules
+from ..rules.model import Rule, Rules
+from ..rules.prove import prove_rule
 from ..rules.review import Review, is_open, load_review, write_review
 
 POLICY = "policy"
@@ -23,12 +27,18 @@ class Accepted:
 
     rules: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    refused: list[Diagnostic] = field(default_factory=list)
+    """What is wrong with rules that were meant and could not be accepted."""
+    left: list[Diagnostic] = field(default_factory=list)
+    """What else keeps the streams from being compiled: required fields without a rule, rules that nobody has accepted."""
 
 
 def accept(
     folder: Path, selection: Sequence[str], *, everything: bool = False, above: float | None = None, by: str, on: str
 ) -> Accepted:
-    """Accept open rules, and the open facts of the streams that are accepted whole.
+    """Accept open rules that hold, and the open facts of the streams that are accepted whole.
+
+    Each rule is proved by itself: a field that is not filled yet, or a rule that does not hold, keeps no other from being accepted.
 
     Args:
         selection: `STREAM` or `STREAM.RULE`, as a rule's id stands in the mapping.
@@ -38,28 +48,56 @@ def accept(
         on: The day, `2026-11-21`. The only place where a compiler's result depends on the date is the review.
 
     Raises:
-        DiagnosticError: V009 for a selection that names nothing, and all that `check_rules` finds wrong.
+        DiagnosticError: V009 for a selection that names nothing, and what is wrong with the form of a mapping.
     """
     integration = read_integration(folder)
-    reviewed = review_rules(integration, draft=True)
-    wanted = _wanted(reviewed, selection, everything=everything or (above is not None and not selection))
+    loaded = {name: load_rules(folder, name) for name in integration.manifest.streams}
+    wanted = _wanted(loaded, selection, everything=everything or (above is not None and not selection))
     done = Accepted()
     for name, ids in wanted.items():
-        review = load_review(folder, name)
-        confidence = proposed_confidence(folder, reviewed[name]) if above is not None else {}
-        changed = review
-        for rule in reviewed[name].rules:
-            if rule.accepted_by is not None or (ids is not None and rule.id not in ids):
-                continue
-            if above is not None and confidence.get(rule.id, 0.0) < above:
-                continue
-            changed = changed.accepting(rule.id, rule=rule.rule_digest, fields=rule.fields_digest, by=by, on=on)
-            done.rules.append(f"{name}.{rule.id}")
+        review = changed = load_review(folder, name)
+        confidence = proposed_confidence(folder, loaded[name]) if above is not None else {}
+        for rule in loaded[name].rules:
+            named = ids is not None and rule.id in ids
+            if (ids is None or named) and (above is None or confidence.get(rule.id, 0.0) >= above):
+                changed = _accept_rule(integration, name, rule, changed, done, named=named, by=by, on=on)
         if ids is None and above is None:
             changed = _accept_facts(integration, name, changed, done, by=by, on=on)
         if changed is not review:
             write_review(folder, changed)
+    done.left = _left(integration, loaded, wanted, done.refused)
     return done
+
+
+def _accept_rule(
+    integration: Integration, name: str, rule: Rule, review: Review, done: Accepted, *, named: bool, by: str, on: str
+) -> Review:
+    source, destination = integration.ends(name)
+    checked, found = prove_rule(rule, source=source, destination=destination, registry=integration.registry)
+    if checked is None:
+        done.refused += [one for one in found if one.is_error]
+        return review
+    status = review.status(rule.id, checked.rule_digest, checked.fields_digest)
+    if status == "accepted" or (status == "rejected" and not named):
+        return review
+    done.rules.append(f"{name}.{rule.id}")
+    return review.accepting(rule.id, rule=checked.rule_digest, fields=checked.fields_digest, by=by, on=on)
+
+
+def _left(
+    integration: Integration, loaded: Mapping[str, Rules], wanted: Iterable[str], said: Sequence[Diagnostic]
+) -> list[Diagnostic]:
+    left: list[Diagnostic] = []
+    for name in wanted:
+        source, destination = integration.ends(name)
+        review = load_review(integration.folder, name)
+        try:
+            check_rules(
+                loaded[name], source=source, destination=destination, registry=integration.registry, review=review
+            )
+        except DiagnosticError as error:
+            left += [one for one in error.diagnostics if one.is_error and one not in said]
+    return left
 
 
 def accept_by_policy(folder: Path, policy: ReviewPolicy, *, on: str) -> Accepted:
@@ -67,23 +105,25 @@ def accept_by_policy(folder: Path, policy: ReviewPolicy, *, on: str) -> Accepted
     return accept(folder, (), above=policy.accept_above, by=POLICY, on=on)
 
 
-def proposed_confidence(folder: Path, reviewed: ReviewedRules) -> Mapping[str, float]:
+def proposed_confidence(folder: Path, rules: Rules) -> Mapping[str, float]:
     """Rule → the confidence it was proposed with; empty without a proposal file.
 
     A rule that is not as it was proposed any more, or in which a decision was left to a person, has none.
     """
-    file = f"mappings/{reviewed.stream}.proposal.json"
+    file = f"mappings/{rules.stream}.proposal.json"
     try:
         proposed = json.loads((folder / file).read_text(encoding="utf-8"))["rules"]
         return {
             rule.id: float(one["confidence"])
-            for rule in reviewed.rules
-            if (one := proposed.get(rule.id)) is not None and one["digest"] == rule.rule_digest and not one.get("holes")
+            for rule in rules.rules
+            if (one := proposed.get(rule.id)) is not None
+            and one["digest"] == rule_digest(rule)
+            and not one.get("holes")
         }
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"the proposal of `{reviewed.stream}` cannot be read: {type(error).__name__}"
+        message = f"the proposal of `{rules.stream}` cannot be read: {type(error).__name__}"
         raise DiagnosticError(
             [Diagnostic(code="V002", message=message, places=(Place(file=file),), help="run `vitesse map` again")]
         ) from None
@@ -97,21 +137,19 @@ def _accept_facts(integration: Integration, name: str, review: Review, done: Acc
     return review
 
 
-def _wanted(
-    reviewed: Mapping[str, ReviewedRules], selection: Sequence[str], *, everything: bool
-) -> dict[str, set[str] | None]:
+def _wanted(loaded: Mapping[str, Rules], selection: Sequence[str], *, everything: bool) -> dict[str, set[str] | None]:
     """Stream → the rules that are meant; None means the stream whole."""
     if everything:
-        return dict.fromkeys(reviewed)
+        return dict.fromkeys(loaded)
     wanted: dict[str, set[str] | None] = {}
     unknown: list[Diagnostic] = []
     for text in selection:
         name, _, rule = text.partition(".")
-        if name not in reviewed:
-            unknown.append(_nothing(text, f"there is no stream `{name}`", list(reviewed), name))
+        if name not in loaded:
+            unknown.append(_nothing(text, f"there is no stream `{name}`", list(loaded), name))
         elif not rule:
             wanted[name] = None
-        elif rule not in (known := [one.id for one in reviewed[name].rules]):
+        elif rule not in (known := [one.id for one in loaded[name].rules]):
             unknown.append(_nothing(text, f"the stream `{name}` has no rule `{rule}`", known, rule))
         elif (ids := wanted.setdefault(name, set())) is not None:
             ids.add(rule)
