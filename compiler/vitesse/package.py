@@ -6,8 +6,9 @@ Made by `render`, proved by `verify`, written by `output`. Paths are relative to
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cached_property
+
+from .frozen import dataclass
 
 LOCK = "vitesse.lock"
 

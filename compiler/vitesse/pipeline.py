@@ -13,13 +13,13 @@ Never guesses and never reaches the network: same inputs, same bytes, on any mac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from .api.facts import ApiFacts, FactKind
 from .api.facts_file import load_facts
 from .api.model import Api
 from .diagnostics import Diagnostic, DiagnosticError, raise_errors
+from .frozen import dataclass
 from .inputs import file_digests, plugin_digests
 from .manifest import Batch, Manifest, Stream, System, load_manifest
 from .openapi import ApiBuild, build_api, read_document

@@ -6,9 +6,10 @@ A fact is a value with its place in the spec and a confidence from 0 to 1. `inge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
+from ..frozen import dataclass
 from .model import Json
 
 PagingStyle: TypeAlias = Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"]

@@ -7,8 +7,10 @@ Python code. Every value knows its place: a JSON pointer into the file it was re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, TypeAlias
+
+from ..frozen import dataclass
 
 JsonScalar: TypeAlias = "str | int | float | bool | None"
 Json: TypeAlias = "JsonScalar | list[Json] | dict[str, Json]"

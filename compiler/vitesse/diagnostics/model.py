@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from ..frozen import dataclass
 from .catalogue import TITLES
 from .errors import InternalError
 

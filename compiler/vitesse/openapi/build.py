@@ -7,11 +7,11 @@ description costs what its own schemas cost; whatever is found on the way is in 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ..api.model import Api, Array, Object, Operation, Ref, Type, Union, Webhook
 from ..diagnostics import Diagnostic, ordered
+from ..frozen import dataclass
 from . import circles, operations, webhooks
 from .document import Document
 from .operations import Entry

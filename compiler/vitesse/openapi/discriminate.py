@@ -6,10 +6,11 @@ names of the components. A mapping that names what is no member is reported, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..api.model import Type, Union
+from ..frozen import dataclass
 from . import pointers
 from .keywords import as_list
 from .refs import Target

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..frozen import dataclass
 from . import pointers
 from .json_text import TextError, load_json
 from .limits import DEFAULT_LIMITS, LimitExceeded, Limits, count_nodes

@@ -6,8 +6,9 @@ is in the way. Without them a few hundred bytes of aliases, or one long bracket,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from ..frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

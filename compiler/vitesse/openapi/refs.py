@@ -6,11 +6,11 @@ its own). Nothing is opened here: a file that was not read with the document is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from ..frozen import dataclass
 from . import pointers
 from .document import Document, neighbour
 from .reports import Reports, shown

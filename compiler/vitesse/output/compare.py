@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..frozen import dataclass
 from ..package import LOCK, PackageFile
 from .folder import Folder
 from .lock import Lock, read_lock

@@ -7,11 +7,11 @@ never read beyond seeing that it is in the way. The lock is written last: a buil
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..frozen import dataclass
 from ..package import LOCK
 from .compare import FileDifference, differences, folder_lock, link
 from .folder import Folder

@@ -6,11 +6,12 @@ Pure: same inputs, same plan. What is inferred was pinned in the facts; what a p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..api.facts import ApiFacts
 from ..api.model import Api
 from ..diagnostics import Diagnostic, DiagnosticError
+from ..frozen import dataclass
 from ..manifest import Manifest, SignatureScheme
 from ..rules.model import ReviewedRules
 from .mock_builder import Side

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from ..api.facts import ApiFacts, Paging
 from ..api.model import Api, Json, Object, Operation, Parameter, Scalar, Type
 from ..api.paths import EACH, Path
+from ..frozen import dataclass
 from .mock_hints import Hints, Rule
 from .mock_schemas import SchemaWriter, type_at
 from .model import ApiPlan, JsonPath, OperationPlan, SettingValue, StreamPlan

@@ -8,11 +8,12 @@ scope and safe, module and file lists are in output order. Text from outside (wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from ..api.model import Json
+from ..frozen import dataclass
 
 JsonPath: TypeAlias = tuple[str | int, ...]
 """Wire keys and list positions; the empty path is the whole value."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
 from ..api.facts import ApiFacts, Paging, Success
 from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Type, Union
 from ..api.paths import EACH, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
+from ..frozen import dataclass
 from .model import FieldStyle, JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
 from .names import Scope, constant, singular, snake, words
 from .shape import as_array, as_object, leaf_type

@@ -7,7 +7,7 @@ operations have their names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import takewhile
 from typing import Literal
 
@@ -16,6 +16,7 @@ from ..api.model import Api, Field, Object, Operation, Type
 from ..api.paths import EACH, Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
+from ..frozen import dataclass
 from ..manifest import Batch, Stream
 from ..manifest import Since as ManifestSince
 from ..rules.model import ReviewedRules

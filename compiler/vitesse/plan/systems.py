@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ..api.facts import ApiFacts, RateLimit
 from ..api.model import Api, SecurityScheme
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
+from ..frozen import dataclass
 from ..manifest import Env, Setting, System
 from .model import ApiPlan, AuthPlan, RateLimitPlan, SettingValue
 from .names import Scope, pascal, snake

@@ -7,11 +7,12 @@ destination's model gets just the type that its mapper fills in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from ..api.model import Json
 from ..api.paths import EACH, Path
+from ..frozen import dataclass
 from .model import Call, Constant, Expression, FunctionName, Import, Pick, PyType, Read, ScalarName
 from .shape import ANYTHING, Shape
 

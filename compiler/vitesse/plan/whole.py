@@ -7,13 +7,14 @@ that an operation compiles stands on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ..api.facts import ApiFacts
 from ..api.model import Api, Array, Object, Operation, Scalar, Type
 from ..api.model import Place as HasPlace
 from ..diagnostics import Diagnostic, Place
+from ..frozen import dataclass
 from .full import FullModels, merged
 from .model import ApiPlan, ModelModule, PyType, SettingValue
 from .names import Scope, pascal, singular, snake

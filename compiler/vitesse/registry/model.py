@@ -7,10 +7,11 @@ apart, nor needs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
 from ..diagnostics import Diagnostic, Place
+from ..frozen import dataclass
 from ..hooks import Parameter, SignaturePreset, Vendor
 
 Kind: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "date-time", "object", "any"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, overload
 
 from ..diagnostics import InternalError
+from ..frozen import dataclass
 from ..plan.model import ApiPlan, OperationPlan, ParameterPlan, PyType
 
 _TAKEN = frozenset({"iter_pages", "one", "page", "records", "request", "session"})

@@ -7,13 +7,14 @@ them need not check anything again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from ..api.model import Field as ApiField
 from ..api.model import Json, Operation, Place, Type
 from ..api.paths import EACH, Path, format_path
 from ..diagnostics import Diagnostic
+from ..frozen import dataclass
 from ..registry import RegisteredFunction
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ from ..api.model import Place
 from ..diagnostics import Diagnostic
 from ..diagnostics import Place as ShownPlace
 from ..forms import Form, check_form, form_schema, pointer, read_form
+from ..frozen import dataclass
 from .digests import digest
 
 State: TypeAlias = Literal["accepted", "rejected"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from ..api.model import Anything, Array, Field, Json, Object, Ref, Scalar, Type, Union
 from ..api.paths import EACH, Path, Segment
+from ..frozen import dataclass
 from .model import Reached, Shape, Step
 
 ANY = Shape(kind="any")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from ..api.model import Json
 from ..api.paths import Path, format_path
 from ..forms import either, near
+from ..frozen import dataclass
 from ..registry import RegisteredFunction, Registry, ValueType
 from .model import Kind, Shape, Spelling
 from .transforms import TRANSFORMS, Option, Transform

@@ -6,10 +6,10 @@ A rule names one of these. `check` reads the table to prove a rule, `mapper` to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..api.model import Json
+from ..frozen import dataclass
 from .model import Kind, Shape
 
 OptionKind: TypeAlias = Literal[

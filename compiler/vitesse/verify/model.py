@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ..diagnostics import InternalError
+from ..frozen import dataclass
 from ..package import RenderedPackage
 from ..plan.model import ApiPlan, MapperModule, ModelModule
 
