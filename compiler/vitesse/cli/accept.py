@@ -54,7 +54,7 @@ def command(
         raise click.UsageError("name what you accept: STREAM, STREAM.RULE, --all or --accept-above")
     places_are_in(folder)
     today = datetime.now(UTC).date().isoformat()
-    done = accept(folder, selection, everything=everything, above=above, by=by or _who(), on=today)
+    done = accept(folder, selection, everything=everything, above=above, by=by or who(), on=today)
     if as_json:
         forms = {"refused": diagnostic_forms(done.refused), "left": diagnostic_forms(done.left)}
         show_json({"rules": done.rules, "facts": done.facts, **forms})
@@ -83,7 +83,8 @@ def _left(left: Sequence[Diagnostic]) -> Iterator[str]:
         yield f"and {len(others) - _SHOWN} more"
 
 
-def _who() -> str:
+def who() -> str:
+    """The name of the person at the keyboard."""
     import getpass
     import subprocess
 

@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", "Start an integration folder from two specs."),
     "ingest": ("ingest", "Pin the specs and write down the facts about the used operations."),
     "map": ("map_", "Propose rules for the fields that are still open."),
+    "review": ("review", "Walk through the open rules, one question at a time."),
     "accept": ("accept", "Accept rules (and facts) after reading them."),
     "build": ("build", "Compile the integration into its package."),
     "check": ("check", "Fail when a package is stale, edited by hand, a draft or not reviewed any more."),

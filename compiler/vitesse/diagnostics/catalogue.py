@@ -101,6 +101,7 @@ TITLES: dict[str, str] = {
     "V432": "a waiver is not needed",
     "V433": "a mapping leaves no place for new rules",
     "V434": "a hint is none",
+    "V435": "a mapping cannot be edited where it stands",
     "V440": "a required destination field is never filled",
     "V441": "a waived field does not exist",
     "V442": "a field is filled whole and inside",

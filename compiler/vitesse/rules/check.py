@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..api.model import Array, Object, Type
+from ..api.model import Place as ApiPlace
 from ..api.paths import EACH, Path, format_path
 from ..diagnostics import Place, Severity, raise_errors
 from ..forms import either, near
@@ -130,30 +131,10 @@ class _Checker:
 
     def required(self, rules: Rules, waivers: Sequence[Waiver]) -> None:
         """Every required field of every object that is written has a rule, a waiver, or is set by the destination."""
-        filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in waivers]
-        top = resolve(self._destination.type, self._destination.types)
-        self._required(top, (), filled, rules)
+        for path, place in required_unfilled(rules, waivers, self._destination):
+            self._unfilled(path, place, rules)
 
-    def _required(self, type: object, path: Path, filled: Sequence[Path], rules: Rules) -> None:
-        if not isinstance(type, Object):
-            return
-        for field in type.fields:
-            here = (*path, field.name)
-            if field.read_only or here in filled:
-                continue
-            inside = [one for one in filled if one[: len(here)] == here]
-            inner = resolve(field.type, self._destination.types)
-            if inside:
-                below = here
-                while isinstance(inner, Array) and any(one[: len(below) + 1] == (*below, EACH) for one in inside):
-                    below = (*below, EACH)
-                    inner = resolve(inner.items, self._destination.types)
-                if below not in filled:
-                    self._required(inner, below, inside, rules)
-            elif field.required:
-                self._unfilled(here, field.place, rules)
-
-    def _unfilled(self, path: Path, place: object, rules: Rules) -> None:
+    def _unfilled(self, path: Path, place: ApiPlace, rules: Rules) -> None:
         name = format_path(path)
         offered = near(str(path[-1]), tuple(dict.fromkeys(str(one.path[-1]) for one in some_leaves(self._source))))
         notes: tuple[str, ...] = ()
@@ -163,7 +144,7 @@ class _Checker:
         self._add(
             "V440",
             f"required destination field `{name}` is never filled",
-            (Place.of(place, "required here"), Place(file=rules.file, pointer="#/rules")),  # type: ignore[arg-type]
+            (Place.of(place, "required here"), Place(file=rules.file, pointer="#/rules")),
             "add a rule for it, or list it under `waive` with a reason",
             notes=notes,
         )
@@ -212,6 +193,34 @@ class _Checker:
                     severity=severity,
                 )
         return checked
+
+
+def required_unfilled(rules: Rules, waivers: Sequence[Waiver], destination: End) -> Iterator[tuple[Path, ApiPlace]]:
+    """Required destination fields of every object that is written, without a rule or a waiver, and where the spec requires them."""
+    filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in waivers]
+    yield from _required(resolve(destination.type, destination.types), (), filled, destination.types)
+
+
+def _required(
+    type: Type, path: Path, filled: Sequence[Path], types: Mapping[str, Type]
+) -> Iterator[tuple[Path, ApiPlace]]:
+    if not isinstance(type, Object):
+        return
+    for field in type.fields:
+        here = (*path, field.name)
+        if field.read_only or here in filled:
+            continue
+        inside = [one for one in filled if one[: len(here)] == here]
+        inner = resolve(field.type, types)
+        if inside:
+            below: Path = here
+            while isinstance(inner, Array) and any(one[: len(below) + 1] == (*below, EACH) for one in inside):
+                below = (*below, EACH)
+                inner = resolve(inner.items, types)
+            if below not in filled:
+                yield from _required(inner, below, inside, types)
+        elif field.required:
+            yield here, field.place
 
 
 def _untouched(end: End, touched: Sequence[Path], *, writable: bool) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
-from ..api.model import Place
+from ..api.model import Json, Place
 from ..api.paths import Path, PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, raise_errors
 from ..diagnostics import Place as ShownPlace
@@ -112,6 +112,21 @@ def load_rules(folder: FilePath, stream: str) -> Rules:
     )
     raise_errors([*found, *_twice(loaded)])
     return loaded
+
+
+def read_rule(stream: str, id: str, form: Mapping[str, Json]) -> Rule:
+    """One rule as its file would have it under `id`.
+
+    Raises:
+        DiagnosticError: V003 to V005 for the form, V401 for what is no field path.
+    """
+    file = mapping_file(stream)
+    whole: dict[str, Json] = {"vitesse": 1, "stream": stream, "rules": {id: dict(form)}}
+    found: list[Diagnostic] = []
+    rule = _rule(id, check_form(MappingForm, whole, file).rules[id], file, found)
+    raise_errors(found)
+    assert rule is not None
+    return rule
 
 
 def mapping_schema() -> Mapping[str, Any]:
