@@ -10,8 +10,11 @@ from tests.plan.integrations import CUSTOMERS, inputs_for, manifest_for, rules_t
 from tests.plan.test_full import spelled
 from vitesse.api.facts import ApiFacts
 from vitesse.diagnostics import DiagnosticError
+from vitesse.manifest import System
+from vitesse.openapi import build_api, read_document
 from vitesse.plan.build import build_plan
-from vitesse.plan.model import Call, Read
+from vitesse.plan.model import Call, Read, SettingValue
+from vitesse.plan.systems import address_of
 
 
 def codes(caught):
@@ -227,3 +230,31 @@ def test_build_plan_of_rules_on_items_makes_one_loop():
     phones = next(field for field in plan.mappers[0].body.fields if field.name == "phones")
     assert isinstance(phones.value, Call)
     assert phones.value.function == "each"
+
+
+def test_operations_at_servers_of_their_own_need_one_that_serves_them_all(tmp_path):
+    """V510: a request goes to one address, and it is the one the operations have in common."""
+    path = tmp_path / "files.yaml"
+    path.write_text(
+        """
+openapi: 3.0.3
+info: {title: Files, version: "1"}
+servers: [{url: "{scheme}://api.example", variables: {scheme: {default: https}}}]
+paths:
+  /things: {get: {responses: {"204": {description: done}}}}
+  /files:
+    servers: [{url: "https://files.example/v2/"}]
+    get: {responses: {"204": {description: done}}}
+    post: {responses: {"204": {description: done}}}
+"""
+    )
+    api = build_api(read_document(path)).api
+    things, *files = api.operations
+    system = System(api="files")
+    assert address_of(system, api, "source", [things])[0] == SettingValue(text="https://api.example")
+    assert address_of(system, api, "source", files)[0] == SettingValue(text="https://files.example/v2")
+    with pytest.raises(DiagnosticError) as caught:
+        address_of(system, api, "source", api.operations)
+    assert codes(caught) == ["V510"]
+    given = System(api="files", base_url="https://all.example")
+    assert address_of(given, api, "source", api.operations)[0] == SettingValue(text="https://all.example")

@@ -145,6 +145,8 @@ class Body:
     required: bool = False
     encoding: tuple[tuple[str, ParameterStyle, bool], ...] = ()
     """Of a form: (field, style, explode) where the vendor says how lists and objects are written."""
+    part_types: tuple[tuple[str, str], ...] = ()
+    """Of a multipart form: (field, media type) where the vendor names one."""
     example: Json = None
     place: Place
 

@@ -120,6 +120,7 @@ TITLES: dict[str, str] = {
     "V507": "nothing says how a batch operation works",
     "V508": "nothing fills what an update requires",
     "V509": "an operation cannot be compiled",
+    "V510": "the used operations are at different servers",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

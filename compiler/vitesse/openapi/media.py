@@ -75,6 +75,7 @@ def request_body(builder: Builder, published: Any, file: str, pointer: str) -> B
         type=builder.schemas.anything(chosen.file, chosen.pointer) if type is None else type,
         required=value.get("required") is True,
         encoding=_encoding(builder, chosen),
+        part_types=_part_types(chosen),
         example=chosen.example(builder),
         place=builder.reports.place(file, pointer),
     )
@@ -179,3 +180,19 @@ def _encoding(builder: Builder, chosen: Chosen) -> tuple[tuple[str, ParameterSty
         explode = value.get("explode", style == "form")
         kept.append((name, style, explode is True))
     return tuple(kept)
+
+
+def _part_types(chosen: Chosen) -> tuple[tuple[str, str], ...]:
+    """(property, media type) of a multipart form's `encoding`, where it names one and not a choice of several."""
+    encoding = chosen.value.get("encoding")
+    if not isinstance(encoding, dict) or rank(chosen.media_type) != 4:
+        return ()
+    return tuple(
+        (name, value["contentType"].strip())
+        for name, value in encoding.items()
+        if isinstance(value, dict) and isinstance(said := value.get("contentType"), str) and _is_one(said)
+    )
+
+
+def _is_one(media_type: str) -> bool:
+    return "*" not in media_type and "," not in media_type and is_media_type(media_type.strip())

@@ -80,6 +80,8 @@ def read_scalar(
         check_bounds(schema, file, pointer, reports)
     length = schema.get("maxLength")
     lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if kind == "string" and format is None and _is_binary(schema):
+        format = "binary"
     return Scalar(
         kind=kind,
         format=format,
@@ -90,6 +92,12 @@ def read_scalar(
         maximum=highest if type(highest) in (int, float) else None,
         place=place,
     )
+
+
+def _is_binary(schema: dict[str, Any]) -> bool:
+    """OpenAPI 3.1's ways to say what `format: binary` says in 3.0."""
+    encoded, media = schema.get("contentEncoding"), schema.get("contentMediaType")
+    return encoded == "binary" or (encoded is None and media == "application/octet-stream")
 
 
 def read_enum(

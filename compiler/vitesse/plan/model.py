@@ -144,6 +144,8 @@ class OperationPlan:
     media_type: str = "application/json"
     encoding: tuple[tuple[str, FieldStyle, bool], ...] = ()
     """Of a form: (field, style, explode) of what is not written with brackets: `(("tags", "form", True),)`."""
+    part_types: tuple[tuple[str, str], ...] = ()
+    """Of a multipart form: (field, media type) of parts that are neither plain text nor bytes of any kind."""
     body_type: PyType | None = None
     """Of the typed body; None when anything that has a JSON form may be sent."""
     result: Literal["records", "record", "reply", "nothing"] = "reply"

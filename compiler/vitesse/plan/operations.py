@@ -123,6 +123,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         body=body,
         media_type=_media_type(operation),
         encoding=_encoding(api, operation) if body in ("form", "multipart") else (),
+        part_types=operation.body.part_types if operation.body is not None and body == "multipart" else (),
         body_type=use.body if role in ("create", "update") or use.whole is not None else None,
         result=result,
         result_type=use.result if result in ("records", "record") else None,
@@ -133,7 +134,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         if isinstance(success_value, Success) and success_value.path
         else None,
         idempotency_header=idempotency_header,
-        headers=headers,
+        headers=(*headers, *_accept(use)),
         not_taken=use.update.not_taken,
         repeats=use.update.repeats,
     )
@@ -211,6 +212,15 @@ def _parameters(
     if missing:
         raise DiagnosticError(missing)
     return tuple(plans), tuple(headers)
+
+
+def _accept(use: Use) -> tuple[tuple[str, SettingValue], ...]:
+    """The media type of a reply that is not plain JSON, which is what is asked for otherwise."""
+    reply = use.operation.success()
+    media_type = (reply.media_type if reply is not None else None) or "application/json"
+    if media_type == "application/json" or ("header", "accept") in use.given:
+        return ()
+    return (("Accept", SettingValue(text=media_type)),)
 
 
 def given_name(location: str, name: str) -> tuple[str, str]:

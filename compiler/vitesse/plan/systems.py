@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Literal
 
 from ..api.facts import ApiFacts, RateLimit
-from ..api.model import Api, SecurityScheme
+from ..api.model import Api, Operation, SecurityScheme, Server
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..frozen import dataclass
@@ -78,8 +80,8 @@ def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses
     operations, found = [], list[Diagnostic]()
     auth: AuthPlan | None = None
     try:
-        auth = _auth(system, api, names.side)
-        base_url, variables = _base_url(system, api, names.side)
+        auth = sign_in(system, api, names.side)
+        base_url, variables = address_of(system, api, names.side, [use.operation for use in uses.by_id.values()])
     except DiagnosticError as error:
         found.extend(error.diagnostics)
     given = _given(system, auth)
@@ -107,7 +109,8 @@ def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses
     )
 
 
-def _auth(system: System, api: Api, side: str) -> AuthPlan | None:
+def sign_in(system: System, api: Api, side: str) -> AuthPlan | None:
+    """The credential that the manifest names, where the spec says that it goes. Raises V504 for a scheme it does not have."""
     given = system.auth
     if given is None:
         return None
@@ -162,18 +165,46 @@ def _kind(scheme: SecurityScheme | None, is_pair: bool) -> Literal["api_key", "b
             return "bearer"
 
 
-def _base_url(system: System, api: Api, side: str) -> tuple[SettingValue, tuple[tuple[str, SettingValue], ...]]:
+def address_of(
+    system: System, api: Api, side: str, operations: Sequence[Operation]
+) -> tuple[SettingValue, tuple[tuple[str, SettingValue], ...]]:
+    """The system's address with its variables: the manifest's, else the one server that all used operations have.
+
+    Raises:
+        DiagnosticError: V505 when the spec names no address, V510 when operations are at different ones.
+    """
     variables = {name: setting(value) for name, value in system.variables.items()}
     if system.base_url is not None:
         return setting(system.base_url), tuple(variables.items())
     server = api.servers[0] if api.servers else None
-    if server is None or not server.url.startswith(("https://", "http://")):
-        raise DiagnosticError([_no_base_url(api, side, server.url if server is not None else None)])
+    own = list(dict.fromkeys(operation.server for operation in operations))
+    if len(own) > 1:
+        raise DiagnosticError([_many_servers(server.url if server is not None else None, side, operations)])
+    if own and own[0] is not None:
+        server = Server(url=own[0], place=operations[0].place)
+    if server is None:
+        raise DiagnosticError([_no_base_url(api, side, None)])
     for name, default, _ in server.variables:
         variables.setdefault(name, SettingValue(text=default))
-    return SettingValue(text=server.url.rstrip("/")), tuple(
-        (name, value) for name, value in variables.items() if "{" + name + "}" in server.url
+    url = _with_scheme(server.url, variables)
+    if not url.startswith(("https://", "http://")):
+        raise DiagnosticError([_no_base_url(api, side, server.url)])
+    return SettingValue(text=url.rstrip("/")), tuple(
+        (name, value) for name, value in variables.items() if "{" + name + "}" in url
     )
+
+
+_SCHEME = re.compile(r"\{([^{}]+)\}(?=://)")
+
+
+def _with_scheme(url: str, variables: Mapping[str, SettingValue]) -> str:
+    """`{scheme}://…` with the scheme written out: it is fixed when the package is made."""
+
+    def written(found: re.Match[str]) -> str:
+        value = variables.get(found[1])
+        return value.text if value is not None and value.text is not None else found[0]
+
+    return _SCHEME.sub(written, url, count=1)
 
 
 def _rate_limit(facts: ApiFacts, uses: Uses, used_header: str | None) -> RateLimitPlan | None:
@@ -215,6 +246,19 @@ def _no_scheme(api: Api, name: str, side: str) -> Diagnostic:
         places=(Place(file=MANIFEST, pointer=pointer(side, "auth", "scheme")),),
         notes=(f"it has: {known}",),
         help="name one of them, or say `kind` (`api_key`, `basic`, `bearer`) yourself",
+    )
+
+
+def _many_servers(url: str | None, side: str, operations: Sequence[Operation]) -> Diagnostic:
+    lines = tuple(
+        f"`{operation.id}` is at `{operation.server or url or 'no named server'}`" for operation in operations
+    )
+    return Diagnostic(
+        code="V510",
+        message="the used operations are at different servers, and a system has one address",
+        places=(Place(file=MANIFEST, pointer=pointer(side)),),
+        notes=lines,
+        help="add the `base_url` that serves all of them, or use operations of one server",
     )
 
 
