@@ -186,9 +186,12 @@ def encode_form(value: object, encoding: Encoding = ()) -> bytes:
     return "&".join(f"{escape(name)}={escape(text)}" for name, text in form_pairs(value, encoding)).encode("ascii")
 
 
-def encode_multipart(value: object, encoding: Encoding = ()) -> tuple[bytes, str]:
+def encode_multipart(
+    value: object, encoding: Encoding = (), part_types: Iterable[tuple[str, str]] = ()
+) -> tuple[bytes, str]:
     """`multipart/form-data` of an object: text members as fields, bytes as files. Returns the body and its media type.
 
+    Members in the style `json` are parts of the media type `application/json`; exploded, a list is one part for each item.
     The boundary is a digest of the content, so that a retry sends the same bytes.
     """
     data = plain(value)
@@ -196,16 +199,19 @@ def encode_multipart(value: object, encoding: Encoding = ()) -> tuple[bytes, str
         raise RequestRefused("a multipart body must be an object")
     parts: list[tuple[bytes, bytes]] = []
     said = {name: (style, explode) for name, style, explode in encoding}
+    types = dict(part_types)
     for name, each in data.items():
+        style, explode = said.get(name, ("deepObject", True))
         files = each if isinstance(each, list) else [each]
         if files and all(isinstance(file, bytes | bytearray) for file in files):
             head = f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(name)}"\r\n'
-            parts += [(head.encode() + b"Content-Type: application/octet-stream\r\n\r\n", bytes(one)) for one in files]
+            head += f"Content-Type: {types.get(name, 'application/octet-stream')}\r\n\r\n"
+            parts += [(head.encode(), bytes(one)) for one in files]
             continue
-        style, explode = said.get(name, ("deepObject", True))
-        media = "Content-Type: application/json\r\n" if style == "json" else ""
+        media = types.get(name, "application/json" if style == "json" else None)
         for key, text in _field(name, each, style, explode):
-            head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n{media}\r\n'
+            head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n'
+            head += f"Content-Type: {media}\r\n\r\n" if media is not None else "\r\n"
             parts.append((head.encode(), text.encode()))
     digest = hashlib.sha256()
     for part in parts:
@@ -230,7 +236,7 @@ def encode_body(operation: Operation, body: object) -> tuple[bytes, str]:
                 bytes(body) if isinstance(body, bytes | bytearray) else encode_form(body, operation.encoding)
             ), media
         case "multipart":
-            return encode_multipart(body, operation.encoding)
+            return encode_multipart(body, operation.encoding, operation.part_types)
         case "raw":
             if not isinstance(body, str | bytes | bytearray):
                 raise RequestRefused(f"a body of the media type `{media[:80]}` is given as bytes or text")

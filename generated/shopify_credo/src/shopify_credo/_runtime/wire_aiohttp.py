@@ -79,6 +79,8 @@ class Spelled:
 class _Request(aiohttp.ClientRequest):
     """Sends the header fields that it is given, and adds framing only."""
 
+    _skip_auto_headers = CIMultiDict([(aiohttp.hdrs.CONTENT_TYPE, None)])  # or a POST without a body would get one
+
     def update_headers(self, headers: Any) -> None:
         if type(headers) is CIMultiDict and aiohttp.hdrs.HOST in headers:
             self.headers = headers

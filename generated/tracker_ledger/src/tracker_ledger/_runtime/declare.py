@@ -173,6 +173,8 @@ class Operation:
     media_type: str = "application/json"
     encoding: tuple[tuple[str, FieldStyle, bool], ...] = ()
     """Of a form: (field, style, explode) of what is not written with brackets."""
+    part_types: tuple[tuple[str, str], ...] = ()
+    """Of a multipart form: (field, media type) of its part."""
     records: Path | None = None
     """Where the list is in a list reply; None when the operation lists nothing."""
     record: Path = ()

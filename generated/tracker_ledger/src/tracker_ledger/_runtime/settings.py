@@ -23,6 +23,7 @@ from .redact import Redactor
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_PORT = re.compile(r":[0-9]{1,5}\Z")
 _PATH_PART = re.compile(r"[A-Za-z0-9._~/-]+")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -394,7 +395,8 @@ def build_url(template: str, variables: Mapping[str, str]) -> str:
         if found.start() == 0:
             return value.rstrip("/")
         if found.start() < authority_end:
-            if not _HOST_PART.fullmatch(value) or ".." in value:
+            part = _PORT.sub("", value) if found.end() == authority_end else value
+            if not _HOST_PART.fullmatch(part) or ".." in value:
                 problems.append(f"variable `{name}` must be a part of a host name: letters, digits, `.` and `-`")
         elif not _PATH_PART.fullmatch(value) or {".", ".."} & set(value.split("/")):
             problems.append(f"variable `{name}` must be a part of a path: letters, digits, `.`, `-`, `_`, `~` and `/`")
