@@ -338,6 +338,27 @@ class ReviewPolicy(Form):
     accept_above: Annotated[float, Field(ge=0.5, le=1)]
 
 
+class Prices(Form):
+    """What a million tokens cost, in any one currency."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+
+
+class LanguageModel(Form):
+    """Which models `map --llm` asks. Where they are and the key come from the command line and the environment, never from here."""
+
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Ranks and explains: `--model` when it is left out."""
+    embeddings: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """A model for embeddings that finds further candidates; none are used when it is left out."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Sent and answered, over one run."""
+    max_cost: Annotated[float, Field(ge=0)] | None = None
+    """Of one run, in the currency of `price`."""
+    price: Prices | None = None
+
+
 class Manifest(Form):
     """One integration: what goes from where to where, and how."""
 
@@ -365,6 +386,7 @@ class Manifest(Form):
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     webhooks: tuple[Webhook, ...] = ()
     deploy: Deploy = Deploy()
+    llm: LanguageModel = LanguageModel()
 
     @property
     def module(self) -> str:

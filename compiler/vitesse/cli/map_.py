@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .model import model_options, model_run, prompt_lines
 from .options import folder_argument, json_option
-from .show import places_are_in, show_json
+from .show import places_are_in, progress, show_diagnostics, show_json
 
 if TYPE_CHECKING:
+    from ..mapper.llm.run import ModelRun
     from ..mapper.model import Proposal
     from ..workflow.map import Mapped
 
@@ -19,6 +21,7 @@ EXAMPLE = """\b
 Example:
   vitesse map integrations/shopify_credo
   vitesse map integrations/shopify_credo customers --hint total_spent=lifetime_value
+  vitesse map integrations/shopify_credo --llm --model NAME --llm-url http://localhost:11434/v1
 """
 
 
@@ -32,12 +35,16 @@ Example:
     multiple=True,
     help="Fill this destination field from this source field, whatever would be proposed.",
 )
+@model_options
 @json_option
-def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_json: bool) -> int:
+def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_json: bool, **asked: Any) -> int:
     """Propose rules for the destination fields that have none, and append them to the mappings.
 
     Works offline, from names, types and structure. What is in a mapping, waived or rejected is left as it is. A proposal is
     compiled only when it is accepted.
+
+    With --llm a language model ranks the candidates and says why; it is sent schemas and the intent, never records. The key comes
+    from VITESSE_LLM_API_KEY or OPENAI_API_KEY, or from the file that the same name with _FILE names.
     """
     from datetime import UTC, datetime
 
@@ -45,13 +52,39 @@ def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_j
     from ..workflow.map import map_streams
 
     places_are_in(folder)
-    done = map_streams(folder, streams, hints=hints, on=datetime.now(UTC).date().isoformat())
+    model = model_run(folder, asked)
+    if model is not None and (asked["estimate"] or asked["show_prompt"]):
+        return _show_plan(folder, streams, hints, model, show_prompt=asked["show_prompt"])
+    try:
+        done = map_streams(folder, streams, hints=hints, on=datetime.now(UTC).date().isoformat(), model=model)
+    finally:
+        if model is not None:
+            model.close()
+            show_diagnostics(model.found)
+            for line in model.spent():
+                progress(line)
     if as_json:
         show_json({"streams": [_form(one) for one in done]})
         return Exit.DONE
     for one in done:
         for line in _lines(one):
             click.echo(line)
+    return Exit.DONE
+
+
+def _show_plan(
+    folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], model: ModelRun, *, show_prompt: bool
+) -> int:
+    """Print what would be asked; nothing is sent or written."""
+    from ..diagnostics import Exit
+    from ..mapper.llm.settings import check_address
+    from ..workflow.map import plan_model
+
+    check_address(model.settings)
+    estimate = plan_model(folder, streams, hints=hints, model=model)
+    for line in prompt_lines(estimate) if show_prompt else ():
+        click.echo(line)
+    click.echo(f"{model.settings.host}: {model.described(estimate)}", err=show_prompt)
     return Exit.DONE
 
 

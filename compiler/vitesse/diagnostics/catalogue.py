@@ -109,6 +109,13 @@ TITLES: dict[str, str] = {
     "V451": "a review no longer holds",
     "V452": "nobody vouches for a fact",
     "V453": "a rejected rule is still in the mapping",
+    "V460": "the extra for language models is not installed",
+    "V461": "a language model cannot be asked so",
+    "V462": "asking a language model would pass a limit",
+    "V463": "a language model did not answer",
+    "V464": "a language model's server refuses the key or the model",
+    "V465": "a language model gave no usable answer",
+    "V466": "there is no recorded answer",
     # ------------------------------------------------------------------------------------------------------------------
     # plan
     "V501": "a required parameter has no value",

@@ -43,6 +43,8 @@ class Proposal:
     """What only a person can decide, one sentence each."""
     by: str = "names"
     """What proposed it: `names`, `hint`, a model's name."""
+    without_adviser: float | None = None
+    """The confidence that names and types alone would give, when a model was asked; a policy counts no more than that."""
 
     @property
     def id(self) -> str:

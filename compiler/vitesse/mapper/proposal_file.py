@@ -16,6 +16,7 @@ from ..api.paths import format_path
 from ..forms import Form, check_form, read_form
 from ..rules.digests import rule_digest, rule_form
 from ..rules.model import Rules
+from .llm.records import RecordedForm
 from .model import Alternative, Proposal, StreamProposal
 
 
@@ -50,6 +51,8 @@ class ProposedForm(Form):
     holes: tuple[str, ...] = ()
     """What only a person can decide."""
     by: str
+    without_model: float | None = None
+    """The confidence without the model that was asked; `accept_above` counts the lower of the two."""
 
 
 class UnfilledForm(Form):
@@ -75,6 +78,8 @@ class ProposalForm(Form):
     complexity: ComplexityForm
     rules: dict[str, ProposedForm] = Field(default_factory=dict)
     unfilled: dict[str, UnfilledForm] = Field(default_factory=dict)
+    recorded: RecordedForm | None = None
+    """What models answered; used again as long as nothing changed that they were asked about."""
 
 
 def proposal_file(stream: str) -> str:
@@ -92,8 +97,17 @@ def load_proposal(folder: Path, stream: str) -> ProposalForm | None:
     return check_form(ProposalForm, read_form(folder, file), file) if (folder / file).exists() else None
 
 
-def proposal_text(proposal: StreamProposal, earlier: ProposalForm | None = None, rules: Rules | None = None) -> str:
-    """The file's text: new proposals, and earlier ones whose rules are still there."""
+def proposal_text(
+    proposal: StreamProposal,
+    earlier: ProposalForm | None = None,
+    rules: Rules | None = None,
+    recorded: RecordedForm | None = None,
+) -> str:
+    """The file's text: new proposals, and earlier ones whose rules are still there.
+
+    Args:
+        recorded: What models said; what the earlier file has of it when None.
+    """
     kept: dict[str, Any] = {}
     if earlier is not None and rules is not None:
         present = {rule.id for rule in rules.rules}
@@ -102,7 +116,7 @@ def proposal_text(proposal: StreamProposal, earlier: ProposalForm | None = None,
             for id, one in earlier.rules.items()
             if id in present
         }
-    form = {
+    form: dict[str, Any] = {
         "vitesse": 1,
         "stream": proposal.stream,
         "complexity": {"score": proposal.complexity.score, "because": list(proposal.complexity.because)},
@@ -116,6 +130,10 @@ def proposal_text(proposal: StreamProposal, earlier: ProposalForm | None = None,
             for one in proposal.unfilled
         },
     }
+    if recorded is None and earlier is not None:
+        recorded = earlier.recorded
+    if recorded is not None and (recorded.answers or recorded.nearest):
+        form["recorded"] = recorded.model_dump(mode="json", exclude_defaults=True)
     return json.dumps(form, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -144,6 +162,8 @@ def _proposed(one: Proposal) -> dict[str, Any]:
     if one.holes:
         form["holes"] = list(one.holes)
     form["by"] = one.by
+    if one.without_adviser is not None:
+        form["without_model"] = one.without_adviser
     return form
 
 

@@ -20,6 +20,7 @@ from ..rules.model import CheckedRule, End, Rule, Rules
 from ..rules.prove import prove_rule
 from ..rules.review import Review
 from ..rules.transforms import LOSSES
+from .advice import Adviser
 from .choose import Choice, FunctionOffer, choose
 from .evidence import evidence_for
 from .fields import View
@@ -59,22 +60,31 @@ def propose(
     asked: Asked,
     memory: Memory | None = None,
     weights: Weights | None = None,
+    adviser: Adviser | None = None,
 ) -> StreamProposal:
     """Propose rules for one stream.
 
     Args:
         memory: What was mapped before; the shipped one when None.
+        adviser: Ranks the ways to fill each open field again, such as a language model.
     """
     known = memory or shipped_memory()
     from_fields = fields_of(source, writable=False)
     to_fields = fields_of(destination, writable=True)
-    ways, _ = score(from_fields.side, to_fields.side, weights or shipped_weights(), known)
+    ways, pairs = score(from_fields.side, to_fields.side, weights or shipped_weights(), known)
+    taken = _taken(asked)
+    if adviser is not None:
+        wanted = [
+            position
+            for position, reached in enumerate(to_fields.reached)
+            if reached.text not in asked.hints and not _is_taken(reached.path, taken)
+        ]
+        ways = adviser.advise(from_fields, to_fields, ways, pairs, wanted)
     maker = _Maker(stream, from_fields, to_fields, registry, known, asked)
     proposals: list[Proposal] = []
     unfilled: list[Unfilled] = []
-    taken = _taken(asked)
     for position, (reached, row) in enumerate(zip(to_fields.reached, ways, strict=True)):
-        if any(reached.path[: len(path)] == path or path[: len(reached.path)] == reached.path for path in taken):
+        if _is_taken(reached.path, taken):
             continue
         made = maker.hinted(position) or maker.best(position, row)
         if isinstance(made, Proposal):
@@ -102,6 +112,11 @@ def _taken(asked: Asked) -> set[Path]:
             if entry.state == "rejected":
                 taken.add(parse_path(id))
     return taken
+
+
+def _is_taken(path: Path, taken: set[Path]) -> bool:
+    """Whether a decision was made on the field, on what it stands in, or inside it."""
+    return any(path[: len(one)] == one or one[: len(path)] == path for one in taken)
 
 
 class _Maker:
@@ -175,12 +190,18 @@ class _Maker:
                 continue
             proposal, choice = made
             rivals = [other for other in ways if other is not way]
-            rival = max((other.chance for other in rivals if other.candidate.pattern == "one"), default=0.0)
+            rival = max((other.own_chance for other in rivals if other.candidate.pattern == "one"), default=0.0)
+            advice = way.advice
             view = self._destination.side.views[position]
             return replace(
                 proposal,
                 confidence=round(min(way.chance * choice.sure, 0.999), 3),
-                evidence=evidence_for(view, way, rival, self._memory, choice.why),
+                without_adviser=None if advice is None else round(min(way.own_chance * choice.sure, 0.999), 3),
+                evidence=(
+                    *(advice.says if advice is not None else ()),
+                    *evidence_for(view, replace(way, chance=way.own_chance), rival, self._memory, choice.why),
+                ),
+                by=advice.by if advice is not None and advice.decided else proposal.by,
                 alternatives=tuple(self._alternatives(position, rivals)),
                 holes=(*choice.holes, *(("the best of unlikely ones: look twice",) if way.chance < THRESHOLD else ())),
             )
@@ -208,8 +229,15 @@ class _Maker:
 
     def _make(self, position: int, way: Way) -> tuple[Proposal, Choice] | None:
         """The rule for one way, proved; None where no rule can be made of it."""
+        own = self._choose(position, way.candidate)
+        for choice in (own,) if way.advice is None else way.advice.choices(own):
+            proposal = self._proposal(position, way, choice)
+            if proposal is not None:
+                return proposal, choice
+        return None
+
+    def _proposal(self, position: int, way: Way, choice: Choice) -> Proposal | None:
         reached = self._destination.reached[position]
-        choice = self._choose(position, way.candidate)
         sources = tuple(self._source.reached[view.position].path for view in way.candidate.sources)
         if choice.transform == "collect" and len(sources) > 1 and reached.path[-1] is not EACH and EACH in reached.path:
             return None  # a field of several items is not one rule
@@ -232,14 +260,13 @@ class _Maker:
             )
             for view in way.candidate.sources
         ]
-        proposal = Proposal(
+        return Proposal(
             rule=rule,
             confidence=0.0,
             evidence=(),
             sample=sample_of(rule.transform, rule.options, values),
             losses=tuple(loss.code for loss in checked.losses),
         )
-        return proposal, choice
 
     def _prove(self, rule: Rule, leave: frozenset[str] = frozenset()) -> tuple[Rule, CheckedRule] | None:
         """Say what happens to absent values and why losses are fine, as far as that makes the rule hold.

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import TypeAlias
 
 from ..diagnostics import InternalError
+from .advice import Advice
 from .candidates import Index
 from .context import CONTEXT, Hits, context_features, parent_of
 from .features import FEATURES, pair_features
@@ -75,6 +76,13 @@ class Way:
     candidate: Candidate
     chance: float
     features: list[float]
+    advice: Advice | None = None
+    """What an adviser said of it; its chance is then moved."""
+
+    @property
+    def own_chance(self) -> float:
+        """By names, types and structure alone."""
+        return self.chance if self.advice is None else self.advice.chance
 
 
 def pairs_of(from_side: Side, to_side: Side, memory: Memory) -> list[list[Pair]]:

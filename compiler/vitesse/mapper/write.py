@@ -12,6 +12,7 @@ from ..rules.model import End, Reached, Rule, Rules
 from ..rules.review import write_text
 from ..rules.shapes import position_of, reach
 from .append import Position, append_rules, new_mapping
+from .llm.records import RecordedForm
 from .model import Proposal, StreamProposal
 from .proposal_file import load_proposal, proposal_file, proposal_text
 
@@ -36,8 +37,13 @@ def existing_rules(folder: Path, stream: str) -> Rules | None:
     return load_rules(folder, stream) if (folder / mapping_file(stream)).exists() else None
 
 
-def write_proposal(folder: Path, proposal: StreamProposal, destination: End) -> Written:
+def write_proposal(
+    folder: Path, proposal: StreamProposal, destination: End, recorded: RecordedForm | None = None
+) -> Written:
     """Append the proposals to the mapping and write the proposal file.
+
+    Args:
+        recorded: What models said of the stream, to be kept beside the proposals.
 
     Raises:
         DiagnosticError: V433 when the mapping's form leaves no place between its rules.
@@ -54,7 +60,7 @@ def write_proposal(folder: Path, proposal: StreamProposal, destination: End) -> 
         write_text(path, after)
     written = load_rules(folder, proposal.stream)
     _check(before, proposal.proposals, written)
-    write_text(folder / proposal_file(proposal.stream), proposal_text(proposal, earlier, written))
+    write_text(folder / proposal_file(proposal.stream), proposal_text(proposal, earlier, written, recorded))
     return Written(
         mapping=file, proposal=proposal_file(proposal.stream), added=tuple(one.id for one in proposal.proposals)
     )

@@ -108,13 +108,14 @@ def accept_by_policy(folder: Path, policy: ReviewPolicy, *, on: str) -> Accepted
 def proposed_confidence(folder: Path, rules: Rules) -> Mapping[str, float]:
     """Rule → the confidence it was proposed with; empty without a proposal file.
 
-    A rule that is not as it was proposed any more, or in which a decision was left to a person, has none.
+    A rule that is not as it was proposed any more, or in which a decision was left to a person, has none. What a model added to
+    a rule's confidence does not count: that is for a person to judge.
     """
     file = f"mappings/{rules.stream}.proposal.json"
     try:
         proposed = json.loads((folder / file).read_text(encoding="utf-8"))["rules"]
         return {
-            rule.id: float(one["confidence"])
+            rule.id: min(float(one["confidence"]), float(one.get("without_model", 1.0)))
             for rule in rules.rules
             if (one := proposed.get(rule.id)) is not None
             and one["digest"] == rule_digest(rule)

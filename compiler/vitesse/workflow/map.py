@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..api.paths import PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
 from ..manifest import ReviewPolicy, Stream
 from ..mapper.model import StreamProposal
+from ..mapper.proposal_file import load_proposal, proposal_file
 from ..mapper.propose import Asked, propose
 from ..mapper.write import Written, existing_rules, write_proposal
 from ..pipeline import Integration, read_integration
 from ..rules.review import load_review
 from .accept import accept_by_policy
+
+if TYPE_CHECKING:
+    from ..mapper.llm.adviser import ModelAdviser
+    from ..mapper.llm.run import Estimate, ModelRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +34,29 @@ class Mapped:
     """Rules that the policy accepted: `stream.rule`."""
 
 
-def map_streams(folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), on: str) -> tuple[Mapped, ...]:
+def map_streams(
+    folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), on: str, model: ModelRun | None = None
+) -> tuple[Mapped, ...]:
     """Propose rules and write them down.
 
     Args:
         streams: Only these; all when empty.
         hints: `source=destination`, beside those of the manifest; they overrule what would be proposed.
         on: The day, for acceptances by policy.
+        model: A language model to ask; what went wrong with it is in its `found`.
 
     Raises:
         DiagnosticError: V009 for a stream that is not there, V434 for a hint that is none, V433 when a mapping's form leaves no
-            place, and all that reading the integration finds.
+            place, V460 to V466 for a model that cannot be asked so, and all that reading the integration finds.
     """
     integration = read_integration(folder)
     names = _chosen(integration, streams)
     given = _hints(hints)
+    if model is not None:
+        _check_model(integration, names, given, model)
     found = []
     for name in names:
-        found.append(_map_stream(integration, name, given))
+        found.append(_map_stream(integration, name, given, model))
     policy = integration.manifest.review
     accepted = accept_by_policy(folder, policy, on=on).rules if isinstance(policy, ReviewPolicy) else []
     return tuple(
@@ -58,17 +69,75 @@ def map_streams(folder: Path, streams: Sequence[str] = (), *, hints: Sequence[st
     )
 
 
-def _map_stream(integration: Integration, name: str, hints: Mapping[str, tuple[str, ...]]) -> Mapped:
-    source, destination = integration.ends(name)
+def plan_model(folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), model: ModelRun) -> Estimate:
+    """What `map_streams` would ask the model; nothing is sent or written.
+
+    Raises:
+        DiagnosticError: As `map_streams`.
+    """
+    integration = read_integration(folder)
+    return _plan(integration, _chosen(integration, streams), _hints(hints), model)
+
+
+def _check_model(
+    integration: Integration, names: Sequence[str], hints: Mapping[str, tuple[str, ...]], model: ModelRun
+) -> None:
+    """Say what will be asked, or refuse it before anything is sent or written."""
+    estimate = _plan(integration, names, hints, model)
+    model.check(estimate)
+    model.announce(estimate)
+
+
+def _plan(
+    integration: Integration, names: Sequence[str], hints: Mapping[str, tuple[str, ...]], model: ModelRun
+) -> Estimate:
+    from ..mapper.llm.adviser import Planner
+    from ..mapper.llm.run import Estimate
+
+    estimate = Estimate()
+    for name in names:
+        planner = Planner(_adviser(integration, name, model), estimate, name)
+        source, destination = integration.ends(name)
+        asked = _asked(integration, name, hints)
+        propose(name, source, destination, registry=integration.registry, asked=asked, adviser=planner)
+    return estimate
+
+
+def _adviser(integration: Integration, name: str, model: ModelRun) -> ModelAdviser:
+    from ..mapper.llm.adviser import ModelAdviser
+    from ..mapper.llm.questions import asking_for
+
     stream = integration.manifest.streams[name]
-    asked = Asked(
+    source, destination = integration.ends(name)
+    intent = stream.intent or integration.manifest.intent
+    earlier = load_proposal(integration.folder, name)
+    return ModelAdviser(
+        model,
+        asking_for(name, intent, source, destination, integration.registry),
+        earlier.recorded if earlier is not None else None,
+        proposal_file(name),
+    )
+
+
+def _map_stream(
+    integration: Integration, name: str, hints: Mapping[str, tuple[str, ...]], model: ModelRun | None
+) -> Mapped:
+    source, destination = integration.ends(name)
+    adviser = _adviser(integration, name, model) if model is not None else None
+    asked = _asked(integration, name, hints)
+    proposal = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
+    recorded = adviser.recorded if adviser is not None else None
+    return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination, recorded))
+
+
+def _asked(integration: Integration, name: str, hints: Mapping[str, tuple[str, ...]]) -> Asked:
+    stream = integration.manifest.streams[name]
+    return Asked(
         hints={**_manifest_hints(stream), **hints},
         rules=existing_rules(integration.folder, name),
         review=load_review(integration.folder, name),
         also_required=frozenset(match.destination for match in stream.match),
     )
-    proposal = propose(name, source, destination, registry=integration.registry, asked=asked)
-    return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination))
 
 
 def _manifest_hints(stream: Stream) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,146 @@
+"""`map --llm` against a real server, with the real client: what it adds, what it may not, what is recorded, what is sent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vitesse.cli.group import run
+from vitesse.mapper.llm.run import ModelRun
+from vitesse.mapper.llm.settings import ModelSettings
+from vitesse.rules.load import load_rules
+from vitesse.workflow.accept import accept
+from vitesse.workflow.map import map_streams
+
+from .server import picks, serving
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shopify_credo"
+DAY = "2026-11-21"
+PICKS = {
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "phone_number": "phone",
+    "created_date": (["created_at"], {"transform": "date", "to": "date", "form": None}),
+    "lifetime_value": (["total_spent"], {"transform": "parse", "to": "decimal", "places": 2}),
+    "segments": (["tags"], {"transform": "collect", "separator": ","}),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The example without its mapping."""
+    target = tmp_path / "shopify_credo"
+    shutil.copytree(EXAMPLE, target)
+    for path in (target / "mappings").iterdir():
+        path.unlink()
+    return target
+
+
+def asking(url: str, **more: Any) -> ModelRun:
+    more = {"model": "test-model", "base_url": url, "key": "secret-key", "timeout_s": 5.0, **more}
+    return ModelRun(ModelSettings(**more), pause=lambda seconds: None)
+
+
+def files(folder: Path) -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "mappings").iterdir())}
+
+
+def test_map_with_a_model_proposes_the_story_and_names_the_model_in_the_evidence(folder: Path) -> None:
+    """The rules of the offline proposal stay; the model's sentence stands beside what the names say."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        run = asking(server.url)
+        (done,) = map_streams(folder, on=DAY, model=run)
+    assert run.found == []
+    found = {one.id: one for one in done.proposal.proposals}
+    assert set(PICKS) <= set(found)
+    assert found["segments"].evidence[0] == "the model `test-model` agrees: “they mean the same”"
+    assert found["segments"].rule.options == {"separator": ","}
+    assert [request.mode for request in server.requests] == ["json_schema"]
+    assert server.requests[0].headers["authorization"] == "Bearer secret-key"
+
+
+def test_map_with_a_model_fills_what_names_cannot_see(folder: Path) -> None:
+    """`by` says who decided; the rule is proved like any other and waits for a person."""
+    with serving(lambda request: picks(request, {**PICKS, "job_title": "note"})) as server:
+        (done,) = map_streams(folder, on=DAY, model=asking(server.url))
+    one = next(one for one in done.proposal.proposals if one.id == "job_title")
+    assert (one.by, one.rule.sources) == ("test-model", (("note",),))
+    assert one.without_adviser is not None
+    assert one.without_adviser < 0.35 < one.confidence < 0.9
+    rule = load_rules(folder, "customers").rule("job_title")
+    assert rule is not None
+
+
+def test_map_a_second_time_replays_the_recording_without_a_network(folder: Path) -> None:
+    """Byte for byte: mapping and proposal, with the server gone."""
+    with serving(lambda request: picks(request, {**PICKS, "job_title": "note"})) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    first = files(folder)
+    (folder / "mappings" / "customers.yaml").unlink()
+    run = asking(server.url, key="", replay=True)
+    map_streams(folder, on=DAY, model=run)
+    assert files(folder) == first
+    assert (run.found, run.requests) == ([], 0)
+    recorded = json.loads(first["customers.proposal.json"])["recorded"]["answers"]
+    assert {"model", "prompt", "questions", "reply", "usage"} == set(recorded[0])
+    assert recorded[0]["usage"] == {"input": 100, "output": 20}
+    assert b"secret-key" not in b"".join(first.values())
+
+
+def test_what_is_sent_holds_schemas_and_the_intent_and_no_value_of_a_record(folder: Path) -> None:
+    """No example, no default, no credential, no address."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    sent = json.dumps([request.body for request in server.requests])
+    assert "Sync all customers" in sent
+    manifest = (folder / "integration.yaml").read_text()
+    assert "SHOPIFY_ACCESS_TOKEN" in manifest
+    for text in ("SHOPIFY_ACCESS_TOKEN", "CREDO_API_KEY", "myshopify", "secret-key", str(folder)):
+        assert text not in sent
+    keys = {key for request in server.requests for one in request.form["source_fields"] for key in one}
+    assert keys <= {"path", "type", "format", "values", "more_values", "description"}
+
+
+def test_accept_above_does_not_count_what_a_model_added(folder: Path) -> None:
+    """A model, or a description that talked it into something, carries no rule past a policy."""
+    with serving(lambda request: picks(request, {**PICKS, "job_title": "note"})) as server:
+        (done,) = map_streams(folder, on=DAY, model=asking(server.url))
+    one = next(one for one in done.proposal.proposals if one.id == "job_title")
+    accepted = accept(folder, (), above=one.confidence - 0.01, by="ana", on=DAY).rules
+    assert "customers.email" in accepted
+    assert "customers.job_title" not in accepted
+
+
+def test_map_command_with_a_model_takes_the_key_from_the_environment(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Directly or from a file; what it will cost is said before."""
+    key = tmp_path / "key"
+    key.write_text("from-a-file\n")
+    monkeypatch.setenv("VITESSE_LLM_API_KEY_FILE", str(key))
+    with serving(lambda request: picks(request, PICKS)) as server:
+        options = ["--llm", "--model", "m", "--llm-url", server.url, "--llm-price", "1,2"]
+        assert run(["map", str(folder), *options]) == 0
+    shown = capsys.readouterr()
+    assert "about" in shown.err
+    assert "1 answer: 100 tokens sent, 20 answered, 0.0001" in shown.err
+    assert "from-a-file" not in shown.err + shown.out
+    assert server.requests[0].headers["authorization"] == "Bearer from-a-file"
+
+
+def test_show_prompt_and_estimate_send_and_write_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They need neither a key nor the extra."""
+    never = ["--llm", "--model", "m", "--llm-url", "http://127.0.0.1:9/v1"]
+    assert run(["map", str(folder), *never, "--show-prompt"]) == 0
+    shown = capsys.readouterr().out
+    assert "## system" in shown
+    assert '"path":"total_spent"' in shown
+    assert run(["map", str(folder), *never, "--estimate", "--llm-price", "1,2"]) == 0
+    assert "1 request to m about" in capsys.readouterr().out
+    assert not list((folder / "mappings").iterdir())
