@@ -166,7 +166,7 @@ def nearest_leaves(root: Type, types: Mapping[str, Type], most: int) -> list[Rea
                     continue
                 found.append(Reached(path=here, steps=above))
         level = below if len(below) <= most else []
-    return sorted(found, key=lambda reached: position_of(root, types, reached))[:most]
+    return sorted(found[:most], key=lambda reached: position_of(root, types, reached))  # what is deepest is left out
 
 
 def position_of(root: Type, types: Mapping[str, Type], reached: Reached) -> tuple[tuple[int, str], ...]:
