@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
@@ -79,6 +79,9 @@ def _accept_rule(
         return review
     status = review.status(rule.id, checked.rule_digest, checked.fields_digest)
     if status == "accepted" or (status == "rejected" and not named):
+        return review
+    if unsaid := [replace(one, severity="error") for one in found if one.code == "V430"]:
+        done.refused += unsaid  # the reason is a part of the rule, so an acceptance before it would not hold
         return review
     done.rules.append(f"{name}.{rule.id}")
     return review.accepting(rule.id, rule=checked.rule_digest, fields=checked.fields_digest, by=by, on=on)
