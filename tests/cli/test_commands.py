@@ -111,6 +111,31 @@ def test_inspect_of_a_file_that_is_no_spec_says_what_it_is(tmp_path, capsys):
     assert "error[V1" in capsys.readouterr().err
 
 
+def test_inspect_of_a_file_whose_paths_are_a_list_fails_with_the_place(tmp_path, capsys):
+    """It is no less wrong for having no operation that could fail."""
+    path = tmp_path / "scraped.yaml"
+    path.write_text("openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: []\ncomponents: []\n")
+    assert run(["inspect", str(path)]) == 1
+    assert "error[V110]: `paths` is not an object" in capsys.readouterr().err
+    assert run(["inspect", str(path), "--json"]) == 1
+
+
+def test_inspect_shows_what_is_compiled_otherwise_than_it_is_described(tmp_path, capsys):
+    """A header that HTTP sets is named with its operation; what several operations share, once for the file."""
+    path = tmp_path / "api.yaml"
+    path.write_text(
+        "openapi: 3.0.0\ninfo: {title: T, version: '1'}\n"
+        "paths:\n  /a:\n    get:\n      parameters: [{name: Content-Length, in: header, schema: {type: integer}}]\n"
+        "      responses: {'200': {description: '', content: {application/json: {schema: {$ref: '#/components/schemas/L'}}}}}\n"
+        "components: {schemas: {L: {type: array, items: {$ref: '#/components/schemas/L'}}}}\n"
+    )
+    assert run(["inspect", str(path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (operation,) = report["operations"]
+    assert [(one["code"], one["severity"]) for one in operation["codes"]] == [("V206", "note")]
+    assert [(one["code"], one["pointer"]) for one in report["diagnostics"]] == [("V212", "#/components/schemas/L")]
+
+
 def test_build_then_check_holds_and_a_second_build_writes_nothing(folder, tmp_path, capsys):
     """The same folder gives the same bytes."""
     out = tmp_path / "out"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.corpus.folder import specs_in
-from tests.corpus.page import page, printed
+from tests.corpus.page import kept, page, printed, written
 from tests.corpus.run import run_corpus, sample
 from tests.shared import REPOSITORY
 
@@ -22,7 +22,7 @@ def main() -> int:
         "--sample", type=int, metavar="N", help="take N operations, a dozen of each of some descriptions"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="K")
-    parser.add_argument("--page", type=Path, help="write the table there as Markdown")
+    parser.add_argument("--page", type=Path, help="write the table there as Markdown, what it shows as JSON beside it")
     parser.add_argument("--work", type=Path, default=REPOSITORY / ".work" / "corpus", help="where results are kept")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
@@ -33,14 +33,16 @@ def main() -> int:
     only = sample(specs, given.sample, given.seed) if given.sample is not None else None
     taken = [spec for spec in specs if only is None or spec.name in only]
     results = run_corpus(taken, given.work.resolve(), only=only, workers=given.workers)
-    print(printed(results))
+    results_kept = [kept(result) for result in results]
+    print(printed(results_kept))
     unnamed = [f"{result.spec.name}: {id}: {said[0]}" for result in results for id, said in result.broken.items()] + [
         f"{result.spec.name}: {id}: reads otherwise when it is read alone" for result in results for id in _odd(result)
     ]
     for line in unnamed:
         print(f"broken: {line}", file=sys.stderr)
     if given.page is not None:
-        given.page.write_text(page(results), encoding="utf-8")
+        given.page.write_text(page(results_kept), encoding="utf-8")
+        given.page.with_suffix(".json").write_text(written(results_kept), encoding="utf-8")
     return 1 if unnamed else 0
 
 

@@ -10,7 +10,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from vitesse.api.facts import ApiFacts
 from vitesse.api.model import Api, Operation
 from vitesse.diagnostics import Diagnostic, DiagnosticError
 from vitesse.ingest.inspect import inspect_spec
-from vitesse.openapi import build_api, read_document
+from vitesse.openapi import Document, build_api, read_document
+from vitesse.openapi.build import reached
 from vitesse.workflow.prove import Proof, prove_operations
 
 MEMORY = 4 << 30
@@ -45,10 +46,10 @@ def compiled(spec: Path, folder: Path, name: str, bounds: Path | None, only: set
     start = time.process_time()
     proofs: list[Proof] = []
 
-    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Mapping[str, tuple[Diagnostic, ...]]:
+    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Proof:
         chosen = [one for one in operations if only is None or one.id in only]
         proofs.append(prove_operations(api, facts, chosen, name=name))
-        return proofs[-1].failures
+        return proofs[-1]
 
     try:
         found = inspect_spec(spec, folder=bounds, prove=prove)
@@ -65,7 +66,8 @@ def compiled(spec: Path, folder: Path, name: str, bounds: Path | None, only: set
                 modules.append(file.path)
     operations: Any = form["operations"]
     taken = [one for one in operations if only is None or one["id"] in only]
-    document = read_document(spec, folder=bounds)
+    document = read_document(spec, folder=bounds, overlay=spec.with_name(f"{spec.stem}.overlay.yaml"))
+    compared: set[str] = set()
     return {
         "openapi": found.api.spec_version,
         "diagnostics": form["diagnostics"],
@@ -75,16 +77,26 @@ def compiled(spec: Path, folder: Path, name: str, bounds: Path | None, only: set
         "differs_when_pruned": [
             one.operation.id
             for one in found.operations
-            if (only is None or one.operation.id in only) and not _is_same_alone(document, one.operation)
+            if (only is None or one.operation.id in only)
+            and not _is_same_alone(document, found.api, one.operation, compared)
         ],
         "cpu_s": round(time.process_time() - start, 2),
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
 
 
-def _is_same_alone(document: Any, operation: Operation) -> bool:
-    """Whether an operation that is read alone, as a build reads it, is the one of the whole description."""
-    return build_api(document, [operation.id]).api.operation(operation.id) == operation
+def _is_same_alone(document: Document, whole: Api, operation: Operation, compared: set[str]) -> bool:
+    """Whether an operation that is read alone, as a build reads it, is the one of the whole description, its types too.
+
+    Args:
+        compared: Components that were compared before; what is compared now is added.
+    """
+    alone = build_api(document, [operation.id]).api
+    if alone.operation(operation.id) != operation:
+        return False
+    keys = [key for key in reached(whole, operation) if key not in compared]
+    compared.update(keys)
+    return all(key in alone.types and alone.types[key] == whole.types[key] for key in keys)
 
 
 def _code(one: Diagnostic) -> dict[str, str]:

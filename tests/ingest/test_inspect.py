@@ -12,6 +12,7 @@ from vitesse.api.facts import ApiFacts
 from vitesse.api.model import Api, Operation
 from vitesse.diagnostics import Diagnostic, DiagnosticError
 from vitesse.ingest.inspect import inspect_spec
+from vitesse.workflow.prove import Proof
 
 SPEC = """
 openapi: 3.1.0
@@ -77,10 +78,11 @@ def test_report_says_what_the_api_is(spec: Path):
 def test_operation_compiles_when_it_is_proved(spec: Path):
     asked: list[str] = []
 
-    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> dict[str, list[Diagnostic]]:
+    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Proof:
         asked.extend(operation.id for operation in operations)
         assert facts.get("GET /things", "paging") is not None
-        return {"GET /things": [Diagnostic(code="V501", message="cannot be planned")]}
+        stands_in_the_way = Diagnostic(code="V501", message="cannot be planned")
+        return Proof(packages=(), failures={"GET /things": (stands_in_the_way,)}, diagnostics=())
 
     found = inspect_spec(spec, prove=prove)
     assert asked == ["GET /things"]  # what cannot be read is not asked about

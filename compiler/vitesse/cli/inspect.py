@@ -30,7 +30,7 @@ def command(spec: Path, bundle: Path | None, as_json: bool) -> int:
 
     Every operation is compiled in memory, with all its parameters and fields: what is said to compile does.
 
-    Exit code 3 when some operations do not compile.
+    Exit code 3 when something is wrong and some operations compile, 1 when none does.
     """
     from ..diagnostics import Exit
     from ..workflow.inspect import inspect_file
@@ -43,7 +43,9 @@ def command(spec: Path, bundle: Path | None, as_json: bool) -> int:
         show_json(found.form())
     else:
         _print(found)
-    return Exit.DONE if found.compiled == len(found.operations) else Exit.PARTIAL
+    if not found.has_errors:
+        return Exit.DONE
+    return Exit.PARTIAL if found.compiled else Exit.FAILED
 
 
 def _print(found: Inspection) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..api.canonical import canonical
 from ..api.facts import ApiFacts, Fact, FactKind
@@ -14,8 +15,21 @@ from ..openapi import ApiBuild, build_api, read_document
 from .infer import infer_facts
 from .reading import Reading
 
-Prove = Callable[[Api, ApiFacts, Sequence[Operation]], Mapping[str, Iterable[Diagnostic]]]
-"""Plans, renders and verifies operations and says, by their ids, what stood in the way."""
+
+class Proved(Protocol):
+    """What came of planning, rendering and verifying operations."""
+
+    @property
+    def failures(self) -> Mapping[str, tuple[Diagnostic, ...]]:
+        """Operation id → what stood in the way."""
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Notes about what is compiled otherwise than it is described."""
+
+
+Prove = Callable[[Api, ApiFacts, Sequence[Operation]], Proved]
+"""Plans, renders and verifies operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,28 +95,42 @@ def inspect_spec(path: Path, *, folder: Path | None = None, prove: Prove | None 
     document = read_document(path, folder=folder, overlay=path.with_name(f"{path.stem}.overlay.yaml"))
     built = build_api(document)
     reading = Reading(built.api, document)
-    inspected = _inspect(built, reading, prove)
+    inspected, notes = _inspect(built, reading, prove)
     of_operations = {diagnostic for one in inspected for diagnostic in one.diagnostics}
     return Inspection(
         api=built.api,
         digest=document.digest,
         files=tuple(sorted(document.files)),
         operations=inspected,
-        diagnostics=tuple(diagnostic for diagnostic in built.diagnostics if diagnostic not in of_operations),
+        diagnostics=tuple(one for one in (*built.diagnostics, *notes) if one not in of_operations),
     )
 
 
-def _inspect(built: ApiBuild, reading: Reading, prove: Prove | None) -> tuple[InspectedOperation, ...]:
+def _inspect(
+    built: ApiBuild, reading: Reading, prove: Prove | None
+) -> tuple[tuple[InspectedOperation, ...], tuple[Diagnostic, ...]]:
+    """The operations, and the notes about what several of them share."""
     operations = built.api.operations
     found = {operation.id: list(built.diagnostics_of(operation)) for operation in operations}
     facts = {operation.id: infer_facts(reading, operation) for operation in operations}
+    notes: tuple[Diagnostic, ...] = ()
     if prove is not None:
         readable = [one for one in operations if not any(diagnostic.is_error for diagnostic in found[one.id])]
-        for id, diagnostics in prove(built.api, ApiFacts(api=built.api.title, operations=facts), readable).items():
+        proved = prove(built.api, ApiFacts(api=built.api.title, operations=facts), readable)
+        for id, diagnostics in proved.failures.items():
             found[id] += diagnostics
-    return tuple(
+        notes = proved.diagnostics
+        for operation in readable:
+            found[operation.id] += [note for note in notes if _is_in(note, operation)]
+    inspected = tuple(
         InspectedOperation(operation=one, diagnostics=ordered(found[one.id]), facts=facts[one.id]) for one in operations
     )
+    return inspected, notes
+
+
+def _is_in(note: Diagnostic, operation: Operation) -> bool:
+    place = operation.place
+    return any(one.file == place.file and one.pointer.startswith(f"{place.pointer}/") for one in note.places)
 
 
 def _operation(inspected: InspectedOperation) -> Json:

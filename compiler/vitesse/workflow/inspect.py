@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..api.facts import ApiFacts
 from ..api.model import Api, Operation
-from ..diagnostics import Diagnostic
 from ..ingest.inspect import Inspection, inspect_spec
-from .prove import prove_operations
+from .prove import Proof, prove_operations
 
 
 def inspect_file(path: Path, *, folder: Path | None = None, memo: Path | None = None) -> Inspection:
@@ -20,7 +19,7 @@ def inspect_file(path: Path, *, folder: Path | None = None, memo: Path | None = 
         memo: A folder to keep the answers of slow tools in.
     """
 
-    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Mapping[str, tuple[Diagnostic, ...]]:
-        return prove_operations(api, facts, operations, name="api", memo=memo).failures
+    def prove(api: Api, facts: ApiFacts, operations: Sequence[Operation]) -> Proof:
+        return prove_operations(api, facts, operations, name="api", memo=memo)
 
     return inspect_spec(path, folder=folder, prove=prove)
