@@ -109,6 +109,31 @@ def test_parts_of_a_multipart_form_that_are_objects_are_json(whole):
     assert encoding == (("attributes", "json", True), ("all", "json", True), ("tags", "form", True))
 
 
+def test_parts_of_a_multipart_form_have_the_media_types_they_are_given(whole):
+    """Where there is one and no choice of several."""
+    schema = {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}, "note": {}, "any": {}}}
+    encoding = {
+        "image": {"contentType": "image/png", "headers": {"X-A": {"schema": {"type": "string"}}}},
+        "note": {"contentType": "text/markdown"},
+        "any": {"contentType": "*/*"},
+    }
+    found = whole(post("multipart/form-data", schema, encoding=encoding))
+    assert only(found).part_types == (("image", "image/png"), ("note", "text/markdown"))
+
+
+def test_path_without_its_slash_is_sent_with_it(whole):
+    """A host and a path would be one word otherwise."""
+    assert only(whole(get(REF, path="things"))).path == "/things"
+
+
+def test_keys_of_any_name_beside_named_ones_are_told(whole):
+    """The class has what is named; a rule may still name one."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "integer"}}
+    found = whole(get(schema))
+    assert [(one.code, one.severity) for one in found.diagnostics] == [("V212", "note")]
+    assert "keys of any name" in found.diagnostics[0].message
+
+
 def test_header_by_which_a_message_is_delivered_is_no_argument(whole):
     """A second `Content-Length` would split one message into two."""
     header = {"name": "Content-Length", "in": "header", "schema": {"type": "integer"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Literal
@@ -275,6 +276,16 @@ def test_multipart_writes_a_part_as_json_where_its_encoding_says_so() -> None:
     assert '{"name":"ü","parent":{"id":1}}'.encode() in data
     assert b'{"a":1.10}' in data
     assert b'{"a":null}' in data
+
+
+def test_multipart_names_the_media_type_of_a_part() -> None:
+    """Of files, texts and JSON; one that would end the part's head is refused."""
+    body = {"image": b"x", "note": "n", "meta": {"a": 1}}
+    types = (("image", "image/png"), ("note", "text/markdown"), ("meta", "application/vnd.a+json"))
+    data, _ = encode_multipart(body, (("meta", "json", True),), types)
+    assert re.findall(rb"Content-Type: (.*)\r\n", data) == [b"image/png", b"text/markdown", b"application/vnd.a+json"]
+    with pytest.raises(RequestRefused):
+        encode_multipart(body, (), (("note", "text/plain\r\nX: y"),))
 
 
 @pytest.mark.parametrize(

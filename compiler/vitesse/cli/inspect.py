@@ -60,12 +60,15 @@ def _print(found: Inspection) -> None:
         click.echo(visible(f"  sign-in {scheme.name}: {scheme.kind}{where}"))
     for webhook in api.webhooks:
         click.echo(visible(f"  webhook {webhook.topic}"))
-    show_diagnostics(found.diagnostics)
+    notes = [one for one in found.diagnostics if one.severity == "note"]
+    show_diagnostics(one for one in found.diagnostics if one.severity != "note")
     for operation in found.operations:
         click.echo(visible(f"{'ok ' if operation.compiles else 'no '} {operation.operation.id}{_facts(operation)}"))
         for diagnostic in operation.diagnostics:
             place = diagnostic.places[0].pointer if diagnostic.places else ""
             click.echo(visible(f"      {diagnostic.code} {diagnostic.message}  {place}"))
+    if notes:
+        click.echo(f"{len(notes)} note(s) about what several operations share: `--json` has them")
     click.echo(f"{found.compiled} of {len(found.operations)} operations compile")
 
 

@@ -75,7 +75,7 @@ def request_body(builder: Builder, published: Any, file: str, pointer: str) -> B
         type=builder.schemas.anything(chosen.file, chosen.pointer) if type is None else type,
         required=value.get("required") is True,
         encoding=_encoding(builder, chosen),
-        part_types=_part_types(chosen),
+        part_types=_part_types(builder, chosen),
         example=chosen.example(builder),
         place=builder.reports.place(file, pointer),
     )
@@ -182,16 +182,22 @@ def _encoding(builder: Builder, chosen: Chosen) -> tuple[tuple[str, ParameterSty
     return tuple(kept)
 
 
-def _part_types(chosen: Chosen) -> tuple[tuple[str, str], ...]:
+def _part_types(builder: Builder, chosen: Chosen) -> tuple[tuple[str, str], ...]:
     """(property, media type) of a multipart form's `encoding`, where it names one and not a choice of several."""
     encoding = chosen.value.get("encoding")
     if not isinstance(encoding, dict) or rank(chosen.media_type) != 4:
         return ()
-    return tuple(
-        (name, value["contentType"].strip())
-        for name, value in encoding.items()
-        if isinstance(value, dict) and isinstance(said := value.get("contentType"), str) and _is_one(said)
-    )
+    kept: list[tuple[str, str]] = []
+    for name, value in encoding.items():
+        if not isinstance(value, dict):
+            continue
+        at = pointers.join(chosen.pointer, "encoding", name)
+        if value.get("headers"):
+            message = f"the headers of the part `{shown(name)}` are not sent"
+            builder.reports.note("V208", message, chosen.file, f"{at}/headers")
+        if isinstance(said := value.get("contentType"), str) and _is_one(said):
+            kept.append((name, said.strip()))
+    return tuple(kept)
 
 
 def _is_one(media_type: str) -> bool:

@@ -258,14 +258,16 @@ class Schemas:
         if not scalars.BOUNDS.isdisjoint(schema):
             scalars.check_bounds(schema, file, pointer, self.reports)
         at = pointers.join(pointer, "items")
-        if isinstance(items, list) or (items is None and isinstance(schema.get("prefixItems"), list)):
-            at = at if isinstance(items, list) else pointers.join(pointer, "prefixItems")
-            listed = items if isinstance(items, list) else schema["prefixItems"]
+        by_position = items if isinstance(items, list) else schema.get("prefixItems")
+        if isinstance(by_position, list):
+            at = at if by_position is items else pointers.join(pointer, "prefixItems")
             message = "the items have a schema by position; all positions are read as any of them"
             self.reports.note("V212", message, file, at)
-            return Array(
-                items=combine.union(self, listed, {}, file, at, ""), nullable=nullable, max_items=most, place=place
-            )
+            read = combine.union(self, by_position, {}, file, at, "")
+            if isinstance(items, dict):
+                rest = self.read(items, file, pointers.join(pointer, "items"))
+                read = combine.union_of(self, [read, rest], file, pointer)
+            return Array(items=read, nullable=nullable, max_items=most, place=place)
         if items is None:
             return Array(items=self.anything(file, pointer), nullable=nullable, max_items=most, place=place)
         return Array(items=self.read(items, file, at), nullable=nullable, max_items=most, place=place)

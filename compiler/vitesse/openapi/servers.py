@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .build import Builder
     from .operations import Entry
 
+_OWN = "a credential goes to no address that the manifest does not name; where the two differ, describe it as an API of its own"
+
 
 class Servers:
     """The servers of one document."""
@@ -34,7 +36,11 @@ class Servers:
             own = self._read(value.get("servers"), file, f"{pointer}/servers")
             if own:
                 known = {server.url for server in self.servers}
-                return None if own[0].url in known else _filled(own[0])
+                if own[0].url in known:
+                    return None
+                message = f"it has a server of its own, `{shown(own[0].url)}`, and is sent to the API's base URL"
+                self._builder.reports.note("V211", message, file, f"{pointer}/servers/0/url", help=_OWN)
+                return _filled(own[0])
         return None
 
     def _read(self, published: Any, file: str, pointer: str) -> tuple[Server, ...]:

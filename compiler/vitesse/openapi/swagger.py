@@ -21,6 +21,8 @@ _COLLECTIONS: dict[str, tuple[ParameterStyle, bool]] = {
     "multi": ("form", True),
 }
 
+_BYTES = "application/octet-stream"
+
 
 def body(builder: Builder, entry: Entry, listed: list[Listed]) -> Body | None:
     """The body parameter, or the form parameters as one object."""
@@ -101,7 +103,10 @@ def responses(builder: Builder, entry: Entry) -> tuple[Response, ...]:
         schema = value.get("schema")
         media_type: str | None = None
         type = None
-        if schema is not None and schema != {"type": "file"}:
+        if isinstance(schema, dict) and schema.get("type") == "file":
+            media_type = min(produces, key=media.rank, default=_BYTES)
+            media_type = media_type if media.rank(media_type) >= media.UNREAD else _BYTES
+        elif schema is not None:
             media_type = min(produces, key=media.rank, default="application/json")
             if media.rank(media_type) < media.UNREAD:
                 type = builder.schemas.read(schema, file, f"{pointer}/schema")

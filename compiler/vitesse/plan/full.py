@@ -126,6 +126,8 @@ class FullModels:
     def _class(self, name: str, known: Object) -> Model:
         names = Scope()
         fields = []
+        if known.extra is not None:
+            self._say(known, "keys of any name are admitted here; the class has those that are named")
         for one in known.fields:
             if one.write_only if self.reads else one.read_only:
                 continue
@@ -140,14 +142,10 @@ class FullModels:
         return Model(name=name, doc=f"{name} ({self.system}).", fields=tuple(fields))
 
     def _loosely(self, type: Type, why: str) -> None:
-        self.found.append(
-            Diagnostic(
-                code="V212",
-                severity="note",
-                message=f"a part of the schema is compiled as any value: {why}",
-                places=(Place.of(type.place),),
-            )
-        )
+        self._say(type, f"a part of the schema is compiled as any value: {why}")
+
+    def _say(self, type: Type, message: str) -> None:
+        self.found.append(Diagnostic(code="V212", severity="note", message=message, places=(Place.of(type.place),)))
 
 
 def last_part(key: str) -> str:

@@ -118,7 +118,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         constant=constants.claim(constant(name, otherwise="REQUEST")),
         method_name=methods.claim(name),
         method=operation.method,
-        path=operation.path.partition("#")[0],  # what follows tells operations on one URL apart
+        path=_path(operation),
         parameters=parameters,
         body=body,
         media_type=_media_type(operation),
@@ -284,6 +284,12 @@ def _media_type(operation: Operation) -> str:
     """The media type that is sent: a range (`image/*`) is none."""
     media_type = operation.body.media_type if operation.body is not None else "application/json"
     return "application/octet-stream" if "*" in media_type.partition(";")[0] else media_type
+
+
+def _path(operation: Operation) -> str:
+    """The path that is sent: without what tells operations on one URL apart, and with its slash."""
+    path = operation.path.partition("#")[0]
+    return path if path.startswith("/") else f"/{path}"
 
 
 def _encoding(api: Api, operation: Operation) -> tuple[tuple[str, FieldStyle, bool], ...]:
