@@ -193,6 +193,9 @@ def encode_multipart(
 
     Members in the style `json` are parts of the media type `application/json`; exploded, a list is one part for each item.
     The boundary is a digest of the content, so that a retry sends the same bytes.
+
+    Args:
+        part_types: (member, media type) where it is not the usual one.
     """
     data = plain(value)
     if not isinstance(data, dict):
@@ -205,21 +208,28 @@ def encode_multipart(
         files = each if isinstance(each, list) else [each]
         if files and all(isinstance(file, bytes | bytearray) for file in files):
             head = f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(name)}"\r\n'
-            head += f"Content-Type: {types.get(name, 'application/octet-stream')}\r\n\r\n"
+            head += f"Content-Type: {_line(types.get(name, 'application/octet-stream'))}\r\n\r\n"
             parts += [(head.encode(), bytes(one)) for one in files]
             continue
         media = types.get(name, "application/json" if style == "json" else None)
         for key, text in _field(name, each, style, explode):
             head = f'Content-Disposition: form-data; name="{_quoted(key)}"\r\n'
-            head += f"Content-Type: {media}\r\n\r\n" if media is not None else "\r\n"
+            head += f"Content-Type: {_line(media)}\r\n\r\n" if media is not None else "\r\n"
             parts.append((head.encode(), text.encode()))
     digest = hashlib.sha256()
     for part in parts:
         digest.update(b"%d:%d:%b%b" % (len(part[0]), len(part[1]), *part))
     boundary = digest.hexdigest()[:40]
-    line = boundary.encode()
-    body = b"".join(b"--%b\r\n%b%b\r\n" % (line, head, content) for head, content in parts)
-    return body + b"--%b--\r\n" % line, f"multipart/form-data; boundary={boundary}"
+    mark = boundary.encode()
+    body = b"".join(b"--%b\r\n%b%b\r\n" % (mark, head, content) for head, content in parts)
+    return body + b"--%b--\r\n" % mark, f"multipart/form-data; boundary={boundary}"
+
+
+def _line(text: str) -> str:
+    """What stands in a part's head as it is; a line break would end the head."""
+    if not _HEADER_VALUE.fullmatch(text):
+        raise RequestRefused("a media type holds a line break or another control character")
+    return text
 
 
 def _quoted(name: str) -> str:
