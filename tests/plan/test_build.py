@@ -181,6 +181,13 @@ def test_build_plan_when_the_manifest_names_an_operation_that_is_not_there_sugge
     assert "PUT /persons/{id}" in (caught.value.diagnostics[0].help or "")
 
 
+def test_build_plan_when_one_operation_is_to_be_a_list_and_one_record_says_so():
+    """V511: a reply is read in one way; the other use would fail in every run."""
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(update="GET /persons")))
+    assert codes(caught) == ["V511"]
+
+
 def test_build_plan_when_no_plugin_knows_the_signature_scheme_lists_the_known_ones():
     """V503: a webhook without a scheme is not accepted on trust."""
     webhooks = [{"topics": ["customers/update"], "scheme": "acme", "secret": {"env": "SECRET"}, "stream": CUSTOMERS}]

@@ -128,6 +128,7 @@ TITLES: dict[str, str] = {
     "V508": "nothing fills what an update requires",
     "V509": "an operation cannot be compiled",
     "V510": "the used operations are at different servers",
+    "V511": "an operation is used as a list and as one record",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

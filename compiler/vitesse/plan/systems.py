@@ -35,6 +35,10 @@ class Names:
         return Uses(api=api, side=self.side)
 
 
+_LISTS = ("list", "find")
+"""Roles in which the reply is read as records and not as one record."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Uses:
     """The operations of one system that the streams use, in the order they are asked for."""
@@ -44,13 +48,16 @@ class Uses:
     by_id: dict[str, Use] = field(default_factory=dict)
 
     def use(self, operation_id: str, role: str, at: str) -> Use:
-        """Record one use. Raises V502 when the spec has no such operation."""
+        """Record one use. Raises V502 when the spec has no such operation, V511 when it is read in two ways."""
         if operation_id not in self.by_id:
             operation = self.api.operation(operation_id)
             if operation is None:
                 raise DiagnosticError([_no_operation(self.api, operation_id, at)])
             self.by_id[operation_id] = Use(operation=operation)
         use = self.by_id[operation_id]
+        before = next((one for one in use.roles if (one in _LISTS) != (role in _LISTS)), None)
+        if before is not None:
+            raise DiagnosticError([_two_readings(operation_id, before, role, at)])
         use.roles.append(role)  # type: ignore[arg-type]
         return use
 
@@ -235,6 +242,15 @@ def _no_operation(api: Api, operation_id: str, at: str) -> Diagnostic:
         message=f"`{api.spec_file}` has no operation `{operation_id}`",
         places=(Place(file=MANIFEST, pointer=at),),
         help=f"write {either(close)}" if close else "run `vitesse inspect` on the spec to see its operations",
+    )
+
+
+def _two_readings(operation_id: str, before: str, role: str, at: str) -> Diagnostic:
+    return Diagnostic(
+        code="V511",
+        message=f"`{operation_id}` is used as a `{before}` and as a `{role}`, and its reply is read in one way only",
+        places=(Place(file=MANIFEST, pointer=at),),
+        help=f"name another operation as `{role}`, or leave that out",
     )
 
 

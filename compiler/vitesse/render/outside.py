@@ -110,8 +110,8 @@ def _escape_punctuation(text: str) -> str:
 def code_span(text: str) -> str:
     """A code span in a table or a line, whatever backticks and bars the text has."""
     shown = one_line(text)
-    if not shown:
-        return "–"
+    if not shown.strip():
+        return f'`"{text}"`' if text and not text.strip(" ") else "–"  # a field may be called by blanks alone
     if "|" in shown or "`" in shown:
         # A bar ends a table's cell even in a code span, and entities mean nothing in one.
         return f"<code>{''.join(map(_entity, shown))}</code>"
