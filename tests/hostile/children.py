@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 GUARD = Path(__file__).with_name("guard.py")
+STARTER = Path(__file__).with_name("starter.py")
 
 CPU_S = 10.0
 MEMORY_MB = 512.0
 """What a case may cost: more is a failure of its own."""
 
 _KILL_CPU_S = 30
-_KILL_WALL_S = 180.0
+_KILL_WALL_S = 180
 _KILL_MEMORY_MB = 3000
 
 
@@ -36,7 +33,7 @@ class Finished:
     cpu_s: float
     wall_s: float
     memory_mb: float
-    """The largest resident set."""
+    """The largest resident set, of this process alone."""
     events: tuple[tuple[str, str], ...]
     """(kind, what) that the guard wrote down: write, read, process, network."""
 
@@ -76,34 +73,24 @@ def run_watched(
         **(environ or {}),
     }
     out, error = scratch / f"{report.name}.out", scratch / f"{report.name}.err"
-    began = time.monotonic()
+    used = scratch / f"{report.name}.used"
+    limits = [str(_KILL_CPU_S), str(_KILL_MEMORY_MB), str(_KILL_WALL_S)]
+    starter = [sys.executable, "-I", "-S", str(STARTER), str(used), *limits, *full]
     with out.open("wb") as to_out, error.open("wb") as to_error:
-        child = subprocess.Popen(
-            full, cwd=place, env=variables, stdin=subprocess.DEVNULL, stdout=to_out, stderr=to_error,
-            preexec_fn=_limit, start_new_session=True,
+        subprocess.run(
+            starter, cwd=place, env=variables, stdin=subprocess.DEVNULL, stdout=to_out, stderr=to_error,
+            start_new_session=True, check=True,
         )  # fmt: skip
-        timer = threading.Timer(_KILL_WALL_S, os.killpg, (child.pid, signal.SIGKILL))
-        timer.start()
-        try:
-            _, status, used = os.wait4(child.pid, 0)
-        finally:
-            timer.cancel()
-        child.returncode = os.waitstatus_to_exitcode(status)
+    told = json.loads(used.read_text("utf-8"))
     return Finished(
-        code=child.returncode,
+        code=told["code"],
         out=out.read_text("utf-8", "replace"),
         error=error.read_text("utf-8", "replace"),
-        cpu_s=used.ru_utime + used.ru_stime,
-        wall_s=time.monotonic() - began,
-        memory_mb=used.ru_maxrss / 1024,
+        cpu_s=told["cpu_s"],
+        wall_s=told["wall_s"],
+        memory_mb=told["memory_mb"],
         events=_events(report),
     )
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_KILL_CPU_S, _KILL_CPU_S + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (_KILL_MEMORY_MB << 20, _KILL_MEMORY_MB << 20))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _events(report: Path) -> tuple[tuple[str, str], ...]:

@@ -61,10 +61,18 @@ class Exercise:
             return 200, {"rows": self.rows}
         if request.path.startswith("/ours/"):
             return 200, {"id": "known"}
-        for listed in self.wanted["lists"].values():
-            at = listed["at"]
-            return 200, {**listed["records"][0], at[0]: listed["records"]} if at else listed["records"]
-        return 200, {"id": "known", "harness_records": [{"id": "known"}]}
+        return 200, self._stranger(request.path.removeprefix("/stranger"))
+
+    def _stranger(self, path: str) -> Any:
+        """What the document's own API answers: the records of the operation that the path is of, or one of them."""
+        lists: dict[str, dict[str, Any]] = {id.partition(" ")[2]: listed for id, listed in self.wanted["lists"].items()}
+        paths = [one["path"] for one in self.wanted["operations"] if one["method"] == "GET"]
+        found = path if path in paths else next((one for one in paths if _fits(one, path)), next(iter(lists), path))
+        if found not in lists:
+            record = next((listed["records"][0] for listed in lists.values()), {"id": "known"})
+            return {**record, "harness_records": [{"id": "known"}]}
+        at, records = lists[found]["at"], lists[found]["records"]
+        return {**records[0], at[0]: records} if at else records
 
     # --- the parts ----------------------------------------------------------------------------------------------------
 
@@ -300,6 +308,12 @@ class Exercise:
             code = stop.code or 0
         if code != 0:
             self.say(f"sync ends with {code}")
+
+
+def _fits(template: str, path: str) -> bool:
+    """Whether a path may come of a template; not asked of one without parameters."""
+    pattern = re.sub(r"\\\{.*?\\\}", ".+", re.escape(template))
+    return "{" in template and re.fullmatch(pattern, path, re.DOTALL) is not None
 
 
 def _spying(base: type, session: Any) -> Any:

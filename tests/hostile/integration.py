@@ -88,11 +88,14 @@ def _as_source(folder: Path, document: dict[str, Any]) -> Wanted | None:
     document_operations = list(outline.operations(document))
     gets = [one for one in document_operations if one.method == "get" and one.reply is not None]
     getter = next((one for one in gets if len(one.named("path")) == 1), None)
+    others = [one for one in gets if one is not getter]
+    if not others:
+        getter, others = None, gets  # one operation is not read in two ways
     wanted = Wanted(role="source", key=_key(document))
     streams: dict[str, Any] = {}
     facts: dict[str, Any] = {}
     width = 1
-    for operation in gets[:_MAX_STREAMS]:
+    for operation in others[:_MAX_STREAMS]:
         at = _listable(document, operation)
         if at is None:
             continue
@@ -223,6 +226,7 @@ def _as_destination(folder: Path, document: dict[str, Any]) -> Wanted | None:
             if lister is not None and at is not None:
                 destination["list"] = lister.id
                 facts[lister.id] = {"records": _fact(_path_text(at)), "paging": _fact({"style": "none"})}
+                wanted.lists[lister.id] = {"at": at, "records": _read_rules(document, lister, at)[2] or [{}]}
             streams[name] = {
                 "mode": "upsert" if "update" in destination else "append",
                 "source": {"list": "GET /rows", "identity": "id"},
@@ -247,7 +251,10 @@ def _write_rules(
     """Rules that fill every value: from a field of ours or, with `constants`, with a value that the document names."""
     rules: dict[str, Any] = {}
     fields: list[dict[str, Any]] = []
-    for path, schema, required in outline.leaves(document, operation.body):
+    leaves = sorted(
+        outline.leaves(document, operation.body), key=lambda leaf: not leaf[2]
+    )  # all that are required, and more
+    for path, schema, required in leaves:
         if path[0] == LIST or len(rules) == _MAX_FIELDS:
             continue
         ours = f"s{len(rules)}"

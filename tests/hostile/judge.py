@@ -17,7 +17,9 @@ from . import structure
 from .children import CPU_S, MEMORY_MB, Finished, run_watched
 from .corpus import BASELINE, Case
 from .integration import ROLES, Role, write_integration
+from .quick import DOCUMENT_CODES
 from .recorder import free_port
+from .twins import twin_faults
 
 Outcome: TypeAlias = Literal["data", "refused", "failed"]
 """data: compiled, and all of the text stayed data. refused: an error with a code and a place. failed: anything else."""
@@ -27,8 +29,6 @@ MARKERS = ("VTS_PWNED*", "VTS_ESC*", "PWNED*")
 ENVIRON = {"PYTHONPATH": os.pathsep.join(str(REPOSITORY / name) for name in ("compiler", "runtime_template"))}
 
 _ERROR = re.compile(r"^error\[(V\d{3})\]: (.*)\n +--> (\S+)", re.MULTILINE)
-DOCUMENT_CODES = ("V1", "V2", "V5", "V6")
-"""Errors about what a document says; the others are about the integration that the harness wrote around it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class Tried:
     is_usable: bool
     """Whether the document has anything to use in this role."""
     outcome: Outcome = "failed"
+    has_twin: bool = False
+    """Whether its package was compared with that of a harmless twin."""
     codes: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
@@ -60,7 +62,7 @@ class Verdict:
 
 def judge(case: Case, work: Path, baselines: Mapping[Role, structure.Files]) -> Verdict:
     """Try a case in both roles and compare with what is expected of it."""
-    tried = tuple(try_role(case, role, work / case.id / role, baselines.get(role)) for role in ROLES)
+    tried = tuple(try_role(case, role, work / case.id, baselines[role]) for role in ROLES)
     faults = [f"{one.role}: {fault}" for one in tried for fault in one.faults]
     refused = [one for one in tried if one.outcome == "refused"]
     if case.expected == "safe":
@@ -79,18 +81,19 @@ def baseline_files(case: Case, work: Path) -> dict[Role, structure.Files]:
     benign = Case(id=BASELINE, group="", slot="", expected="safe", file=case.baseline, baseline=case.baseline)
     found: dict[Role, structure.Files] = {}
     for role in ROLES:
-        place = work / BASELINE / role
+        place = work / BASELINE
         tried = try_role(benign, role, place, None)
         if tried.outcome != "data":
             raise SystemExit(
                 f"the document without anything hostile fails as the {role}: {tried.faults or tried.codes}"
             )
-        found[role] = structure.read_files(place / "out" / "integration")[0]
+        found[role] = structure.read_files(place / role / "out" / "integration")[0]
     return found
 
 
-def try_role(case: Case, role: Role, place: Path, baseline: structure.Files | None) -> Tried:
+def try_role(case: Case, role: Role, work: Path, baseline: structure.Files | None) -> Tried:
     """Build the case in one role and look at what came out; without a baseline, it is its own."""
+    place = work / role
     wanted = write_integration(place / "integration", case.file.read_bytes(), case.file.suffix, role)
     tried = Tried(role=role, is_usable=wanted is not None)
     out, room = place / "out", place / "room"
@@ -108,6 +111,9 @@ def try_role(case: Case, role: Role, place: Path, baseline: structure.Files | No
         tried.faults += odd
         assert wanted is not None
         tried.faults += structure.faults(files, baseline if baseline is not None else files, list(wanted.fields))
+        if baseline is not None and (twin := twin_faults(case, role, files, work / "twins" / role)) is not None:
+            tried.has_twin = True
+            tried.faults += twin
         _exercise(tried, package, wanted.as_json(), place)
         tried.outcome = "data"
     else:

@@ -11,6 +11,7 @@ import pytest
 from . import quick, structure
 from .corpus import Case, read_corpus
 from .integration import Role
+from .judge import baseline_files, judge
 
 CORPUS = Path(__file__).parent / "own" / "cases.json"
 IDS: list[str] = [entry["id"] for entry in json.loads(CORPUS.read_text("utf-8"))]
@@ -39,3 +40,13 @@ def test_hostile_document_is_refused_with_a_reason_or_stays_data(
 ) -> None:
     """No name, call, file, structure or invisible character comes from a document; what must be refused is."""
     assert quick.faults_of(cases[id], place / id, baselines) == []
+
+
+@pytest.mark.slow
+def test_hostile_document_does_nothing_when_its_package_runs(cases: Mapping[str, Case], tmp_path: Path) -> None:
+    """The whole acceptance rule: limits, no network, no file elsewhere, and the wire text byte for byte."""
+    real = baseline_files(cases[IDS[0]], tmp_path)
+    failed = {
+        id: found.faults for id in RUN_FOR_REAL if (found := judge(cases[id], tmp_path, real)).outcome == "failed"
+    }
+    assert failed == {}

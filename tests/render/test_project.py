@@ -96,6 +96,11 @@ def test_markdown_of_any_text_is_one_paragraph_of_text(text: str):
     assert {child.type for child in tokens[1].children or []} <= {"text", "text_special", "code_inline"}
 
 
+def test_code_span_of_blanks_shows_them():
+    """A field may be called ` `; only no text at all is a dash."""
+    assert (outside.code_span("  "), outside.code_span("")) == ('`"  "`', "–")
+
+
 @given(st.text(st.characters(exclude_categories=()), max_size=40), st.text(max_size=20))
 def test_table_cell_of_any_text_is_one_cell(text: str, other: str):
     row = f"| {outside.code_span(text)} | {outside.markdown(other)} |"
