@@ -10,7 +10,7 @@ from pathlib import Path
 PLUGIN = "plugin:"
 """Before a plugin's name among the inputs; its version and digest follow."""
 
-_FOLDERS = ("specs", "facts", "mappings", "custom")
+_FOLDERS = ("specs", "facts", "fields", "mappings", "custom")
 _NOT_COMPILED = (".proposal.json", ".pyc", "~")
 
 

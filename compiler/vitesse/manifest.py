@@ -145,6 +145,40 @@ class Since(Form):
     format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
 
 
+class DefinedField(Form):
+    """One field that the manifest lists."""
+
+    type: Literal["text", "integer", "decimal", "boolean", "date", "datetime", "choice", "list", "json"] = "text"
+    """What it holds. Where the description says that all values are texts, a number is one of digits."""
+    description: str = ""
+    choices: tuple[str, ...] = ()
+    """The values of a `choice`, or of the entries of a `list`."""
+    max_length: Annotated[int, Field(ge=1)] | None = None
+    required: bool = False
+    read_only: bool = False
+    nullable: bool | None = None
+    """Whether it may be null. When it is left out: as the description says of all values, and null where it is read and not set."""
+
+
+class ListedFields(Form):
+    """The fields of records that are bags of properties, or have one: which there are is not in the description."""
+
+    reply: (
+        Annotated[str, _matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|ya?ml)"), "a file in `fields/`")] | None
+    ) = None
+    """A file in `fields/`: the saved reply of the vendor's operation that lists them."""
+    records: PathText | None = None
+    """Where the list is in the reply; the longest list of named objects when it is left out."""
+    name: str | None = None
+    """What an entry of the list calls its field: `name`, `schema.key`; found by the usual names when it is left out."""
+    type: str | None = None
+    """What an entry calls its type."""
+    define: dict[str, DefinedField] = Field(default_factory=dict)
+    """Fields written out here; they win over those of the reply."""
+    ask: str | None = None
+    """The query parameter that names the fields wanted: `properties`. It is sent with those that are used."""
+
+
 class StreamSource(Form):
     """Where a stream's records come from."""
 
@@ -158,6 +192,8 @@ class StreamSource(Form):
         Annotated[Annotated[str, Tag("(text)")] | Annotated[Since, Tag("(object)")], Discriminator(_shape)] | None
     ) = None
     """The query parameter that filters on `version`."""
+    fields: dict[PathText, ListedFields] = Field(default_factory=dict)
+    """Where a record holds properties under free names (`properties`; empty for the record itself) → which there are."""
 
 
 class Find(Form):
@@ -195,6 +231,8 @@ class StreamDestination(Form):
     ) = None
     identity: PathText | None = None
     """The field of a written record that names it; the fact's when it is left out."""
+    fields: dict[PathText, ListedFields] = Field(default_factory=dict)
+    """Where a written body holds properties under free names → which there are."""
 
 
 class Match(Form):

@@ -88,14 +88,15 @@ def read_integration(folder: Path, *, plugin_folders: Sequence[Path] = ()) -> In
     registry = load_registry(manifest.plugins, folder, folders=plugin_folders)
     source = _api(folder, manifest.source, used_operations(manifest, "source"))
     destination = _api(folder, manifest.destination, used_operations(manifest, "destination"))
+    source_facts, destination_facts = (load_facts(folder, side.api) for side in (manifest.source, manifest.destination))
     return Integration(
         folder=folder,
         manifest=manifest,
         registry=registry,
-        source=source.api,
-        destination=destination.api,
-        source_facts=load_facts(folder, manifest.source.api),
-        destination_facts=load_facts(folder, manifest.destination.api),
+        source=_with_listed_fields(folder, manifest, "source", source.api, source_facts),
+        destination=_with_listed_fields(folder, manifest, "destination", destination.api, destination_facts),
+        source_facts=source_facts,
+        destination_facts=destination_facts,
         warnings=tuple(registry.warnings),
         builds=(source, destination),
     )
@@ -230,6 +231,14 @@ def _api(folder: Path, system: System, operations: Sequence[str]) -> ApiBuild:
     built = build_api(read_document(path, folder=folder / "specs", label="specs/", overlay=overlay), operations)
     raise_errors(built.diagnostics)
     return built
+
+
+def _with_listed_fields(folder: Path, manifest: Manifest, side: str, api: Api, facts: ApiFacts) -> Api:
+    if not any(stream.source.fields or stream.destination.fields for stream in manifest.streams.values()):
+        return api
+    from .listed import extended
+
+    return extended(folder, manifest, side, api, facts)
 
 
 def _scheme(preset: object) -> SignaturePlan:

@@ -74,6 +74,8 @@ TITLES: dict[str, str] = {
     "V306": "no description is at the usual places",
     "V307": "a credential is not in the environment",
     "V308": "a catalogue of APIs cannot be used",
+    "V309": "a saved reply lists no fields",
+    "V310": "records have no place for listed fields",
     # ------------------------------------------------------------------------------------------------------------------
     # rules, reviews
     "V401": "a field path cannot be read",
@@ -129,6 +131,7 @@ TITLES: dict[str, str] = {
     "V509": "an operation cannot be compiled",
     "V510": "the used operations are at different servers",
     "V511": "an operation is used as a list and as one record",
+    "V512": "nothing asks for listed fields under this name",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import Literal, TypeAlias
+from urllib.parse import quote
 
 from ..api.facts import ApiFacts, Paging, Success
 from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Type, Union
@@ -35,6 +36,7 @@ _VERBS: Mapping[Role, str] = {
 _NO_NOUN = frozenset(
     "json xml api rest v1 v2 v3 create update list get find search upsert batch bulk delete new".split()
 )
+_COMMA = re.compile(r"comma", re.IGNORECASE)
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Header fields by which a message is delimited and delivered: whoever sends it sets them."""
@@ -50,6 +52,8 @@ class Use:
     """Wire names of parameters that something asks for: a since filter, a find, an identity."""
     fixed: set[str] = field(default_factory=set)
     """Wire names that the manifest gives a value for all requests of a stream."""
+    asks: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Query parameter → names of fields that it asks for."""
     given: frozenset[tuple[str, str]] = frozenset()
     """(location, name) of what the sign-in and the system's own headers send; a header's name in small letters."""
     body: PyType | None = None
@@ -118,7 +122,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         constant=constants.claim(constant(name, otherwise="REQUEST")),
         method_name=methods.claim(name),
         method=operation.method,
-        path=_path(operation),
+        path=_path(operation, use.asks),
         parameters=parameters,
         body=body,
         media_type=_media_type(operation),
@@ -138,6 +142,23 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         not_taken=use.update.not_taken,
         repeats=use.update.repeats,
     )
+
+
+def _path(operation: Operation, asks: Mapping[str, Iterable[str]]) -> str:
+    """The path that is sent: without what tells operations on one URL apart, with its slash and the names of wanted fields.
+
+    Names are joined by commas where the parameter is no list, or where its description says so whatever its style.
+    """
+    path = operation.path.partition("#")[0]
+    path = path if path.startswith("/") else f"/{path}"
+    for name, wanted in asks.items():
+        known = next((one for one in operation.parameters if one.location == "query" and one.name == name), None)
+        values = [quote(one, safe="") for one in wanted]
+        repeats = known is not None and isinstance(known.type, Array) and known.explode
+        texts = values if repeats and not _COMMA.search(known.description if known else "") else [",".join(values)]
+        pairs = "&".join(f"{quote(name, safe='')}={text}" for text in texts)
+        path = f"{path}{'&' if '?' in path else '?'}{pairs}"
+    return path
 
 
 def json_path(text: str) -> JsonPath:
@@ -182,6 +203,8 @@ def _parameters(
         if parameter.location == "header" and parameter.name.lower() in FRAMING:
             continue
         if given_name(parameter.location, parameter.name) in use.given and parameter.name not in use.fixed:
+            continue
+        if parameter.location == "query" and parameter.name in use.asks:
             continue
         is_needed = (
             use.whole is not None
@@ -284,12 +307,6 @@ def _media_type(operation: Operation) -> str:
     """The media type that is sent: a range (`image/*`) is none."""
     media_type = operation.body.media_type if operation.body is not None else "application/json"
     return "application/octet-stream" if "*" in media_type.partition(";")[0] else media_type
-
-
-def _path(operation: Operation) -> str:
-    """The path that is sent: without what tells operations on one URL apart, and with its slash."""
-    path = operation.path.partition("#")[0]
-    return path if path.startswith("/") else f"/{path}"
 
 
 def _encoding(api: Api, operation: Operation) -> tuple[tuple[str, FieldStyle, bool], ...]:

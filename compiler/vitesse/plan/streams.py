@@ -17,7 +17,7 @@ from ..api.paths import EACH, Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..frozen import dataclass
-from ..manifest import Batch, Stream
+from ..manifest import Batch, Stream, StreamDestination, StreamSource
 from ..manifest import Since as ManifestSince
 from ..rules.model import ReviewedRules
 from .full import FullModels
@@ -127,6 +127,11 @@ class StreamBuilder:
             get_use.result = get_use.result or PyType(model=record_class, module=record_module)
             get_use.parameters.add(self._identity_argument(self.source, source.get, "source"))
         self._use_destination(create_use.operation, body_class, body_module, destination_noun)
+        self._ask(source, self.source, self._read_paths())
+        filled = [rule.rule.destination for rule in self.rules.rules]
+        self._ask(
+            destination, self.destination, [*filled, *(parse_path(match.destination) for match in self.stream.match)]
+        )
         for wire_name in self._fixed("source"):
             for use in self.source.uses.by_id.values():
                 use.fixed.add(wire_name)
@@ -162,12 +167,7 @@ class StreamBuilder:
         return SincePlan(parameter=name)
 
     def _source_model(self, operation: Operation, class_name: str, resource: str) -> tuple[Shape, str]:
-        paths = [path for rule in self.rules.rules for path in rule.rule.sources]
-        paths.append(self._identity)
-        if self._version is not None:
-            paths.append(self._version)
-        paths.extend(parse_path(match.source) for match in self.stream.match)
-        shape = shape_of(paths)
+        shape = shape_of(self._read_paths())
         full = self._full(self.source, class_name, reads=True)
         maker = ModelMaker(
             api=self.source.api,
@@ -186,6 +186,40 @@ class StreamBuilder:
         doc = f"{class_name} ({self.source.names.title}), as it is read."
         self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
         return shape, module
+
+    def _read_paths(self) -> list[Path]:
+        """What is read of a source record."""
+        paths = [path for rule in self.rules.rules for path in rule.rule.sources]
+        paths.append(self._identity)
+        if self._version is not None:
+            paths.append(self._version)
+        return [*paths, *(parse_path(match.source) for match in self.stream.match)]
+
+    def _ask(self, given: StreamSource | StreamDestination, side: SideNames, paths: list[Path]) -> None:
+        """Have the operations that give records ask for the listed fields that are used.
+
+        Raises:
+            DiagnosticError: V512 when none of them has the parameter.
+        """
+        for at, bag in given.fields.items():
+            base = parse_path(at)
+            depth = len(base)
+            names = dict.fromkeys(
+                str(path[depth])
+                for path in paths
+                if path[:depth] == base and len(path) > depth and path[depth] is not EACH
+            )
+            if bag.ask is None:
+                continue
+            asking = [
+                use
+                for use in side.uses.by_id.values()
+                if any(one.location == "query" and one.name == bag.ask for one in use.operation.parameters)
+            ]
+            if not asking:
+                raise DiagnosticError([_nobody_asks(self._at(side.names.side, "fields", at, "ask"), bag.ask, side)])
+            for use in asking if names else ():
+                use.asks.setdefault(bag.ask, {}).update(names)
 
     def _destination_model(
         self, operation: Operation, class_name: str, resource: str, root: Root, imports: Imports
@@ -536,6 +570,15 @@ class StreamBuilder:
 
     def _at(self, *steps: str) -> str:
         return pointer("streams", self.name, *steps)
+
+
+def _nobody_asks(at: str, parameter: str, side: SideNames) -> Diagnostic:
+    return Diagnostic(
+        code="V512",
+        message=f"no operation of `{side.names.name}` that the stream uses has the query parameter `{parameter}`",
+        places=(Place(file="integration.yaml", pointer=at),),
+        help="name the parameter that asks for fields, or remove `ask` where the vendor gives all of them",
+    )
 
 
 def _unfilled_in_update(update: Operation, known: Field) -> Diagnostic:
