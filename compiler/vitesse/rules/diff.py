@@ -5,16 +5,14 @@ Compares what rules mean, not how their file is laid out. A rule that moved is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from ..api.model import Json
 from .digests import rule_form
 from .model import Rule, Rules
-from .words import in_words, literal
-
-Format: TypeAlias = Literal["text", "markdown", "github"]
+from .words import literal
 
 _KEYS = {"from": "source", "transform": "transform", "on_missing": "on missing", "on_null": "on null"}
 
@@ -38,6 +36,24 @@ class RuleChange:
     before: Rule | None = None
     after: Rule | None = None
     parts: tuple[Part, ...] = ()
+    sample_before: str = ""
+    """A value in and out, `"19.90" → 19.9`; empty where none is certain."""
+    sample_after: str = ""
+    review: str = ""
+    """Who stands behind the newer rule: `accepted by ana on 2026-11-21`, `nobody has looked at it`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field of a spec that came, went, or is not what it was."""
+
+    side: Literal["source", "destination"]
+    path: str
+    before: str = ""
+    """`string (email), required`; empty when the field was not there."""
+    after: str = ""
+    rules: tuple[str, ...] = ()
+    """Rules of the newer mapping that touch it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +66,19 @@ class RulesDiff:
     """Added, removed and changed ones in the order of the newer file, removed ones last."""
     waivers: tuple[Part, ...] = ()
     """Destination fields whose waiver came, went, or has another reason."""
+    fields: tuple[FieldChange, ...] = ()
+    """What changed at the vendors."""
+    unfilled: tuple[str, ...] = ()
+    """Destination fields that no rule fills and no waiver names."""
+    unread: tuple[str, ...] = ()
+    """Source fields that no rule reads."""
+    source: str = ""
+    destination: str = ""
+    """Titles of the two systems."""
 
     @property
     def is_empty(self) -> bool:
-        return not self.rules and not self.waivers
+        return not self.rules and not self.waivers and not self.fields
 
 
 def diff_rules(before: Rules | None, after: Rules | None) -> RulesDiff:
@@ -114,61 +139,6 @@ def _shown(key: str, value: Json) -> str:
     return literal(value["value"]) if isinstance(value, dict) else str(value)
 
 
-# --- in words ---------------------------------------------------------------------------------------------------------
-
-
-def render_diff(diffs: Sequence[RulesDiff], format: Format = "text") -> str:
-    """The changes of all streams.
-
-    Args:
-        format: `text` for a terminal, `markdown` for a pull request or a changelog, `github` for workflow annotations.
-
-    Returns:
-        Text that ends in a newline; nothing when nothing changed.
-    """
-    shown = [diff for diff in diffs if not diff.is_empty]
-    if format == "github":
-        return "".join(line + "\n" for diff in shown for line in _annotations(diff))
-    blocks = ["\n".join(_markdown(diff) if format == "markdown" else _text(diff)) for diff in shown]
-    return "\n\n".join(blocks) + "\n" if blocks else ""
-
-
-def _text(diff: RulesDiff) -> Iterator[str]:
-    yield f"{diff.stream}: {summary(diff)}"
-    for change in diff.rules:
-        yield f"  {_SIGNS[change.kind]} {change.id}{_told(change)}"
-        for part in change.parts:
-            yield f"      {part.what}: {_from_to(part)}"
-    for part in diff.waivers:
-        yield f"  {_sign(part)} waiver {part.what}: {_from_to(part)}"
-
-
-def _markdown(diff: RulesDiff) -> Iterator[str]:
-    yield f"### {diff.stream}"
-    yield ""
-    yield f"{summary(diff)[:1].upper()}{summary(diff)[1:]}."
-    yield ""
-    yield "| rule | change | before | after |"
-    yield "| --- | --- | --- | --- |"
-    for change in diff.rules:
-        if change.kind == "changed":
-            for part in change.parts:
-                yield _row(f"`{change.id}`", part.what, part.before, part.after)
-        else:
-            before = "" if change.before is None else in_words(change.before)
-            after = "" if change.after is None else in_words(change.after)
-            yield _row(f"`{change.id}`", change.kind, before, after)
-    for part in diff.waivers:
-        yield _row(f"`{part.what}`", "waiver", part.before, part.after)
-
-
-def _annotations(diff: RulesDiff) -> Iterator[str]:
-    for change in diff.rules:
-        told = "; ".join(f"{part.what}: {_from_to(part)}" for part in change.parts) or _told(change).strip(": ")
-        text = f"{change.kind} {change.id}: {told}"
-        yield f"::notice file={_escape(diff.file)},title=mapping of {_escape(diff.stream)}::{_escape_text(text)}"
-
-
 def summary(diff: RulesDiff) -> str:
     """`2 rules added, 1 changed, 1 waiver changed`."""
     counts = [(kind, sum(change.kind == kind for change in diff.rules)) for kind in ("added", "removed", "changed")]
@@ -179,40 +149,8 @@ def summary(diff: RulesDiff) -> str:
             words.append(f"{count}{noun} {kind}")
     if diff.waivers:
         words.append(f"{len(diff.waivers)} waiver{'s' if len(diff.waivers) > 1 else ''} changed")
+    for side, title in (("source", diff.source), ("destination", diff.destination)):
+        count = sum(change.side == side for change in diff.fields)
+        if count:
+            words.append(f"{count} field{'s' if count > 1 else ''} of {title or side} changed")
     return ", ".join(words) or "nothing changed"
-
-
-_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
-
-
-def _sign(part: Part) -> str:
-    return "~" if part.before and part.after else "+" if part.after else "-"
-
-
-def _told(change: RuleChange) -> str:
-    rule = change.after if change.kind == "added" else change.before if change.kind == "removed" else None
-    return "" if rule is None else f": {in_words(rule)}"
-
-
-def _from_to(part: Part) -> str:
-    if not part.before:
-        return part.after
-    return f"{part.before} → {part.after or '(removed)'}"
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    """Outside text in a table cell: it can neither end the cell nor become HTML; without code in it, no markup at all."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-    return flat if "`" in flat else "".join(f"\\{char}" if char in "*_[]#~" else char for char in flat)
-
-
-def _escape(text: str) -> str:
-    return _escape_text(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _escape_text(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

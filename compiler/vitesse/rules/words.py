@@ -7,6 +7,7 @@ import json
 from ..api.model import Json
 from ..api.paths import format_path
 from .model import CheckedRule, Default, Reached, Rule
+from .review import Entry, Status
 from .shapes import shape_of
 
 
@@ -61,3 +62,18 @@ def state_in_words(checked: CheckedRule) -> str:
     if checked.accepted_by is None:
         return "open (draft)"
     return f"accepted by {checked.accepted_by} on {checked.accepted_on}"
+
+
+def status_in_words(status: Status, entry: Entry | None) -> str:
+    """Where a rule stands: `accepted by ana on 2026-11-21`, `edited since ana looked at it on 2026-11-21`."""
+    if entry is None:
+        return "nobody has looked at it"
+    match status:
+        case "accepted" | "rejected":
+            return f"{status} by {entry.by} on {entry.on}"
+        case "edited":
+            return f"edited since {entry.by} looked at it on {entry.on}"
+        case "changed":
+            return f"the schema of a field it touches changed since {entry.by} looked at it on {entry.on}"
+        case "open":
+            return "nobody has looked at it"

@@ -25,7 +25,7 @@ from ..rules.digests import rule_digest, rule_form
 from ..rules.load import load_rules, mapping_file, read_rule
 from ..rules.model import CheckedRule, End, Reached, Rule, Rules
 from ..rules.prove import prove_rule
-from ..rules.review import FactUse, Review, Status, is_open, load_review, review_file, review_text, write_text
+from ..rules.review import Entry, FactUse, Review, Status, is_open, load_review, review_file, review_text, write_text
 from ..rules.sample import Sample, sample_of
 from ..rules.shapes import position_of, reach
 from .mapping_edit import put_rule, put_waiver, refused, settle, take_out_rule
@@ -58,8 +58,8 @@ class OpenRule:
     found: tuple[Diagnostic, ...]
     """What is wrong with it on its own; a loss without a reason is a warning."""
     status: Status
-    looked: str
-    """`ana on 2026-11-21`, who accepted or rejected it before; empty when nobody did."""
+    entry: Entry | None
+    """Who accepted or rejected it before; None when nobody did."""
     proposed: ProposedForm | None
     """What was proposed for the field, if anything was."""
     is_as_proposed: bool
@@ -220,7 +220,7 @@ class Session:
             checked=checked,
             found=found,
             status=review.status(rule.id, digest, fields),
-            looked=f"{entry.by} on {entry.on}" if entry is not None else "",
+            entry=entry,
             proposed=proposed,
             is_as_proposed=proposed is not None and proposed.digest == digest,
             sample=sample_of(checked, stream.source) if checked is not None else None,
