@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("build", "Compile the integration into its package."),
     "check": ("check", "Fail when a package is stale, edited by hand, a draft or not reviewed any more."),
     "diff": ("diff", "Say in words what changed in the mappings and facts."),
+    "why": ("why", "Trace a line of a package to its rule, the evidence for it and who stands behind it."),
     "inspect": ("inspect", "List what a spec offers and what of it is not supported, and why."),
     "discover": ("discover", "Say what is known of an API: where it is, how to sign in, where its spec lies."),
     "probe": ("probe", "Ask an address whether it answers and takes a credential."),
