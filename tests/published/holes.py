@@ -39,7 +39,7 @@ _TEXTS = {
 
 
 def fill(folder: Path, *, keep_rules: bool = False) -> list[str]:
-    """Fill what stops the integration from compiling as a draft; returns what was done, a line each.
+    """Fill what stops the integration from compiling as a draft; returns what a person would have had to decide, a line each.
 
     Args:
         keep_rules: A person wrote the rules: none is taken out or changed.
@@ -80,13 +80,14 @@ def _constant(folder: Path, found: Diagnostic) -> str | None:
     if place is None or named is None:
         return None
     value = _sample_at(folder, Path(place.file).stem, named[1])
-    return _edit_rule(folder, place.file, named[1], {"transform": "constant", "with": {"value": value}})
+    what = f"`{named[1]}` is required and nothing fills it"
+    return _edit_rule(folder, place.file, named[1], {"transform": "constant", "with": {"value": value}}, what)
 
 
 def _without(folder: Path, found: Diagnostic) -> str | None:
     """A rule that does not hold."""
     rule = _rule_of(found)
-    return None if rule is None else _edit_rule(folder, *rule, None)
+    return None if rule is None else _edit_rule(folder, *rule, None, f"`{rule[1]}` is taken out: {found.message}")
 
 
 def _missing(folder: Path, found: Diagnostic) -> str | None:
@@ -107,7 +108,9 @@ def _policy(folder: Path, found: Diagnostic, key: str) -> str | None:
     form = _load(folder / file)["rules"].get(id, {})
     if isinstance(form.get(key), dict):
         return None
-    return _edit_rule(folder, file, id, {**form, key: {"value": _sample_at(folder, Path(file).stem, id)}})
+    filled = {**form, key: {"value": _sample_at(folder, Path(file).stem, id)}}
+    what = "is missing" if key == "on_missing" else "is null"
+    return _edit_rule(folder, file, id, filled, f"`{id}`: what to write when its source {what}")
 
 
 def _waive(folder: Path, found: Diagnostic) -> str | None:
@@ -117,7 +120,9 @@ def _waive(folder: Path, found: Diagnostic) -> str | None:
         return None
     file, id = rule
     form = _load(folder / file)["rules"].get(id, {})
-    return _edit_rule(folder, file, id, {**form, "waive": {**form.get("waive", {}), loss[1]: MARK}})
+    return _edit_rule(
+        folder, file, id, {**form, "waive": {**form.get("waive", {}), loss[1]: MARK}}, f"`{id}`: {found.message}"
+    )
 
 
 def _rule_of(found: Diagnostic) -> tuple[str, str] | None:
@@ -129,7 +134,7 @@ def _rule_of(found: Diagnostic) -> tuple[str, str] | None:
     return None
 
 
-def _edit_rule(folder: Path, file: str, id: str, rule: dict[str, Any] | None) -> str | None:
+def _edit_rule(folder: Path, file: str, id: str, rule: dict[str, Any] | None, what: str) -> str | None:
     form = _load(folder / file)
     rules = form.setdefault("rules", None) or {}
     if rules.get(id) == rule:
@@ -140,7 +145,7 @@ def _edit_rule(folder: Path, file: str, id: str, rule: dict[str, Any] | None) ->
         rules[id] = rule
     form["rules"] = rules
     _dump(folder / file, form)
-    return f"{file}: {id}: {'removed' if rule is None else MARK}"
+    return what
 
 
 # --- the manifest -----------------------------------------------------------------------------------------------------
@@ -152,7 +157,9 @@ def _parameter(folder: Path, found: Diagnostic) -> str | None:
     if named is None:
         return None
     env = "FILLED_" + re.sub(r"[^A-Z0-9]+", "_", named[1].upper()).strip("_")
-    return _edit_streams(folder, f"{named[1]}: read from {env}", lambda stream: _add_parameter(stream, named[1], env))
+    return _edit_streams(
+        folder, f"the value of the parameter `{named[1]}`", lambda stream: _add_parameter(stream, named[1], env)
+    )
 
 
 def _add_parameter(stream: dict[str, Any], name: str, env: str) -> bool:
@@ -170,13 +177,15 @@ def _append(folder: Path, found: Diagnostic) -> str | None:
         stream |= {"mode": "append", "adopt": "never"}
         return stream["destination"].pop("update", None) is not None
 
-    return _edit_streams(folder, "appends, for its update cannot be filled", change)
+    return _edit_streams(folder, "how a record is updated: it appends instead", change)
 
 
 def _single(folder: Path, found: Diagnostic) -> str | None:
     """V507: nobody knows how the batch operation works."""
     return _edit_streams(
-        folder, "writes one by one", lambda stream: stream["destination"].pop("batch", None) is not None
+        folder,
+        "how a batch is answered: it writes one by one",
+        lambda stream: stream["destination"].pop("batch", None) is not None,
     )
 
 
@@ -186,7 +195,7 @@ def _edit_streams(folder: Path, what: str, change: Callable[[dict[str, Any]], bo
     if not changed:
         return None
     _dump(folder / "integration.yaml", manifest)
-    return f"integration.yaml: {', '.join(changed)}: {what}"
+    return what
 
 
 _REPAIRS: dict[str, Callable[[Path, Diagnostic], str | None]] = {

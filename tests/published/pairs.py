@@ -1,23 +1,28 @@
 """Build and prove an integration for each pair of published specs; print a table.
 
-    python -m tests.published.pairs --pairs FILE --specs FOLDER [--mappings FOLDER] [--only ID …]
+    python -m tests.published.pairs --pairs FILE --specs FOLDER [--mappings FOLDER | --proposed] [--only ID …]
 
 FILE is a JSON array of `{id, source_spec, source_operation, dest_spec, dest_operation, intent}`. The mappings folder has, for a
 pair, an integration folder without specs (`<id>/`) or one mapping file (`<id>.yaml`); for a pair with neither, what Vitesse proposes
-is accepted and its holes are filled by constants that say so.
+is accepted, what it left open is named, and holes are filled by constants that say so: `create → ingest → map → accept → build →
+install → test → sync → sync again`, with nothing written for the pair.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.published.folders import Pair
-from tests.published.steps import STEPS, Row, Setup, prove
+from tests.published.steps import ABOVE, STEPS, Row, Setup, prove
 from tests.shared import REPOSITORY
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     home.mkdir(parents=True, exist_ok=True)
     setup = Setup(
         specs=options.specs.resolve(),
-        mappings=options.mappings.resolve(),
+        mappings=None if options.proposed else options.mappings.resolve(),
         home=home,
         work=home / "work",
         count=options.count,
@@ -53,8 +58,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = list(pool.map(lambda pair: prove(pair, setup, say), pairs))
     print(table(rows))
     if options.json is not None:
-        options.json.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(_result(rows, options), indent=1) + "\n", encoding="utf-8")
     return 0 if all(row.ok for row in rows) else 1
+
+
+def _result(rows: Sequence[Row], options: argparse.Namespace) -> dict[str, Any]:
+    """What `tests.published.page` makes a page of."""
+    done = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "taken": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "vitesse": done.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "records": options.count,
+        "until": options.until,
+        "proposed": options.proposed,
+        "rows": [row.as_json() for row in rows],
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,13 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=Path, required=True, metavar="FILE", help="JSON array of pairs")
     parser.add_argument("--specs", type=Path, required=True, metavar="FOLDER", help="where the pairs' specs are")
     parser.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="FOLDER", help="default: those in here")
+    parser.add_argument("--proposed", action="store_true", help="as if nobody had written a mapping for any")
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these pairs and no others")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time (default: 1)")
     parser.add_argument(
         "--count", type=int, default=120, metavar="N", help="records of the source's mock (default: 120)"
     )
-    parser.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step (default: sync)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    parser.add_argument("--until", choices=STEPS, default="sync", help="the last step (default: sync)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     parser.add_argument(
         "--home",
         type=Path,
@@ -93,7 +118,7 @@ def read_pairs(file: Path, only: Sequence[str] = ()) -> list[Pair]:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as text: one a pair, and a line of sums."""
-    head = ("pair", "build CPU s", "files", "modules", "mypy", "tests", "first run", "second run", "notes")
+    head = ("pair", "build CPU s", "files", "modules", "mypy", "tests", "first run", "second run", "score", "notes")
     cells = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
@@ -113,6 +138,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row.tests),
         _equation(runs[0]),
         _equation(runs[1]),
+        "" if row.score is None else f"{row.score:g}",
         _note(row),
     )
 
@@ -120,7 +146,11 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _note(row: Row) -> str:
     if not row.ok:
         return f"{row.failed_at}: {row.note}"
-    return "" if row.filled is None else f"as proposed, {row.filled} holes filled"
+    if row.proposal is None:
+        return "" if row.filled is None else f"{len(row.filled)} holes filled"
+    found = row.proposal
+    unread = f"{len(found.accepted)} of {found.rules} rules accepted above {ABOVE:g}"
+    return f"as proposed: {unread}, {len(row.filled or ())} holes filled"
 
 
 def _number(value: int | None) -> str:

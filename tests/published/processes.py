@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Done:
     output: str
     errors: str
     cpu_s: float
+    wall_s: float = 0.0
     out_of_time: bool = False
 
     @property
@@ -35,6 +37,7 @@ def run(
 ) -> Done:
     """Run a command to its end; its children end with it."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=folder,
@@ -64,6 +67,7 @@ def run(
             output=output.read().decode(errors="replace"),
             errors=errors.read().decode(errors="replace"),
             cpu_s=usage.ru_utime + usage.ru_stime,
+            wall_s=time.perf_counter() - started,
             out_of_time=late.is_set(),
         )
 

@@ -1,4 +1,4 @@
-"""What is proved about one pair: it builds, installs without Vitesse, imports, is well typed, passes its own tests, and syncs."""
+"""What is proved about one pair: it builds, installs without Vitesse, imports, is well typed, passes its tests and syncs."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ from tests.published.processes import Done, clean_environment, one_of, run
 from tests.published.venvs import VenvError, dependencies_venv, install, last_line, package_venv, python_of
 from tests.shared import REPOSITORY
 
+ABOVE = 0.9
+"""Proposed rules with this confidence are accepted unread."""
+
+
+@dataclass(slots=True)
+class Proposal:
+    """What `vitesse map` and `vitesse accept --accept-above` made of a pair."""
+
+    rules: int = 0
+    accepted: list[str] = field(default_factory=list)
+    """Accepted by confidence."""
+    read: list[str] = field(default_factory=list)
+    """Left for a person to read."""
+    decide: list[str] = field(default_factory=list)
+    """Holes that the proposals themselves name."""
+    facts: list[str] = field(default_factory=list)
+    """Facts that are not sure, for a person to confirm."""
+    complexity: int = 0
+    map_cpu_s: float = 0.0
+    map_wall_s: float = 0.0
+
 
 @dataclass(slots=True)
 class Row:
@@ -41,13 +62,20 @@ class Row:
     installed: bool | None = None
     modules: int | None = None
     """How many of the package's modules were imported."""
-    filled: int | None = None
-    """How many holes were filled where nobody wrote an integration; None where somebody did."""
+    proposal: Proposal | None = None
+    """What was proposed where nobody wrote a mapping; None where somebody did."""
+    filled: list[str] | None = None
+    """What had to be decided where nobody wrote an integration, and was filled with what says so; None where somebody wrote one."""
     well_typed: bool | None = None
     tests: int | None = None
     """How many of the package's own tests passed."""
     runs: list[dict[str, Any]] = field(default_factory=list)
     """The counts of the first run on the mocks, and of the one after it."""
+    operations: list[str] = field(default_factory=list)
+    """The operations that were called, as the package's examination names them."""
+    rules: int | None = None
+    score: float | None = None
+    """The Guardian's, on the package's mocks."""
     failed_at: str | None = None
     note: str = ""
 
@@ -79,7 +107,7 @@ class Setup:
     """The last step."""
 
 
-STEPS = ("folder", "build", "install", "import", "mypy", "tests", "sync")
+STEPS = ("folder", "build", "install", "import", "mypy", "tests", "sync", "score")
 
 
 def prove(pair: Pair, setup: Setup, say: Callable[[str], None] = lambda text: None) -> Row:
@@ -138,27 +166,59 @@ class _Proof:
             *("--stream", f"{pair.source_operation}={pair.dest_operation}", "--intent", pair.intent or pair.id),
             *(("--folder", within) if within else ()),
         )
+        self._vitesse("ingest", self.folder)
         if mapping is not None:
             place_mapping(mapping, self.folder)
         else:
-            self._vitesse("map", self.folder)
+            self.row.proposal = self._propose()
         keep = ("--keep-rules",) if mapping is not None else ()
         done = self._python_here("-m", "tests.published.holes", self.folder, *keep)
-        self.row.filled = len(done.output.splitlines())
+        self.row.filled = done.output.splitlines()
+
+    def _propose(self) -> Proposal:
+        """`map`, and what of it is accepted unread."""
+        mapped = self._vitesse("map", self.folder, "--json")
+        sure = self._vitesse("accept", self.folder, "--accept-above", str(ABOVE), "--by", "pairs", "--json")
+        streams = json.loads(mapped.output)["streams"]
+        proposed = [(f"{one['stream']}.{rule['rule']}", rule) for one in streams for rule in one["added"]]
+        accepted: list[str] = json.loads(sure.output)["rules"]
+        return Proposal(
+            rules=len(proposed),
+            accepted=accepted,
+            read=[name for name, _ in proposed if name not in accepted],
+            decide=[f"{name}: {hole}" for name, rule in proposed for hole in rule["holes"]],
+            complexity=max(one["complexity"] for one in streams),
+            map_cpu_s=round(mapped.cpu_s, 2),
+            map_wall_s=round(mapped.wall_s, 2),
+        )
 
     def step_build(self) -> None:
         # The tool is no person: what it accepts is recorded under its own name.
-        self._vitesse("accept", self.folder, "--all", "--by", "pairs")
+        accepted = self._vitesse("accept", self.folder, "--all", "--by", "pairs", "--json")
+        if self.row.proposal is not None:
+            self.row.proposal.facts = json.loads(accepted.output)["facts"]
         done = self._vitesse("build", self.folder, "--out", self.package.parent, "--discard", "--json")
         self.row.build_cpu_s = round(done.cpu_s, 2)
         self.row.files = sum(path.is_file() for path in self.package.rglob("*") if "__pycache__" not in path.parts)
 
-    def _vitesse(self, *arguments: str | Path) -> Done:
-        return self._python_here("-m", "vitesse", *arguments)
+    def step_score(self) -> None:
+        """What the Guardian says of the package; its clean environments are kept with ours."""
+        done = self._vitesse(
+            "test", self.folder, "--out", self.package.parent, "--json", cache=self.setup.home / "cache"
+        )
+        report = json.loads(done.output)
+        self.row.operations = [one["operation"] for one in report["test_results"]]
+        self.row.rules = len(report["rules"])
+        self.row.score = report["overall_score"]
 
-    def _python_here(self, *arguments: str | Path) -> Done:
+    def _vitesse(self, *arguments: str | Path, cache: Path | None = None) -> Done:
+        return self._python_here("-m", "vitesse", *arguments, cache=cache)
+
+    def _python_here(self, *arguments: str | Path, cache: Path | None = None) -> Done:
         paths = [str(REPOSITORY / "compiler"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "NO_COLOR": "1"}
+        if cache is not None:
+            environment["VITESSE_CACHE"] = str(cache)
         return _fine(run([sys.executable, *arguments], folder=self.work, environment=environment, limit_s=300))
 
     # --- without ---
