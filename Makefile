@@ -57,6 +57,7 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.compile $(FLAGS)
 	$(BIN)/python -m benchmarks.compile --more $(FLAGS)
 	$(BIN)/python -m benchmarks.mapping.size $(FLAGS)
+	$(BIN)/python -m benchmarks.many $(FLAGS)
 	$(BIN)/python -m benchmarks.sync $(FLAGS)
 	$(BIN)/python -m benchmarks.sync --latency-ms 50 $(FLAGS)
 	$(BIN)/python -m benchmarks.sync.growth $(FLAGS)

@@ -41,6 +41,11 @@ _TEXTS = {
         "attributes each; a third of the attributes have other words on the other side. This is its cost; how good it is stands "
         "elsewhere.",
     ),
+    "many": (
+        "Compiling many integrations",
+        "`vitesse build FOLDER --jobs N` over copies of the examples. Wall time depends on what else the machine does: CPU divided by "
+        "it says how many cores the command got. The CPU of the busiest process does not.",
+    ),
     "sync": (
         "Syncing",
         "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "

@@ -82,18 +82,32 @@ def command(
         else:
             progress(_sentence(done.result))
         return Exit.DONE
-    requests = [
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    requests = requests_for(chosen, out, draft=draft, discard=discard, memo=kept, colour=colour)
+    return _build_all(requests, jobs, as_json=as_json)
+
+
+def requests_for(
+    folders: Sequence[Path],
+    out: Path | None,
+    *,
+    draft: bool = False,
+    discard: bool = False,
+    memo: Path | None = None,
+    colour: bool = False,
+) -> list[dict[str, Any]]:
+    """What workers are asked to do, one request an integration."""
+    return [
         {
             "folder": str(folder),
             "target": str(package_folder(folder, out)),
             "draft": draft,
             "discard": discard,
-            "memo": str(kept) if kept is not None else None,
-            "colour": sys.stderr.isatty() and "NO_COLOR" not in os.environ,
+            "memo": str(memo) if memo is not None else None,
+            "colour": colour,
         }
-        for folder in chosen
+        for folder in folders
     ]
-    return _build_all(requests, jobs, as_json=as_json)
 
 
 def _build_all(requests: Sequence[dict[str, Any]], jobs: int | None, *, as_json: bool) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def _leave(number: int, _: object) -> None:
 
 
 def _reply(request: dict[str, Any]) -> dict[str, Any]:
+    """`cpu_s` and `peak_mib` are the worker's since it began."""
     from .build import build_one
 
     folder, memo = Path(request["folder"]), request["memo"]
@@ -50,7 +52,7 @@ def _reply(request: dict[str, Any]) -> dict[str, Any]:
         reply: dict[str, Any] = {"result": done.result, **_found(done.warnings, folder, colour=request["colour"])}
     except Exception as error:
         reply = _failure(error, folder, colour=request["colour"])
-    return {**reply, "peak_mib": _peak_mib()}
+    return {**reply, "worker": os.getpid(), "cpu_s": time.process_time(), "peak_mib": _peak_mib()}
 
 
 def _failure(error: Exception, folder: Path, *, colour: bool) -> dict[str, Any]:

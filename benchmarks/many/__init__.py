@@ -1,0 +1,1 @@
+"""Many integrations built at once."""
