@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.shared import REPOSITORY
-from vitesse.api.facts import Fact, FactValue, Paging, RateLimit
+from vitesse.api.facts import BatchResults, Fact, FactValue, Paging, RateLimit
 from vitesse.cli.group import run
 from vitesse.ingest.changes import FactChange, SpecChange, worst
 from vitesse.ingest.pin import ingest
@@ -155,6 +155,10 @@ def test_a_source_field_that_may_be_null_now_breaks_and_the_destinations_adds(in
         ("id", None, "breaking"),
         ("id", "uuid", "breaking"),
         ("id", "id", "none"),
+        ({"email": "query.email"}, {"email": "query.email", "phone": "query.phone"}, "additive"),
+        ({"email": "query.email"}, {"phone": "query.phone"}, "breaking"),
+        (BatchResults(items="a", results="r"), BatchResults(items="a", results="r", error="why"), "additive"),
+        (BatchResults(items="a", results="r"), BatchResults(items="b", results="r"), "breaking"),
         (RateLimit(per_s=2), RateLimit(per_s=4), "additive"),
         (RateLimit(per_s=2), RateLimit(per_s=1), "breaking"),
         (Paging(style="page", page="p", max=100), Paging(style="page", page="p", max=200), "additive"),
@@ -166,6 +170,13 @@ def test_a_fact_weighs_by_what_it_was_and_is(before: FactValue, after: FactValue
     old = Fact(kind="identity", value=before) if before is not None else None
     new = Fact(kind="identity", value=after, confidence=0.5) if after is not None else None
     assert FactChange(operation="GET /x", kind="identity", before=old, after=new).weight == weight
+
+
+def test_a_fact_that_said_nothing_and_is_gone_weighs_nothing():
+    """`sorted_by: null` and no such line are the same to a reader."""
+    null = Fact(kind="sorted_by", value=None)
+    assert FactChange(operation="GET /x", kind="sorted_by", before=null, after=None).weight == "none"
+    assert FactChange(operation="GET /x", kind="sorted_by", before=None, after=null).weight == "none"
 
 
 def test_the_weightiest_decides():
@@ -191,3 +202,73 @@ def test_fail_on_ends_with_one_only_for_what_weighs_that_much(integration, capsy
     assert side["weight"] == "breaking"
     assert side["spec_changes"][0]["rules"] == ["customers.phone_number"]
     assert run(["ingest", str(integration), "--fail-on", "additive"]) == 0
+
+
+def test_a_field_that_is_required_now_inside_an_object_that_rules_fill_breaks(integration):
+    """Not only the body's own fields are asked for."""
+    mapping = integration / "mappings" / "customers.yaml"
+    text = mapping.read_text().replace("  address: kept by", "  # address: kept by")
+    address = "  address.city: {from: default_address.city, transform: mapping}\nwaive:"
+    mapping.write_text(text.replace("waive:\n  status", f"{address}\n  status"))
+
+    def edit(spec: dict[str, Any]) -> None:
+        inner = spec["components"]["schemas"]["Address"]
+        inner["properties"]["planet"] = {"type": "string"}
+        inner.setdefault("required", []).append("planet")
+
+    found = weights(changed(integration, edit), "field address.planet")
+    assert found == {("breaking", "is required now, and no rule fills it")}
+
+
+def test_the_operation_that_reads_one_record_is_looked_at_too(integration):
+    """A webhook's record is read by it, and by the same rules."""
+
+    def edit(spec: dict[str, Any]) -> None:
+        reply = spec["paths"]["/customers/{id}.json"]["get"]["responses"]["200"]
+        while "$ref" in reply:
+            reply = spec["components"]["responses"][reply["$ref"].rpartition("/")[2]]
+        schema = {
+            "type": "object",
+            "properties": {"customer": {"type": "object", "properties": {"id": {"type": "integer"}}}},
+        }
+        reply["content"]["application/json"]["schema"] = schema
+
+    found = [one for one in changed(integration, edit, "shopify") if one.operation == "GET /customers/{id}.json"]
+    assert ("breaking", "field email", "is gone") in {(one.weight, one.what, one.change) for one in found}
+
+
+def test_a_parameter_that_the_manifest_sets_and_that_is_gone_breaks(integration):
+    manifest = integration / "integration.yaml"
+    manifest.write_text(manifest.read_text().replace("    match:", "    parameters: {source.tenant: x}\n    match:"))
+    assert "source.tenant" in manifest.read_text()
+
+    def add(spec: dict[str, Any]) -> None:
+        one = {"name": "tenant", "in": "query", "schema": {"type": "string"}}
+        spec["paths"]["/customers.json"]["get"]["parameters"].append(one)
+
+    def remove(spec: dict[str, Any]) -> None:
+        listing = spec["paths"]["/customers.json"]["get"]
+        listing["parameters"] = [one for one in listing["parameters"] if one.get("name") != "tenant"]
+
+    changed(integration, add, "shopify")
+    assert weights(changed(integration, remove, "shopify"), "parameter query.tenant") == {("breaking", "is gone")}
+
+
+def test_the_command_says_before_and_after_and_sums_up(integration, capsys):
+    """What a reviewer reads, without the facts that say what they said."""
+
+    def edit(spec: dict[str, Any]) -> None:
+        body(spec)["properties"].pop("phone_number")
+        listing = spec["paths"]["/contacts"]["get"]["parameters"]
+        for one in listing:
+            if one.get("name") == "per_page":
+                one["schema"]["maximum"] = 50
+
+    new = edited(integration, edit)
+    assert run(["ingest", str(integration), "--spec", f"credo={new}"]) == 0
+    said = capsys.readouterr().out
+    assert "breaking POST /contacts field phone_number: is gone [customers.phone_number]" in said
+    assert "in all: " in said
+    assert "breaking" in said.splitlines()[-1] or "? " in said
+    assert run(["ingest", str(integration), "--spec", f"credo={new}"]) == 0
+    assert "in all" not in capsys.readouterr().out

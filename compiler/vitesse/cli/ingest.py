@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,28 +100,38 @@ def command(
         )
         return _exit(sides, fail_on)
     for side in sides:
-        known = sum(len(facts) for facts in side.facts.operations.values())
-        changed = "new or changed" if side.spec_changed else "as before"
-        click.echo(f"{side.api}: {side.spec} ({changed}), {known} facts in facts/{side.api}.yaml")
-        for found in side.spec_changes:
-            touching = f" [{', '.join(found.rules)}]" if found.rules else ""
-            click.echo(
-                visible(f"  {found.weight} {found.operation} {found.what}: {found.change}{touching}  {found.at}")
-            )
-        for change in side.changes:
-            if change.before is None:
-                sign = "+"
-            else:
-                sign = "-" if change.after is None else "~"
-            click.echo(
-                visible(
-                    f"  {sign} {change.operation} {change.kind}: {_value(change.after or change.before)} ({change.weight})"
-                )
-            )
-        for operation, fact in side.open:
-            click.echo(visible(f"  ? {operation} {fact.kind}: {_value(fact)} (confidence {fact.confidence:g})"))
+        for line in _lines(side):
+            click.echo(visible(line))
         show_diagnostics(side.diagnostics, folder)
     return _exit(sides, fail_on)
+
+
+def _lines(side: IngestedApi) -> Iterator[str]:
+    known = sum(len(facts) for facts in side.facts.operations.values())
+    changed = "new or changed" if side.spec_changed else "as before"
+    yield f"{side.api}: {side.spec} ({changed}), {known} facts in facts/{side.api}.yaml"
+    for found in side.spec_changes:
+        touching = f" [{', '.join(found.rules)}]" if found.rules else ""
+        yield f"  {found.weight} {found.operation} {found.what}: {found.change}{touching}  {found.at}"
+    quiet = 0
+    for change in side.changes:
+        before, after = change.before, change.after
+        if before is not None and after is not None and before.value == after.value:
+            quiet += 1
+            continue
+        if before is None:
+            sign, text = "+", _value(after)
+        else:
+            sign, text = ("-", _value(before)) if after is None else ("~", f"{_value(before)} → {_value(after)}")
+        yield f"  {sign} {change.operation} {change.kind}: {text} ({change.weight})"
+    if quiet:
+        yield f"  {quiet} facts say what they said, from another place or with another confidence"
+    for operation, fact in side.open:
+        yield f"  ? {operation} {fact.kind}: {_value(fact)} (confidence {fact.confidence:g})"
+    if side.spec_changed and (side.spec_changes or side.changes):
+        counts = [*(change.weight for change in side.spec_changes), *(change.weight for change in side.changes)]
+        told = ", ".join(f"{counts.count(weight)} {weight}" for weight in ("breaking", "additive") if weight in counts)
+        yield f"  in all: {told or 'nothing of consequence'}"
 
 
 def _exit(sides: Sequence[IngestedApi], fail_on: str | None) -> int:

@@ -13,9 +13,10 @@ from typing import Literal, TypeAlias
 from ..api.canonical import canonical
 from ..api.facts import ApiFacts, Fact, FactKind, Paging, RateLimit
 from ..api.fields import FoundField, find_field
-from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Type
+from ..api.model import Api, Array, Json, Object, Operation, Parameter, Scalar, Type
 from ..api.paths import EACH, Path, format_path, parse_path
 from ..manifest import Manifest
+from ..rules.check import unfilled_in
 from ..rules.model import Rules
 
 Weight: TypeAlias = Literal["breaking", "additive", "none"]
@@ -35,19 +36,18 @@ class FactChange:
     @property
     def weight(self) -> Weight:
         """How much it matters: a bound that widened or a fact that is new adds; any other value breaks."""
-        if self.before is None or self.after is None:
-            return "additive" if self.before is None else "breaking"
-        before, after = self.before.value, self.after.value
+        before = self.before.value if self.before is not None else None
+        after = self.after.value if self.after is not None else None
         if before == after:
             return "none"
-        if before is None:
-            return "additive"
+        if before is None or after is None:
+            return "additive" if before is None else "breaking"
         if isinstance(before, RateLimit) and isinstance(after, RateLimit):
             slower = after.per_s < before.per_s or after.burst < before.burst
             return "breaking" if slower else "additive"
         if isinstance(before, Paging) and isinstance(after, Paging):
             return _paging(before, after)
-        return "breaking"
+        return "additive" if _only_adds(canonical(before), canonical(after)) else "breaking"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,8 @@ def _uses(manifest: Manifest, stream: str, side: str, facts: tuple[ApiFacts, Api
         old, new = (_records(known, one.source.list) for known in facts)
         yield _Use(operation=one.source.list, reads=old is not None and new is not None, before=old, after=new)
         if one.source.get is not None:
-            yield _Use(operation=one.source.get)
+            old, new = (_record(known, one.source.get) for known in facts)
+            yield _Use(operation=one.source.get, reads=old is not None and new is not None, before=old, after=new)
         return
     to = one.destination
     yield _Use(operation=to.create, writes=True)
@@ -140,6 +141,13 @@ def _records(facts: ApiFacts, operation: str) -> Path | None:
     return (*parse_path(fact.value), EACH) if fact is not None and isinstance(fact.value, str) else None
 
 
+def _record(facts: ApiFacts, operation: str) -> Path | None:
+    fact = facts.get(operation, "record")
+    if fact is None or not isinstance(fact.value, str):
+        return None
+    return parse_path(fact.value) if fact.value else ()
+
+
 def _touched(rules: Rules | None, stream: str, manifest: Manifest, side: str) -> dict[Path, tuple[str, ...]]:
     """Field → the rules that touch it."""
     found: dict[Path, list[str]] = {}
@@ -152,6 +160,9 @@ def _touched(rules: Rules | None, stream: str, manifest: Manifest, side: str) ->
             text = getattr(source, name)
             if isinstance(text, str):
                 found.setdefault(parse_path(text), []).append(f"{stream} ({name})")
+    for match in manifest.streams[stream].match:
+        text = match.source if side == "source" else match.destination
+        found.setdefault(parse_path(text), []).append(f"{stream} (match)")
     return {path: tuple(touching) for path, touching in found.items()}
 
 
@@ -160,6 +171,7 @@ def _sent(manifest: Manifest, facts: ApiFacts, operation: str) -> set[str]:
     sent: set[str] = set()
     for stream in manifest.streams.values():
         since, find = stream.source.since, stream.destination.find
+        sent |= {name.partition(".")[2] for name in stream.parameters}
         if operation == stream.source.list and since is not None:
             sent.add(since if isinstance(since, str) else since.parameter)
         if find is not None and operation == find.operation:
@@ -293,7 +305,10 @@ def _found(
         yield "breaking" if narrower else "additive", "may be null now" if now.nullable else "is never null now"
     if was.required != now.required:
         narrower = now.required == writes
-        yield "breaking" if narrower else "additive", "is always there now" if now.required else "may be missing now"
+        here, gone = (
+            ("is required now", "may be left out now") if writes else ("is always there now", "may be missing now")
+        )
+        yield "breaking" if narrower else "additive", here if now.required else gone
     old_field, new_field = was.field, now.field
     if writes and old_field is not None and new_field is not None and old_field.read_only != new_field.read_only:
         read_only = new_field.read_only
@@ -301,20 +316,15 @@ def _found(
 
 
 def _newly_required(before: Api, after: Api, old: Operation, new: Operation, rules: Rules) -> Iterator[SpecChange]:
-    """Fields at the top of a body that a vendor asks for now and that no rule fills."""
+    """Fields that a vendor asks for now and that no rule fills, in every object that is written."""
     if old.body is None or new.body is None:
         return
-    filled = {rule.destination[0] for rule in rules.rules} | {waiver.destination[0] for waiver in rules.waivers}
-    type = after.resolve(new.body.type)
-    for field in type.fields if isinstance(type, Object) else ():
-        if not field.required or field.read_only or field.name in filled:
-            continue
-        was = find_field(before, old.body.type, (field.name,))
-        if was is None or not was.required:
-            text, at = "is required now, and no rule fills it", field.place.pointer
-            yield SpecChange(
-                weight="breaking", operation=new.id, what=f"field {format_path((field.name,))}", change=text, at=at
-            )
+    filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in rules.waivers]
+    before_too = {path for path, _ in unfilled_in(old.body.type, before.types, filled)}
+    for path, place in unfilled_in(new.body.type, after.types, filled):
+        if path not in before_too:
+            text, what = "is required now, and no rule fills it", f"field {format_path(path)}"
+            yield SpecChange(weight="breaking", operation=new.id, what=what, change=text, at=place.pointer)
 
 
 # --- types ------------------------------------------------------------------------------------------------------------
@@ -382,6 +392,13 @@ def _paging(before: Paging, after: Paging) -> Weight:
         return "breaking"
     narrower = after.max is not None and (before.max is None or after.max < before.max)
     return "breaking" if narrower else "additive"
+
+
+def _only_adds(before: Json, after: Json) -> bool:
+    """Whether all that was known is known still."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
+    return all(value is None or after.get(name) == value for name, value in before.items())
 
 
 def worst(weights: Sequence[Weight]) -> Weight:

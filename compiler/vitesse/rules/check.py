@@ -196,7 +196,12 @@ class _Checker:
 def required_unfilled(rules: Rules, waivers: Sequence[Waiver], destination: End) -> Iterator[tuple[Path, ApiPlace]]:
     """Required destination fields of every object that is written, without a rule or a waiver, and where the spec requires them."""
     filled = [rule.destination for rule in rules.rules] + [waiver.destination for waiver in waivers]
-    yield from _required(resolve(destination.type, destination.types), (), filled, destination.types)
+    yield from unfilled_in(destination.type, destination.types, filled)
+
+
+def unfilled_in(type: Type, types: Mapping[str, Type], filled: Sequence[Path]) -> Iterator[tuple[Path, ApiPlace]]:
+    """Required fields of a body of which these paths are filled."""
+    yield from _required(resolve(type, types), (), filled, types)
 
 
 def _required(
