@@ -27,9 +27,12 @@ MAX_BYTES = 8 * 1024 * 1024
 
 
 class Form(BaseModel):
-    """A part of a form: closed, exact about types, unchangeable. `form_schema` describes members by the text below each."""
+    """A part of a form: closed, exact about types, unchangeable. `form_schema` describes members by the text below each.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    What validates a form is built when it is first used, once for a whole file: most files are not read in a run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def read_form(folder: Path, name: str) -> Json:
@@ -73,19 +76,21 @@ def form_schema(form: type[Form]) -> dict[str, Any]:
 
     pydantic could read those texts itself, whenever a class is made: that is a twentieth of a build, which never shows them.
     """
+    schema = form.model_json_schema(by_alias=True)
+    described = {**schema.get("$defs", {}), form.__name__: schema}
     for each in _forms():
-        described = False
+        properties = described.get(each.__name__, {}).get("properties", {})
         for name, text in _texts_below_members(each).items():
             member = each.model_fields.get(name)
             if member is not None and member.description is None:
-                member.description, described = text, True
-        if described:
-            each.model_rebuild(force=True)
-    return form.model_json_schema(by_alias=True)
+                shown = properties.get(member.serialization_alias or member.alias or name)
+                if shown is not None:
+                    shown["description"] = text
+    return schema
 
 
 def _forms() -> Iterator[type[Form]]:
-    """Every form, those that others hold first."""
+    """Every form."""
     rest = list(Form.__subclasses__())
     while rest:
         form = rest.pop(0)

@@ -153,6 +153,8 @@ def build_one(folder: Path, target: Path, *, draft: bool, discard: bool, memo: P
 
     if not draft and not discard and is_unchanged(folder, target):
         return Built(result={"package": str(target), "state": "unchanged", "written": 0, "removed": 0, "draft": []})
+    # To look for plugins of pydantic is to read what every installed distribution offers; none has a say in a build.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ..workflow.build import build_integration
 
     compiled, report = build_integration(folder, target, draft=draft, discard=discard, memo=memo)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from ..api.paths import format_path
-from ..forms import Form, check_form, read_form
+from ..forms import Form, check_form, form_schema, read_form
 from ..rules.digests import rule_digest, rule_form
 from ..rules.model import Rules
 from .llm.records import RecordedForm
@@ -139,7 +139,7 @@ def proposal_text(
 
 def proposal_schema() -> Mapping[str, Any]:
     """The JSON Schema of the file."""
-    schema = ProposalForm.model_json_schema(by_alias=True)
+    schema = form_schema(ProposalForm)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mappings/<stream>.proposal.json",

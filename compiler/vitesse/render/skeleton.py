@@ -42,7 +42,7 @@ def skeleton_files(plan: Plan, skeleton: Path) -> list[PackageFile]:
     # Late: cookiecutter brings a dozen packages.
     from cookiecutter.generate import generate_files
 
-    values = context(plan) | {"_jinja2_env_vars": {"finalize": outside.accept}}
+    values = context(plan) | {"_jinja2_env_vars": {"finalize": outside.accept, "optimized": False}}
     with _ALONE, tempfile.TemporaryDirectory(prefix="vitesse-") as folder:
         made = generate_files(str(skeleton), context={"cookiecutter": values}, output_dir=folder, accept_hooks=False)
         return _read_back(Path(made), Path(folder))
