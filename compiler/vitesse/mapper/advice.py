@@ -32,6 +32,8 @@ class Advice:
     """Whether the way is the first only because of what was said."""
     choice: Choice | None = None
     """Another transform than names and types would choose."""
+    values: tuple[str, ...] = ()
+    """The source's closed set, when `choice` pairs values."""
 
     def choices(self, own: Choice) -> tuple[Choice, ...]:
         """The transforms to try, in order.
@@ -42,19 +44,32 @@ class Advice:
         said = self.choice
         if said is None:
             return (own,)
+        if said.transform == "enum":
+            return (self._table(said, own), own)
         if said.transform == own.transform:
-            options = {**said.options, **own.options}
-            if said.transform == "enum":
-                options["map"] = {**_table(said), **_table(own)}
-                return (replace(own, options=options, holes=said.holes), own)
-            return (replace(own, options=options), own)
+            return (replace(own, options={**said.options, **own.options}), own)
         if own.transform in ("direct", "mapping"):
             return (replace(said, holes=(*own.holes, *said.holes)), own)
-        return (own, said) if own.sure >= 0.9 else (said, own)
+        return (own, said) if own.sure >= _SURE else (said, own)
+
+    def _table(self, said: Choice, own: Choice) -> Choice:
+        """One table of both: equal words keep each other, then what was said, then what names find likely. A person looks at it."""
+        mine = _entries(own) if own.sure > 0.5 else {}
+        equal = {key: value for key, value in mine.items() if str(value).casefold() == key.casefold()}
+        table = {**mine, **_entries(said), **equal}
+        gaps = [value for value in self.values if value not in table]
+        holes = [f"`{self.by}` paired the values: look at each"]
+        if gaps:
+            holes.append(f"say what becomes of {', '.join(f'`{gap}`' for gap in gaps[:8])}")
+        return replace(said, options={**said.options, "map": table}, holes=tuple(holes))
 
 
-def _table(choice: Choice) -> dict[str, Json]:
-    table = choice.options.get("map")
+_SURE = 0.95
+"""A conversion that types settle."""
+
+
+def _entries(choice: Choice) -> dict[str, Json]:
+    table = choice.options.get("map") if choice.transform == "enum" else None
     return dict(table) if isinstance(table, dict) else {}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -144,3 +147,103 @@ def test_show_prompt_and_estimate_send_and_write_nothing(folder: Path, capsys: p
     assert run(["map", str(folder), *never, "--estimate", "--llm-price", "1,2"]) == 0
     assert "1 request to m about" in capsys.readouterr().out
     assert not list((folder / "mappings").iterdir())
+
+
+OPTIONS = ["--llm", "--model", "m", "--llm-url", "http://127.0.0.1:9/v1"]
+
+
+def test_map_command_without_the_extra_says_how_to_install_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V460, nothing written; and what sends nothing works without it."""
+    monkeypatch.setitem(sys.modules, "openai", None)
+    assert run(["map", str(folder), *OPTIONS, "--estimate"]) == 0
+    assert run(["map", str(folder), *OPTIONS]) == 1
+    shown = capsys.readouterr().err
+    assert "error[V460]" in shown
+    assert 'pip install "vitesse[llm]"' in shown
+    assert not list((folder / "mappings").iterdir())
+
+
+def test_map_and_replay_never_load_the_client(folder: Path) -> None:
+    """A machine without the extra maps, and replays what another one recorded."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    code = f"""
+import sys
+for name in ("openai", "httpx2"):
+    sys.modules[name] = None
+from vitesse.cli.group import run
+for more in ([], ["--llm", "--model", "test-model", "--replay"]):
+    assert run(["map", {str(folder)!r}, *more]) == 0, more
+    (__import__("pathlib").Path({str(folder)!r}) / "mappings" / "customers.yaml").unlink()
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--llm"], 1, "error[V461]"),
+        (["--llm", "--model", "m", "--llm-url", "http://models.example/v1"], 1, "--allow-http"),
+        (["--model", "m"], 2, "goes with `--llm`"),
+        (["--show-prompt"], 2, "goes with `--llm`"),
+        ([*OPTIONS, "--llm-price", "1"], 2, "two numbers"),
+        ([*OPTIONS, "--llm-price", "nan,1"], 2, "from 0"),
+        ([*OPTIONS, "--llm-limit", "0"], 2, "--llm-limit"),
+        ([*OPTIONS, "--llm-limit", "100"], 1, "error[V462]"),
+        ([*OPTIONS, "--llm-max-cost", "1"], 1, "error[V462]"),
+        ([*OPTIONS, "--llm-max-cost", "0.001", "--llm-price", "10,10"], 1, "error[V462]"),
+        ([*OPTIONS, "--replay"], 1, "error[V466]"),
+        (["--llm", "--model", "m", "--llm-url", "https://u:p@models.example/v1", "--estimate"], 1, "error[V461]"),
+    ],
+)
+def test_map_command_with_what_cannot_be_asked_writes_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, told: str
+) -> None:
+    """A code, a way out, exit 1; exit 2 for a command line that makes no sense."""
+    assert run(["map", str(folder), *options]) == code
+    assert told in capsys.readouterr().err
+    assert not list((folder / "mappings").iterdir())
+
+
+def test_map_command_reads_the_key_from_no_file_that_is_not_there(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V461 with the variable's name."""
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", "/nowhere/key")
+    assert run(["map", str(folder), *OPTIONS]) == 1
+    shown = capsys.readouterr().err
+    assert "error[V461]" in shown
+    assert "OPENAI_API_KEY_FILE" in shown
+
+
+def test_map_command_takes_the_model_and_its_limits_from_the_manifest(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address never: it comes from the command line or the environment."""
+    manifest = folder / "integration.yaml"
+    text = manifest.read_text()
+    manifest.write_text(
+        text + "llm: {model: said-here, embeddings: e, max_tokens: 90000, price: {input: 1, output: 2}}\n"
+    )
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert run(["map", str(folder), "--llm", "--estimate"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("127.0.0.1:9: 1 request to said-here about")
+    assert "texts to e, " in shown
+    manifest.write_text(text + "llm: {model: m, base_url: http://127.0.0.1:9/v1}\n")
+    assert run(["map", str(folder), "--llm", "--estimate"]) == 1
+    assert "error[V003]" in capsys.readouterr().err
+
+
+def test_map_command_prints_warnings_of_a_model_and_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 0: the offline proposal is a result."""
+    with serving(lambda request: "no JSON") as server:
+        assert run(["map", str(folder), "--llm", "--model", "m", "--llm-url", server.url]) == 0
+    shown = capsys.readouterr()
+    assert "warning[V465]: the model `m` gave no usable answer" in shown.err
+    assert "rules proposed" in shown.out
+    assert (folder / "mappings" / "customers.yaml").exists()

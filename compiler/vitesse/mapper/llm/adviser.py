@@ -12,10 +12,11 @@ from ..schema_fields import EndFields
 from ..scoring import Pair, Way
 from .answers import Answer, Read, read_reply
 from .client import Failed
+from .nearest import TEXTS_A_REQUEST, Texts, by_position, is_usable, nearest_of, texts_for, with_nearest
 from .prompt import Prompt, prompt_for, told_back
 from .questions import Asking, Group, Question, groups_of, questions_for
 from .rank import shipped_trust, with_answer
-from .records import MOST, AnsweredForm, RecordedForm, UsageForm, by_question
+from .records import MOST, AnsweredForm, NearestForm, RecordedForm, UsageForm, by_question
 from .run import Estimate, ModelRun
 
 AGAIN = 2
@@ -54,9 +55,14 @@ class ModelAdviser:
     ) -> list[list[Way]]:
         model = self._run.settings.model
         found = [list(row) for row in ways]
+        near = self._near(texts_for(source, destination, ways)) if wanted else None
+        nearby: Mapping[int, Sequence[int]] = {}
+        if near is not None:
+            nearby = by_position(near, source, destination)
+            found = with_nearest(found, pairs, near, source, destination, wanted, shipped_trust())
         if model is None:
             return found
-        questions = questions_for(source, destination, pairs, wanted, {})
+        questions = questions_for(source, destination, pairs, wanted, nearby)
         answers, open_questions = self._replayed(questions, model)
         for group in groups_of(open_questions):
             answers |= self._asked(group, model)
@@ -69,14 +75,63 @@ class ModelAdviser:
         return found
 
     def plan(
-        self, source: EndFields, destination: EndFields, pairs: Sequence[Sequence[Pair]], wanted: Sequence[int]
-    ) -> tuple[list[Prompt], int]:
-        """What `advise` would ask now, and how many fields recorded answers cover."""
+        self,
+        source: EndFields,
+        destination: EndFields,
+        ways: Sequence[Sequence[Way]],
+        pairs: Sequence[Sequence[Pair]],
+        wanted: Sequence[int],
+    ) -> tuple[list[Prompt], list[str], int]:
+        """What `advise` would ask now, what it would embed, and how many fields recorded answers cover.
+
+        What embeddings would add to the candidates is not known before they are made.
+        """
+        texts = texts_for(source, destination, ways) if wanted else None
+        near = self._recorded_near(texts) if texts is not None else None
+        to_embed = texts.all if texts is not None and near is None and self._run.settings.embeddings else []
         model = self._run.settings.model
         if model is None:
-            return [], 0
-        answers, open_questions = self._replayed(questions_for(source, destination, pairs, wanted, {}), model)
-        return [prompt_for(self._asking, group) for group in groups_of(open_questions)], len(answers)
+            return [], to_embed, 0
+        nearby = by_position(near, source, destination) if near is not None else {}
+        answers, open_questions = self._replayed(questions_for(source, destination, pairs, wanted, nearby), model)
+        return [prompt_for(self._asking, group) for group in groups_of(open_questions)], to_embed, len(answers)
+
+    def _recorded_near(self, texts: Texts) -> NearestForm | None:
+        model = self._run.settings.embeddings
+        return next((one for one in self._nearest if (one.model, one.texts) == (model, texts.digest)), None)
+
+    def _near(self, texts: Texts) -> NearestForm | None:
+        """Recorded or new neighbours; None where there are none."""
+        model = self._run.settings.embeddings
+        if model is None or not texts.destinations or not texts.sources:
+            return None
+        recorded = self._recorded_near(texts)
+        if recorded is not None:
+            return recorded
+        tokens = 0
+        vectors: dict[str, list[float]] = {}
+        everything = texts.all
+        try:
+            for start in range(0, len(everything), TEXTS_A_REQUEST):
+                some = everything[start : start + TEXTS_A_REQUEST]
+                made, cost = self._run.embed(some)
+                if not is_usable(made) or len({len(one) for one in [*vectors.values(), *made]}) != 1:
+                    raise Failed("unreadable", "its embeddings cannot be compared")
+                vectors |= dict(zip(some, made, strict=True))
+                tokens += cost
+        except Failed as failed:
+            code = "V463" if failed.kind == "unreachable" else "V465"
+            said = "did not answer" if code == "V463" else "gave no usable answer"
+            self._run.warn(
+                code,
+                f"the model `{model}` for embeddings {said}: {failed.why}",
+                self._file,
+                "go on without further candidates, or reject those rules and run `vitesse map` again",
+            )
+            return None
+        near = nearest_of(texts, vectors, model, tokens)
+        self._nearest = [*(one for one in self._nearest if one.model != model), near]
+        return near
 
     def _replayed(self, questions: Sequence[Question], model: str) -> tuple[dict[str, Answer], list[Question]]:
         """Recorded answers, and the questions that have none."""
@@ -178,7 +233,8 @@ class Planner:
         pairs: Sequence[Sequence[Pair]],
         wanted: Sequence[int],
     ) -> list[list[Way]]:
-        prompts, recorded = self._adviser.plan(source, destination, pairs, wanted)
+        prompts, texts, recorded = self._adviser.plan(source, destination, ways, pairs, wanted)
         self._estimate.prompts += [(self._stream, prompt) for prompt in prompts]
+        self._estimate.texts += [(self._stream, texts)] if texts else []
         self._estimate.recorded += recorded
         return [list(row) for row in ways]

@@ -21,6 +21,7 @@ from .words import one_line
 LONGEST_REPLY = 200_000
 """Characters; of a longer reply nothing is read."""
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _DEPTH = 40
 _ITEMS = 2000
 
@@ -79,7 +80,7 @@ def _json(text: str) -> tuple[Json, str | None]:
         return None, "the reply holds no JSON object"
     body = body[start : end + 1]
     depth = deepest = 0
-    for char in body:
+    for char in _STRING.sub("", body):
         depth += (char in "[{") - (char in "]}")
         deepest = max(deepest, depth)
     if deepest > _DEPTH:

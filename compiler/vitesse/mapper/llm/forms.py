@@ -163,8 +163,8 @@ def options_of(use: Any, sources: Mapping[str, tuple[Json, ...]], values: Sequen
         values: The destination's closed set.
     """
     if isinstance(use, Values):
-        of_key = {_key(value): value for some in sources.values() for value in some}
-        by_text = {_key(value): value for value in values}
+        of_key = {value_key(value): value for some in sources.values() for value in some}
+        by_text = {value_key(value): value for value in values}
         table: dict[str, Json] = {}
         for pair in use.map:
             if pair.source in of_key and pair.destination in by_text:
@@ -174,5 +174,6 @@ def options_of(use: Any, sources: Mapping[str, tuple[Json, ...]], values: Sequen
     return {name: value for name, value in found.items() if value is not False}
 
 
-def _key(value: Json) -> str:
+def value_key(value: Json) -> str:
+    """A value as the key of an `enum` table."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)

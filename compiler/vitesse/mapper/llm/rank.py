@@ -7,22 +7,20 @@ calls itself is never asked.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
-from ...api.model import Json
 from ..advice import Advice
 from ..choose import Choice
 from ..fields import View
+from ..propose import THRESHOLD
 from ..schema_fields import EndFields
 from ..scoring import Pair, Way
 from ..sets import Candidate, Pattern
 from .answers import Answer
-
-KEPT = 0.35
-"""What the matcher would propose by itself stays a proposal, whatever the model says of it."""
+from .forms import value_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,8 @@ def lifted(chance: float, share: float) -> float:
 
 
 def lowered(chance: float, share: float) -> float:
-    return max(chance * share, min(chance, KEPT))
+    """Not below what makes a proposal: what the matcher would propose by itself stays one, whatever the model says of it."""
+    return max(chance * share, min(chance, THRESHOLD))
 
 
 def with_answer(
@@ -55,9 +54,7 @@ def with_answer(
     if not answer.sources:
         return _passed_over(ways, trust, (_nothing(model, answer),), model)
     views = [_view(source, path) for path in answer.sources]
-    picked = {view.position for view in views}
-    own = next((way for way in ways if {view.position for view in way.candidate.sources} == picked), None)
-    way = own or _way(views, pairs)
+    own, way = way_for(ways, pairs, views)
     top = ways[0] if ways else None
     agrees = own is not None and own is top
     choice = _choice(answer) if answer.transform not in ("direct", "mapping") else None
@@ -66,10 +63,11 @@ def with_answer(
         chance=lifted(way.chance, trust.picked),
         advice=Advice(
             by=model,
-            chance=way.chance,
-            says=(_says(model, "agrees" if agrees else "would take this", answer.why),),
+            chance=way.own_chance,
+            says=(_says(model, "agrees" if agrees else "would take this", answer.why), *_said(way)),
             decided=not agrees,
             choice=choice,
+            values=tuple(map(value_key, answer.question.source_values.get(answer.sources[0], ()))),
         ),
     )
     other = _says(model, f"would take {' + '.join(f'`{path}`' for path in answer.sources)}", answer.why)
@@ -82,7 +80,7 @@ def _passed_over(ways: Sequence[Way], trust: Trust, says: tuple[str, ...], model
         replace(
             way,
             chance=lowered(way.chance, trust.passed_over),
-            advice=Advice(by=model, chance=way.chance, says=says),
+            advice=Advice(by=model, chance=way.own_chance, says=(*says, *_said(way))),
         )
         for way in ways
     ]
@@ -90,6 +88,17 @@ def _passed_over(ways: Sequence[Way], trust: Trust, says: tuple[str, ...], model
 
 def _view(source: EndFields, path: str) -> View:
     return next(view for view, reached in zip(source.side.views, source.reached, strict=True) if reached.text == path)
+
+
+def _said(way: Way) -> tuple[str, ...]:
+    return way.advice.says if way.advice is not None else ()
+
+
+def way_for(ways: Sequence[Way], pairs: Sequence[Pair], views: Sequence[View]) -> tuple[Way | None, Way]:
+    """The matcher's own way over these source fields, if it made one, and the way to go on with."""
+    picked = {view.position for view in views}
+    own = next((way for way in ways if {view.position for view in way.candidate.sources} == picked), None)
+    return own, own or _way(views, pairs)
 
 
 def _way(views: Sequence[View], pairs: Sequence[Pair]) -> Way:
@@ -111,21 +120,7 @@ def _way(views: Sequence[View], pairs: Sequence[Pair]) -> Way:
 
 
 def _choice(answer: Answer) -> Choice:
-    options: Mapping[str, Json] = answer.options
-    holes: tuple[str, ...] = ()
-    if answer.transform == "enum":
-        table = options["map"]
-        assert isinstance(table, dict)
-        known = answer.question.source_values.get(answer.sources[0], ())
-        gaps = [text for value in known if (text := _key(value)) not in table]
-        holes = ("a model paired the values: look at each",)
-        if gaps:
-            holes = (*holes, f"say what becomes of {', '.join(f'`{gap}`' for gap in gaps[:8])}")
-    return Choice(transform=answer.transform, options=options, why="as the model chose", sure=0.9, holes=holes)
-
-
-def _key(value: Json) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+    return Choice(transform=answer.transform, options=answer.options, why="as the model chose", sure=0.9)
 
 
 def _says(model: str, what: str, why: str) -> str:
