@@ -48,10 +48,10 @@ corpus: setup ## compile, import and type-check every operation of SPECS=FOLDER,
 demo: setup ## compile the example, run the package without Vitesse, sync 1,247 customers
 	$(BIN)/vitesse demo
 
-pairs: setup ## prove each pair of PAIRS=FILE, its specs in SPECS=FOLDER [MAPPINGS=FOLDER JOBS=N ONLY='ID …']
+pairs: setup ## prove each pair of PAIRS=FILE, its specs in SPECS=FOLDER [MAPPINGS=FOLDER JOBS=N ONLY='ID …' FLAGS=--proposed]
 	@test -n "$(PAIRS)" -a -n "$(SPECS)" || { echo "usage: make pairs PAIRS=FILE SPECS=FOLDER [MAPPINGS=FOLDER]" >&2; exit 2; }
 	$(BIN)/python -m tests.published.pairs --pairs "$(PAIRS)" --specs "$(SPECS)" $(if $(MAPPINGS),--mappings "$(MAPPINGS)") \
-	  --jobs $(or $(JOBS),$(WORKERS)) $(if $(ONLY),--only $(ONLY))
+	  --jobs $(or $(JOBS),$(WORKERS)) $(if $(ONLY),--only $(ONLY)) $(FLAGS)
 
 bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for a few minutes, nothing kept
 	$(BIN)/python -m benchmarks.compile $(FLAGS)

@@ -35,7 +35,7 @@ def spec_path(folder: Path, system: System) -> Path:
                 code="V301",
                 message=f"no spec is pinned for `{system.api}`",
                 places=(Place(file=f"specs/{names[0]}"),),
-                help=f"run `vitesse ingest` with `--spec {system.api}=FILE`, or put the file there",
+                help=f"run `vitesse ingest` with `--spec {system.api}=FILE` or `--spec-url {system.api}=URL`, or put the file there",
             )
         ]
     )

@@ -115,6 +115,20 @@ def test_probe_sends_the_credential_and_prints_it_nowhere(server, monkeypatch, c
     assert "s3cret" not in said.out + said.err
 
 
+def test_probe_after_a_redirect_to_another_origin_does_not_say_that_the_credential_was_taken(
+    server, monkeypatch, capsys
+):
+    """It was not sent there."""
+    monkeypatch.setenv("CREDO_TOKEN", "s3cret-value")
+    server.redirect("/me", server.url("/there", "localhost"))
+    server.replies["/there"] = (200, {}, b"public")
+    run(["probe", server.url("/me"), "--bearer", "CREDO_TOKEN", *OPEN])
+    said = capsys.readouterr().out
+    assert "takes the credential" not in said
+    assert "another origin" in said
+    assert ["authorization" in headers for _, headers in server.asked] == [True, False]
+
+
 @pytest.mark.parametrize("value", ["s3cret\r\nX-Evil: 1", "s3cret\u20ac"])
 def test_a_credential_that_is_no_header_is_said_without_it(server, monkeypatch, capsys, value):
     monkeypatch.setenv("CREDO_TOKEN", value)

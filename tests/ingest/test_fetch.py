@@ -81,7 +81,13 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse():
     assert code("https://x.example/", Policy(), resolve=lambda *_: ["93.184.216.34", "10.0.0.1"]).startswith("V304")
 
 
-@pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0", "::", "240.0.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("224.0.0.1", "0.0.0.0", "::", "240.0.0.1", "169.254.169.254", "fe80::1", "::ffff:169.254.169.254"),
+        *("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "64:ff9b::a9fe:a9fe"),
+    ],
+)
 def test_what_is_no_host_is_refused_even_when_private_is_allowed(address):
     assert refusal(ip_address(address), allow_private=True)
 
@@ -128,6 +134,29 @@ def test_a_redirect_to_an_address_that_is_not_allowed_is_refused(server):
 def test_a_redirect_to_what_is_not_fetched_is_refused(server, target):
     server.redirect("/a", target)
     assert code(server.url("/a"), resolve=here).startswith("V304")
+
+
+def test_a_redirect_from_a_public_address_does_not_lead_inside_even_when_private_is_allowed(server):
+    """The option is for hosts that a person names."""
+    from vitesse.ingest import fetch as module
+
+    server.redirect("/out", server.url("/in", "inside.example"))
+    server.replies["/in"] = (200, {}, b"secret")
+
+    def is_public(address, *, allow_private):
+        return "" if allow_private or seen.pop(0) == "out.example" else "a private or reserved address"
+
+    seen: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        seen.append(host)
+        return ["127.0.0.1"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "refusal", is_public)
+        said = code(server.url("/out", "out.example"), OPEN, resolve=resolve)
+    assert said.startswith("V304")
+    assert [path for path, _ in server.asked] == ["/out"]
 
 
 def test_endless_redirects_end(server):

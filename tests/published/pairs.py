@@ -76,7 +76,7 @@ def _result(rows: Sequence[Row], options: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "records": options.count,
         "until": options.until,
-        "proposed": options.proposed,
+        "above": ABOVE,
         "rows": [row.as_json() for row in rows],
     }
 

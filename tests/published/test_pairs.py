@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.published.folders import Pair
+from tests.published.page import PAGE, committed, page
 from tests.published.pairs import MAPPINGS, read_pairs
 from tests.published.steps import Row, Setup, prove
 from tests.shared import REPOSITORY, SHARED, needs_shared
@@ -70,6 +71,18 @@ def test_mappings_hold_nothing_of_the_specs():
     assert [file for file in MAPPINGS.rglob("*") if file.is_file() and file.stat().st_size > 10_000] == []
 
 
+def test_page_is_what_the_committed_results_give():
+    """Changed results, or a figure typed by hand, need `python -m tests.published.page`."""
+    assert PAGE.read_text("utf-8") == page(committed())
+
+
+def test_committed_results_hold_for_all_pairs_that_have_a_mapping():
+    written = {file.parent.name for file in MAPPINGS.glob("*/integration.yaml")}
+    for name, result in committed().items():
+        assert {row["pair"] for row in result["rows"]} == written, name
+        assert [row["pair"] for row in result["rows"] if not row["ok"]] == [], name
+
+
 # --- the tool itself, on the specs of the examples --------------------------------------------------------------------
 
 EXAMPLE = REPOSITORY / "examples" / "shopify_credo"
@@ -91,7 +104,9 @@ def own(work: Path, mappings: Path | None, until: str = "build") -> Row:
 def test_pair_without_a_mapping_is_built_from_what_is_proposed(tmp_path: Path):
     row = own(tmp_path, None)
     assert row.ok, f"{row.failed_at}: {row.note}"
-    assert row.filled is not None
+    assert row.proposal is not None
+    assert "customers.email" in row.proposal.accepted
+    assert row.proposal.rules == len(row.proposal.accepted) + len(row.proposal.read)
     mapping = (tmp_path / "work" / OWN.id / "integration" / OWN.id / "mappings" / "customers.yaml").read_text()
     assert "from: email" in mapping
 

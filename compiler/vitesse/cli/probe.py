@@ -49,7 +49,9 @@ def command(
     start = monotonic()
     reply = fetch(url, Policy(allow_http=allow_http, allow_private=allow_private), headers=sent)
     took_s = monotonic() - start
-    verdict = _verdict(reply.status, bool(sent))
+    verdict = _verdict(reply.status, bool(sent) and reply.same_origin)
+    if sent and not reply.same_origin:
+        verdict += "; it stands on another origin, where the credential is not sent: probe that address itself"
     kind = reply.headers.get("content-type", "").partition(";")[0].strip()
     if not re.fullmatch(r"[A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80}", kind):
         kind = "unknown"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
@@ -23,6 +23,8 @@ Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
 """Host and port → addresses, as text. Raises OSError when there are none."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_CLOUD = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
+"""Metadata services outside 169.254.0.0/16, which no option opens."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -53,6 +55,8 @@ class Fetched:
     """Names in small letters."""
     address: str = ""
     """What was connected to."""
+    same_origin: bool = True
+    """False after a redirect to another origin, which was not sent the caller's headers."""
 
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
@@ -93,9 +97,13 @@ async def _within(url: str, policy: Policy, headers: dict[str, str], resolve: Re
 async def _follow(url: str, policy: Policy, headers: dict[str, str], resolve: Resolve) -> Fetched:
     here = _parse(url, url)
     first = _origin(here)
+    allowed = policy
     for _ in range(policy.redirects + 1):
-        address = await _address(here, policy, resolve)
-        fetched = await _get(here, address, policy, headers if _origin(here) == first else {})
+        address = await _address(here, allowed, resolve)
+        if refusal(ip_address(address), allow_private=False) == "":
+            allowed = replace(policy, allow_private=False)  # the public does not lead inside
+        own = _origin(here) == first
+        fetched = replace(await _get(here, address, policy, headers if own else {}), same_origin=own)
         target = fetched.headers.get("location")
         if fetched.status not in _REDIRECTS or target is None:
             return fetched
@@ -115,6 +123,9 @@ def _parse(text: str, asked: str) -> httpx.URL:
         port = url.port
     except (httpx.InvalidURL, ValueError):
         raise _refused(asked, "it is no URL") from None
+    if url.scheme not in ("http", "https"):
+        why = f"`{url.scheme}` is not fetched" if url.scheme else "it is no URL"
+        raise _refused(asked, why, "use an https address, or a file")
     if not url.host or port == 0:
         raise _refused(asked, "it names no host")
     if url.userinfo:
@@ -133,8 +144,7 @@ def _port(url: httpx.URL) -> int:
 async def _address(url: httpx.URL, policy: Policy, resolve: Resolve) -> str:
     """The address to connect to; all that the host has must be allowed."""
     if url.scheme != "https" and not (url.scheme == "http" and policy.allow_http):
-        help = "use https, or say `--allow-http`" if url.scheme == "http" else "use an https address, or a file"
-        raise _refused(str(url), f"`{url.scheme}` is not fetched", help)
+        raise _refused(str(url), f"`{url.scheme}` is not fetched", "use https, or say `--allow-http`")
     try:
         texts = await asyncio.to_thread(resolve, url.host, _port(url))
         addresses = [ip_address(text.partition("%")[0]) for text in texts]
@@ -159,12 +169,14 @@ def refusal(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str:
         return "a multicast address"
     if address.is_unspecified:
         return "no address of a host"
+    if address.is_link_local:
+        return "an address of the local link"
+    if address in _CLOUD:
+        return "where a cloud tells a machine its secrets"
     if allow_private:
         return "" if not address.is_reserved or address.is_loopback else "a reserved address"
     if address.is_loopback:
         return "this machine"
-    if address.is_link_local:
-        return "an address of the local link"
     return "" if address.is_global else "a private or reserved address"
 
 
