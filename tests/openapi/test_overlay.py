@@ -78,6 +78,20 @@ def test_objects_merge_lists_join_and_a_list_gains_an_item():
     assert corrected("$.paths['/a'].get.tags", "two")["paths"]["/a"]["get"]["tags"] == ["one", "two"]
 
 
+def test_a_path_is_renamed_by_a_copy_and_a_removal():
+    """`copy` of Overlay 1.1; the copy is a value of its own."""
+    steps = [
+        {"target": "$.paths", "description": "w", "update": {"/z": {}}},
+        {"target": "$.paths['/z']", "description": "w", "copy": "$.paths['/a']"},
+        {"target": "$.paths['/z'].get.tags", "description": "w", "update": "two"},
+        {"target": "$.paths['/a'].get.parameters", "description": "w", "remove": True},
+    ]
+    root, done = apply_overlay(SPEC, overlay(*steps) | {"overlay": "1.1.0"}, Limits())
+    assert root["paths"]["/z"] == {"get": SPEC["paths"]["/a"]["get"] | {"tags": ["one", "two"]}}
+    assert root["paths"]["/a"] == {"get": {"tags": ["one"]}}
+    assert [one.matches for one in done] == [1, 1, 1, 1]
+
+
 def test_a_value_that_stands_in_two_places_is_corrected_in_the_named_one():
     """Aliases of YAML are one value in memory."""
     shared = {"type": "integer"}
@@ -94,14 +108,22 @@ def test_a_value_that_stands_in_two_places_is_corrected_in_the_named_one():
     [
         ([], "is an object"),
         ({"overlay": "1.0.0"}, "lists `actions`"),
-        ({"overlay": "2.0", "actions": [1]}, "is not 1.0"),
+        ({"overlay": "2.0", "actions": [1]}, "neither 1.0 nor 1.1"),
         ({"overlay": "1.0.0", "action": []}, "has no `action`"),
         (overlay(1), "an action is an object"),  # type: ignore[arg-type]
         (overlay({"target": "$.info", "update": {}}), "its reason"),
         (overlay({"target": "$.info", "description": " ", "update": {}}), "its reason"),
         (overlay({"description": "w", "update": {}}), "has a `target`"),
-        (overlay({"target": "$.info", "description": "w"}), "either `update` or"),
-        (overlay({"target": "$.info", "description": "w", "update": {}, "remove": True}), "either `update` or"),
+        (overlay({"target": "$.info", "description": "w"}), "either `update`, `copy` or"),
+        (overlay({"target": "$.info", "description": "w", "update": {}, "remove": True}), "either `update`, `copy` or"),
+        (
+            overlay({"target": "$.info", "description": "w", "copy": "$.info", "update": {}}),
+            "either `update`, `copy` or",
+        ),
+        (overlay({"target": "$.info", "description": "w", "copy": 1}), "path as text"),
+        (overlay({"target": "$.info", "description": "w", "copy": "$.nowhere"}), "finds no values"),
+        (overlay({"target": "$.info", "description": "w", "copy": "$.paths.*"}), "finds 2 values"),
+        (overlay({"target": "$.info", "description": "w", "copy": "info"}), "does not start with"),
         (overlay({"target": "$.info", "description": "w", "remove": "yes"}), "true or false"),
         (overlay({"target": "$.info", "description": "w", "updates": {}}), "has no `updates`"),
         (overlay({"target": "info", "description": "w", "remove": True}), "does not start with"),
@@ -202,3 +224,42 @@ def test_a_build_shows_the_reason_in_mapping_md_and_is_stale_after_a_change(inte
     assert run(["check", str(integration), "--out", str(out)]) == 0
     write(integration, {**SUMMARY, "description": "Another reason"})
     assert run(["check", str(integration), "--out", str(out)]) == 1
+
+
+def test_a_build_stands_on_the_corrected_path_and_type_and_shows_both_reasons(integration, tmp_path, capsys):
+    """The vendor's file says `/contact` and a wrong type; the package sends to the right path and writes the right type."""
+    spec = integration / "specs" / "credo.json"
+    right = spec.read_text()
+    form = json.loads(right)
+    form["paths"]["/contact"] = form["paths"].pop("/contacts")
+    wrong = form["components"]["schemas"]["ContactInput"]["properties"]["lifetime_value"]
+    kept = dict(wrong)
+    wrong.clear()
+    wrong["type"] = "boolean"
+    spec.write_text(json.dumps(form))
+    out = tmp_path / "out"
+    assert run(["build", str(integration), "--out", str(out)]) == 1
+    assert "error[V219]" in capsys.readouterr().err
+    actions = [
+        {"target": "$.paths", "description": "The path has an s", "update": {"/contacts": {}}},
+        {"target": "$.paths['/contacts']", "description": "The path has an s", "copy": "$.paths['/contact']"},
+        {"target": "$.paths['/contact']", "description": "404 since March", "remove": True},
+        {
+            "target": "$.components.schemas.ContactInput.properties.lifetime_value",
+            "description": "It is money, case 4711",
+            "update": kept,
+        },
+    ]
+    (integration / "specs" / "credo.overlay.yaml").write_text(json.dumps(overlay(*actions) | {"overlay": "1.1.0"}))
+    assert run(["build", str(integration), "--out", str(out)]) == 0, capsys.readouterr().err
+    (client,) = out.rglob("clients/credo.py")
+    assert 'path="/contacts"' in client.read_text()
+    (page,) = out.rglob("MAPPING.md")
+    for reason in ("The path has an s", "404 since March", "It is money, case 4711"):
+        assert reason in page.read_text()
+    spec.write_text(right)
+    (integration / "specs" / "credo.overlay.yaml").unlink()
+    assert run(["build", str(integration), "--out", str(tmp_path / "plain")]) == 0
+    for name in ("clients/credo.py", "mappers/*.py", "models/*.py"):
+        for path in (tmp_path / "plain").rglob(name):
+            assert (out / path.relative_to(tmp_path / "plain")).read_text() == path.read_text()

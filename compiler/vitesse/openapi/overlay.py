@@ -1,6 +1,6 @@
 """A description × an overlay → the description as it should have been published, with a reason for each correction.
 
-The form is that of OpenAPI Overlay 1.0; its targets are a part of JSONPath: members by name, items by number, `*`, and one
+The form is that of OpenAPI Overlay 1.0 and 1.1; its targets are a part of JSONPath: members by name, items by number, `*`, and one
 comparison (`[?@.name == 'limit']`). Each action needs a `description`: it is shown to whoever reviews the mapping.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .limits import LimitExceeded, Limits, count_nodes
 
@@ -23,6 +23,7 @@ _STEP = re.compile(
 _MAX_ACTIONS = 1000
 _MAX_PATH = 2000
 
+Change: TypeAlias = Literal["update", "copy", "remove"]
 Step: TypeAlias = "str | int | None | tuple[str, str]"
 """A name, a number, None for all, or (name, value) for the members or items that have it."""
 
@@ -60,17 +61,19 @@ def apply_overlay(value: dict[str, Any], overlay: Any, limits: Limits) -> tuple[
     done: list[Correction] = []
     for number, action in enumerate(actions):
         at = f"#/actions/{number}"
-        target, reason, removes = _checked(action, at)
+        target, reason, change = _checked(action, at)
         steps = _parse(target, f"{at}/target")
         places = list(_find(root, steps))
+        removes = change == "remove"
         if removes:
             _remove(places, f"{at}/target")
         else:
-            size = count_nodes(action["update"], limits)
+            update = action["update"] if change == "update" else _copied(root, action["copy"], f"{at}/copy")
+            size = count_nodes(update, limits)
             if size * len(places) > limits.nodes:
                 raise LimitExceeded("nodes", limits.nodes, "the overlay adds more values")
             for _, _, node in places:
-                _merge(node, action["update"], f"{at}/update")
+                _merge(node, update, f"{at}/{change}")
             count_nodes(root, limits)
         done.append(Correction(target=target, reason=reason, removes=removes, matches=len(places), pointer=at))
     return root, tuple(done)
@@ -86,8 +89,8 @@ def _actions(overlay: Any) -> list[Any]:
     if unknown is not None:
         raise OverlayError(f"an overlay has no `{unknown[:80]}`", "#")
     version = str(overlay.get("overlay", ""))
-    if version != "1.0" and not version.startswith("1.0."):
-        raise OverlayError(f"the version `overlay: {version[:40]}` is not 1.0", "#")
+    if not version.startswith(("1.0.", "1.1.")) and version not in ("1.0", "1.1"):
+        raise OverlayError(f"the version `overlay: {version[:40]}` is neither 1.0 nor 1.1", "#")
     actions = overlay.get("actions")
     if not isinstance(actions, list) or not actions:
         raise OverlayError("an overlay lists `actions`", "#")
@@ -100,11 +103,12 @@ def _x(form: dict[str, Any]) -> list[str]:
     return [key for key in form if key.startswith("x-")]
 
 
-def _checked(action: Any, at: str) -> tuple[str, str, bool]:
+def _checked(action: Any, at: str) -> tuple[str, str, Change]:
+    """(target, reason, which of the three it is)."""
     if not isinstance(action, dict):
         raise OverlayError("an action is an object", at)
     unknown = next(
-        (key for key in action if key not in ("target", "description", "update", "remove", *_x(action))), None
+        (key for key in action if key not in ("target", "description", "update", "copy", "remove", *_x(action))), None
     )
     if unknown is not None:
         raise OverlayError(f"an action has no `{unknown[:80]}`", at)
@@ -115,9 +119,12 @@ def _checked(action: Any, at: str) -> tuple[str, str, bool]:
         raise OverlayError("an action says its reason in `description`", at)
     if not isinstance(removes, bool):
         raise OverlayError("`remove` is true or false", f"{at}/remove")
-    if removes == ("update" in action):
-        raise OverlayError("an action has either `update` or `remove: true`", at)
-    return target, " ".join(reason.split())[:400], removes
+    changes: list[Change] = [key for key in ("update", "copy") if key in action]
+    if removes:
+        changes.append("remove")
+    if len(changes) != 1:
+        raise OverlayError("an action has either `update`, `copy` or `remove: true`", at)
+    return target, " ".join(reason.split())[:400], changes[0]
 
 
 def _parse(text: str, at: str) -> list[Step]:
@@ -169,6 +176,16 @@ def _into(node: Any, step: Step) -> Iterator[tuple[Any, Any, Any]]:
         for key, member in node.items() if isinstance(node, dict) else enumerate(node):
             if step is None or (isinstance(member, dict) and member.get(step[0]) == step[1]):
                 yield node, key, member
+
+
+def _copied(root: Any, path: Any, at: str) -> Any:
+    """The one value at a path, as `copy` of Overlay 1.1 has it."""
+    if not isinstance(path, str) or len(path) > _MAX_PATH:
+        raise OverlayError("`copy` is a path as text", at)
+    found = list(_find(root, _parse(path, at)))
+    if len(found) != 1:
+        raise OverlayError(f"`copy` finds {len(found) or 'no'} values at `{path[:80]}`, and one is copied", at)
+    return _unshared(found[0][2])
 
 
 def _remove(places: list[tuple[Any, Any, Any]], at: str) -> None:
