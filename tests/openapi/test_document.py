@@ -62,6 +62,31 @@ def test_yaml_scalar_has_the_meaning_of_1_2(read, written: str, value: object):
     assert (found, type(found)) == (value, type(value))
 
 
+def test_yaml_characters_beyond_the_plane_may_be_escaped_as_json_does_it():
+    """Tools that write YAML for Java do; where it stands in no quotes it is text like any other."""
+    text = (
+        r'a: "\uD83D\uDE00 \\ud83d\\ude00"' + "\n" + r'"k\ud83d\ude00": [1, "\ud83d\ude01"]' + "\n"
+        r"b: '\ud83d\ude02'" + "\nc: |-\n  " + r"\ud83d\ude03" + "\n"
+    )
+    assert load_yaml(text, DEFAULT_LIMITS) == {
+        "a": "😀 " + r"\ud83d\ude00",
+        "k😀": [1, "😁"],
+        "b": r"\ud83d\ude02",
+        "c": r"\ud83d\ude03",
+    }
+
+
+def test_json_in_a_file_that_is_called_yaml_is_json(tmp_path: Path):
+    """Tabs, `\\/` and escapes mean in it what they mean in JSON."""
+    found = document(
+        tmp_path,
+        '{\n\t"openapi": "3.0.0",\n\t"info": {"title": "a\\/b \\ud83d\\ude00", "version": "1"},\n\t"paths": {}\n}',
+    )
+    assert found.value["info"]["title"] == "a/b 😀"
+    assert document(tmp_path, '{openapi: 3.0.0, info: {title: t, version: "1"}, paths: {}}').version == "3.0"
+    assert refusal(tmp_path, '{"openapi": "3.0.0", "openapi": "3.0.0"}').code == "V104"
+
+
 def test_yaml_keys_keep_their_spelling():
     text = "200: a\n1.10: b\ntrue: c\nTRUE: d\n~: e\n0x10: f\n"
     assert list(load_yaml(text, DEFAULT_LIMITS)) == ["200", "1.10", "true", "TRUE", "~", "0x10"]

@@ -130,7 +130,7 @@ class _Reader:
     def read(self, name: str) -> Any:
         text = self._text(name)
         try:
-            value = load_json(text, self._limits) if _is_json(text, name) else load_yaml(text, self._limits)
+            value = _parsed(text, name, self._limits)
             self._nodes = count_nodes(value, self._limits, self._nodes)
         except LimitExceeded as error:
             raise self._limit(error, name) from None
@@ -246,11 +246,19 @@ _HELP = {
 }
 
 
-def _is_json(text: str, name: str) -> bool:
-    """JSON by its first character, unless a `.yaml` file starts with a flow mapping that is not JSON."""
+def _parsed(text: str, name: str, limits: Limits) -> Any:
+    """JSON by its first character, also in a `.yaml` file: tabs and escapes are not the same there. YAML otherwise."""
     if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
-        return name.lower().endswith(".json") and not text.lstrip("\ufeff \t\r\n")
-    return not name.lower().endswith((".yaml", ".yml"))
+        is_empty = name.lower().endswith(".json") and not text.lstrip("\ufeff \t\r\n")
+        return load_json(text, limits) if is_empty else load_yaml(text, limits)
+    if not name.lower().endswith((".yaml", ".yml")):
+        return load_json(text, limits)
+    try:
+        return load_json(text, limits)
+    except TextError as error:
+        if error.code != "V103":
+            raise
+        return load_yaml(text, limits)  # a flow mapping that is not JSON
 
 
 def _pointer(error: TextError) -> str:

@@ -103,7 +103,7 @@ class Refs:
             elif isinstance(value, list) and name.isascii() and name.isdigit() and int(name) < len(value):
                 value, done = value[int(name)], (*done, name)
             elif isinstance(value, dict) and isinstance(value.get("$ref"), str):
-                inside = self._resolve(value["$ref"], file, seen)
+                inside = self._on_the_way(value["$ref"], file, seen)
                 if isinstance(inside, _Broken):
                     return inside
                 file, done, value = inside.file, (*inside.names, name), inside.value
@@ -115,6 +115,15 @@ class Refs:
         if isinstance(value, dict) and isinstance(value.get("$ref"), str) and _is_alias(value):
             return self._resolve(value["$ref"], file, seen)
         return Target(value, file, pointers.render(done), done, self._key(file, done), _title(file, done))
+
+    def _on_the_way(self, ref: str, file: str, seen: set[tuple[str, str]]) -> Target | _Broken:
+        """What stands in the middle of a path. It may be passed again later: only what is still being followed is a circle."""
+        known = self._memo.get((file, ref))
+        if known is None:
+            known = self._resolve(ref, file, set(seen))
+            if isinstance(known, Target):
+                self._memo[file, ref] = known
+        return known
 
     def _dangling(self, ref: str, name: str) -> _Broken:
         return _Broken(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .json_text import TextError
@@ -26,6 +26,8 @@ _NOT_FINITE = re.compile(r"\.(?:nan|NaN|NAN|inf|Inf|INF)\b")
 _DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _LONG_DIGITS = b"0" * 39
 """From here on ryaml makes a float of an integer; shorter ones it keeps or refuses."""
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+"""A character beyond U+FFFF as JSON escapes it."""
 _BREAKS = ("\x85", "\u2028", "\u2029")
 
 # The core schema of YAML 1.2, chapter 10.3.2, for plain scalars.
@@ -46,6 +48,48 @@ def load_yaml(text: str, limits: Limits) -> Any:
         TextError: Where it is not YAML, holds a tag outside the core schema, or means two things at once.
         LimitExceeded: For `depth`, `aliases`, `nodes` and `integer_digits`.
     """
+    if ("\\ud" in text or "\\uD" in text) and _PAIR.search(text) and "\\U000" not in text:
+        return _load_pairs(text, limits)
+    return _load(text, limits)
+
+
+def _load_pairs(text: str, limits: Limits) -> Any:
+    """Read a text with characters beyond U+FFFF escaped as JSON does it, which no YAML parser here takes for one character.
+
+    The pairs are spelt as YAML spells such characters. Where that is still to be read afterwards, the text stood in no quotes
+    and was meant as it was.
+    """
+    spelt: dict[str, str] = {}
+
+    def respell(found: re.Match[str]) -> str:
+        high, low = int(found[2], 16), int(found[3], 16)
+        one = f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+        spelt.setdefault(one, found[0][len(found[1]) :])
+        return found[1] + one
+
+    value = _load(_PAIR.sub(respell, text), limits)
+    literal = re.compile("|".join(map(re.escape, spelt)))
+    return _mapped(value, lambda one: literal.sub(lambda found: spelt[found[0]], one) if "\\U000" in one else one)
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed, keys too; in place, without recursion. What aliases share is met again."""
+    root = [value]
+    stack: list[Any] = [root]
+    while stack:
+        node = stack.pop()
+        items = list(node.items()) if isinstance(node, dict) else list(enumerate(node))
+        if isinstance(node, dict):
+            node.clear()
+        for key, member in items:
+            name = change(key) if isinstance(key, str) else key
+            node[name] = change(member) if isinstance(member, str) else member
+            if isinstance(member, dict | list):
+                stack.append(member)
+    return root[0]
+
+
+def _load(text: str, limits: Limits) -> Any:
     if not _needs_events(text):
         try:
             import ryaml
