@@ -3,6 +3,9 @@
 Writes `predictions.json` (one best mapping a destination) and `ranked.json` (every pair that was looked at, with its score) for the
 cases of any folder. By default with the weights that ship; with `--cross` each case is predicted by weights that were fitted without
 its provider (or origin), which is what counts on the cases the weights were fitted on.
+
+With `--llm --model NAME` any server that speaks the OpenAI protocol ranks the candidates of each case; its answers are kept in
+`<out>/answers/` and used again. That costs what asking about every field of every case costs: `--estimate` says it.
 """
 
 from __future__ import annotations
@@ -12,26 +15,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vitesse.mapper.choose import Known, choose
-from vitesse.mapper.fields import View
+from vitesse.mapper.choose import choose
 from vitesse.mapper.memory import shipped_memory
 from vitesse.mapper.scoring import ranked_pairs, score, shipped_weights
+from vitesse.rules.transforms import TRANSFORMS
 
 from .cases import Case, load_cases, normal
+from .model import Panel, add_options, known, panel_from
 
 THRESHOLD = 0.4
-_KINDS = {"array": "list", "number": "number", "integer": "integer"}
-
-
-def known(view: View, lists: int) -> Known:
-    """A case's type as the Mapper has it: a field inside more lists than the destination is itself a list."""
-    kinds = (view.given.kind or "").split("|")
-    kind: str | None = "number" if set(kinds) == {"number", "string"} else _KINDS.get(kinds[0], kinds[0]) or None
-    if kind == "date" or (kind is None and view.given.format in ("date", "date-time")):
-        kind = "string"
-    if view.lists > lists:
-        return Known(kind="list", items=kind, format=view.given.format, enum=view.given.enum)
-    return Known(kind=kind, format=view.given.format, enum=view.given.enum)
 
 
 def transform(case: Case, destination: str, sources: list[str]) -> str:
@@ -45,9 +37,11 @@ def transform(case: Case, destination: str, sources: list[str]) -> str:
     return choose(chosen, target, given, known(target, target.lists), "one" if len(chosen) == 1 else several).gold  # type: ignore[arg-type]
 
 
-def predict(case: Case) -> tuple[list[dict[str, Any]], list[list[Any]]]:
-    """What the shipped Mapper says of one case."""
+def predict(case: Case, panel: Panel | None = None) -> tuple[list[dict[str, Any]], list[list[Any]]]:
+    """What the shipped Mapper says of one case; with a panel, what it says after a model was asked."""
     ways, pairs = score(case.source, case.destination, shipped_weights(), shipped_memory())
+    if panel is not None:
+        ways = panel.advised(case, ways, pairs)
     predictions = []
     for view, row in zip(case.destination.views, ways, strict=True):
         if row and row[0].chance >= THRESHOLD:
@@ -55,6 +49,9 @@ def predict(case: Case) -> tuple[list[dict[str, Any]], list[list[Any]]]:
             predictions.append(
                 {"source": sources, "destination": view.given.path, "confidence": round(row[0].chance, 4)}
             )
+            said = row[0].advice.choice if row[0].advice is not None else None
+            if said is not None:
+                predictions[-1]["transform"] = TRANSFORMS[said.transform].gold
     ranked = [
         [source.given.path, view.given.path, round(value, 6)]
         for view, row in zip(case.destination.views, ranked_pairs(pairs), strict=True)
@@ -69,7 +66,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--score", type=Path, help="the scorer; `score.py` beside the cases' folder when it is there")
     parser.add_argument("--cross", choices=("provider", "origin"))
+    add_options(parser)
     arguments = parser.parse_args()
+    panel = panel_from(parser, arguments)
     cases = load_cases(arguments.cases)
     predictions: dict[str, list[dict[str, Any]]] = {}
     ranked: dict[str, list[list[Any]]] = {}
@@ -82,10 +81,12 @@ def main() -> None:
         ranked = stack.ranked()
     else:
         for case in cases:
-            predictions[case.id], ranked[case.id] = predict(case)
+            predictions[case.id], ranked[case.id] = predict(case, panel)
+    if panel is not None:
+        panel.close()
     for case in cases:
         for one in predictions.get(case.id, ()):
-            one["transform"] = transform(case, one["destination"], one["source"])
+            one.setdefault("transform", transform(case, one["destination"], one["source"]))
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "predictions.json").write_text(json.dumps(predictions, indent=1))
     (arguments.out / "ranked.json").write_text(json.dumps(ranked))
@@ -96,7 +97,9 @@ def main() -> None:
             cases,
             predictions,
             ranked,
-            f"Vitesse, without the {arguments.cross}" if arguments.cross else "Vitesse, as shipped",
+            f"Vitesse, without the {arguments.cross}"
+            if arguments.cross
+            else "Vitesse, as shipped" + (f", with {panel.name}" if panel is not None else ""),
         )
     print(f"{len(cases)} cases, {sum(map(len, predictions.values()))} predictions written to {arguments.out}")
 

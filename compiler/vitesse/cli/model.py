@@ -88,7 +88,7 @@ def model_run(folder: Path, asked: Mapping[str, Any]) -> ModelRun | None:
 
 def _settings(folder: Path, asked: Mapping[str, Any], said: LanguageModel) -> ModelSettings:
     from ..diagnostics import Diagnostic, DiagnosticError, Place
-    from ..mapper.llm.settings import DEFAULT_URL, ModelSettings, Price
+    from ..mapper.llm.settings import ModelSettings, Price
 
     speaks = asked["llm"] or asked["replay"]
     model = (asked["model"] or said.model) if speaks else None
@@ -113,8 +113,8 @@ def _settings(folder: Path, asked: Mapping[str, Any], said: LanguageModel) -> Mo
     return ModelSettings(
         model=model,
         embeddings=embeddings,
-        base_url=asked["llm_url"] or next((os.environ[name] for name in URLS if os.environ.get(name)), DEFAULT_URL),
-        key="" if asked["replay"] or asked["show_prompt"] or asked["estimate"] else _key(os.environ),
+        base_url=asked["llm_url"] or url_from(os.environ),
+        key="" if asked["replay"] or asked["show_prompt"] or asked["estimate"] else key_from(os.environ),
         allow_http=asked["allow_http"],
         timeout_s=asked["llm_timeout"] or 120.0,
         max_tokens=asked["llm_limit"] or said.max_tokens or 200_000,
@@ -125,7 +125,14 @@ def _settings(folder: Path, asked: Mapping[str, Any], said: LanguageModel) -> Mo
     )
 
 
-def _key(environ: Mapping[str, str]) -> str:
+def url_from(environ: Mapping[str, str]) -> str:
+    """The base URL that the environment names, or OpenAI's."""
+    from ..mapper.llm.settings import DEFAULT_URL
+
+    return next((environ[name] for name in URLS if environ.get(name)), DEFAULT_URL)
+
+
+def key_from(environ: Mapping[str, str]) -> str:
     """The key, from the environment alone: a command line is seen by everyone on the machine."""
     from ..diagnostics import Diagnostic, DiagnosticError, Place
 

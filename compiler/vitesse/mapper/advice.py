@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..api.model import Json
-from .choose import Choice
-from .schema_fields import EndFields
+from .choose import Choice, Known
+from .fields import Side
 
 if TYPE_CHECKING:
     from .scoring import Pair, Way
@@ -73,13 +73,23 @@ def _entries(choice: Choice) -> dict[str, Json]:
     return dict(table) if isinstance(table, dict) else {}
 
 
+class Fields(Protocol):
+    """One side as an adviser needs it; `EndFields` is one."""
+
+    @property
+    def side(self) -> Side: ...
+
+    def known(self, position: int, lists: int) -> Known:
+        """The type of a field as seen from inside `lists` lists."""
+
+
 class Adviser(Protocol):
     """Ranks the ways again."""
 
     def advise(
         self,
-        source: EndFields,
-        destination: EndFields,
+        source: Fields,
+        destination: Fields,
         ways: Sequence[Sequence[Way]],
         pairs: Sequence[Sequence[Pair]],
         wanted: Sequence[int],

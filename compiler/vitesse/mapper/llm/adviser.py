@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...forms import either
-from ..schema_fields import EndFields
+from ..advice import Fields
 from ..scoring import Pair, Way
 from .answers import Answer, Read, read_reply
 from .client import Failed
@@ -47,8 +47,8 @@ class ModelAdviser:
 
     def advise(
         self,
-        source: EndFields,
-        destination: EndFields,
+        source: Fields,
+        destination: Fields,
         ways: Sequence[Sequence[Way]],
         pairs: Sequence[Sequence[Pair]],
         wanted: Sequence[int],
@@ -76,8 +76,8 @@ class ModelAdviser:
 
     def plan(
         self,
-        source: EndFields,
-        destination: EndFields,
+        source: Fields,
+        destination: Fields,
         ways: Sequence[Sequence[Way]],
         pairs: Sequence[Sequence[Pair]],
         wanted: Sequence[int],
@@ -227,8 +227,8 @@ class Planner:
 
     def advise(
         self,
-        source: EndFields,
-        destination: EndFields,
+        source: Fields,
+        destination: Fields,
         ways: Sequence[Sequence[Way]],
         pairs: Sequence[Sequence[Pair]],
         wanted: Sequence[int],

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from operator import mul
 
 from ...rules.digests import digest
-from ..advice import Advice
-from ..schema_fields import EndFields
+from ..advice import Advice, Fields
 from ..scoring import Pair, Way
 from .rank import Trust, lifted, way_for
 from .records import NearestForm
@@ -43,14 +42,15 @@ class Texts:
         return list(dict.fromkeys([*self.destinations.values(), *self.sources.values()]))
 
 
-def texts_for(source: EndFields, destination: EndFields, ways: Sequence[Sequence[Way]]) -> Texts:
+def texts_for(source: Fields, destination: Fields, ways: Sequence[Sequence[Way]]) -> Texts:
     """What to embed. Depends on the specs and the matcher alone, not on what is mapped already."""
     unsure = [position for position, row in enumerate(ways) if not row or row[0].own_chance < SURE]
     return Texts(
         destinations={
-            destination.reached[position].text: _text(destination, position) for position in unsure[:MOST_DESTINATIONS]
+            destination.side.views[position].given.path: _text(destination, position)
+            for position in unsure[:MOST_DESTINATIONS]
         },
-        sources={one.text: _text(source, position) for position, one in enumerate(source.reached)},
+        sources={view.given.path: _text(source, view.position) for view in source.side.views},
     )
 
 
@@ -75,13 +75,13 @@ def is_usable(vectors: Sequence[Sequence[float]]) -> bool:
     return all(0.0 < sum(map(mul, one, one)) < math.inf for one in vectors)
 
 
-def by_position(near: NearestForm, source: EndFields, destination: EndFields) -> dict[int, list[int]]:
+def by_position(near: NearestForm, source: Fields, destination: Fields) -> dict[int, list[int]]:
     """Destination → sources near it, as positions."""
-    sources = {one.text: position for position, one in enumerate(source.reached)}
+    sources = {view.given.path: view.position for view in source.side.views}
     return {
-        position: [sources[path] for path in near.fields[one.text] if path in sources]
-        for position, one in enumerate(destination.reached)
-        if one.text in near.fields
+        view.position: [sources[path] for path in near.fields[view.given.path] if path in sources]
+        for view in destination.side.views
+        if view.given.path in near.fields
     }
 
 
@@ -89,8 +89,8 @@ def with_nearest(
     ways: Sequence[Sequence[Way]],
     pairs: Sequence[Sequence[Pair]],
     near: NearestForm,
-    source: EndFields,
-    destination: EndFields,
+    source: Fields,
+    destination: Fields,
     wanted: Sequence[int],
     trust: Trust,
 ) -> list[list[Way]]:
@@ -101,9 +101,9 @@ def with_nearest(
             if likeness > best_for.get(other, (-2.0, ""))[0]:
                 best_for[other] = (likeness, path)
     found = [list(row) for row in ways]
-    sources = {one.text: position for position, one in enumerate(source.reached)}
+    sources = {view.given.path: view.position for view in source.side.views}
     for position in wanted:
-        path = destination.reached[position].text
+        path = destination.side.views[position].given.path
         nearby = near.fields.get(path)
         if not nearby:
             continue
@@ -124,7 +124,7 @@ def with_nearest(
     return found
 
 
-def _text(side: EndFields, position: int) -> str:
+def _text(side: Fields, position: int) -> str:
     view = side.side.views[position]
     words = " ".join(word for name in view.segments for word in name.words)
     description = f": {one_line(view.given.description, 160)}" if view.given.description else ""

@@ -14,7 +14,7 @@ from ...api.model import Json
 from ...registry import Registry
 from ...rules.digests import digest
 from ...rules.model import End
-from ..schema_fields import EndFields
+from ..advice import Fields
 from ..scoring import Pair
 from .words import one_line
 
@@ -103,8 +103,8 @@ class Group:
 
 
 def questions_for(
-    source: EndFields,
-    destination: EndFields,
+    source: Fields,
+    destination: Fields,
     pairs: Sequence[Sequence[Pair]],
     wanted: Sequence[int],
     nearest: Mapping[int, Sequence[int]],
@@ -114,10 +114,10 @@ def questions_for(
     Args:
         nearest: Destination → sources that embeddings find near it.
     """
-    texts = [one.text for one in source.reached]
+    texts = [view.given.path for view in source.side.views]
     found = []
     for position in wanted:
-        text = destination.reached[position].text
+        text = destination.side.views[position].given.path
         if len(text) > _LONGEST_PATH or not text.isprintable():
             continue
         ranked = [pair.source.position for pair in pairs[position]]
@@ -185,7 +185,7 @@ def data_text(form: Mapping[str, Json]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _note(side: EndFields, position: int, required: bool = False) -> dict[str, Json]:
+def _note(side: Fields, position: int, required: bool = False) -> dict[str, Json]:
     given = side.side.views[position].given
     known = side.known(position, 0)
     note: dict[str, Json] = {"path": given.path}

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
-from ..advice import Advice
+from ..advice import Advice, Fields
 from ..choose import Choice
 from ..fields import View
 from ..propose import THRESHOLD
-from ..schema_fields import EndFields
 from ..scoring import Pair, Way
 from ..sets import Candidate, Pattern
 from .answers import Answer
@@ -48,7 +47,7 @@ def lowered(chance: float, share: float) -> float:
 
 
 def with_answer(
-    ways: Sequence[Way], pairs: Sequence[Pair], answer: Answer, source: EndFields, model: str, trust: Trust
+    ways: Sequence[Way], pairs: Sequence[Pair], answer: Answer, source: Fields, model: str, trust: Trust
 ) -> list[Way]:
     """The ways of one destination after a model spoke."""
     if not answer.sources:
@@ -86,8 +85,8 @@ def _passed_over(ways: Sequence[Way], trust: Trust, says: tuple[str, ...], model
     ]
 
 
-def _view(source: EndFields, path: str) -> View:
-    return next(view for view, reached in zip(source.side.views, source.reached, strict=True) if reached.text == path)
+def _view(source: Fields, path: str) -> View:
+    return next(view for view in source.side.views if view.given.path == path)
 
 
 def _said(way: Way) -> tuple[str, ...]:
