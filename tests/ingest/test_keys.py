@@ -109,3 +109,34 @@ def test_default_order_of_a_parameter_is_found(tmp_path: Path):
     )
     asked = (parameter("order_by", default="created_at"), parameter("direction", default="desc"))
     assert listing(tmp_path, *asked, schema=schema)["sorted_by"].value == "-created_at"
+
+
+STRING = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("path", "container", "fields", "identity"),
+    [
+        ("/things/{thing}/users", "userAgreements", {"accountId": STRING, "agreementId": STRING}, "agreementId"),
+        ("/places", "results", {"place_id": STRING, "name": STRING}, "place_id"),
+        ("/places", "results", {"ref": {**STRING, "description": "Uniquely identifies a place."}, "name": STRING}, "ref"),
+        ("/affiliates/commissions", "commissions", {"affiliate_id": STRING, "invoice_id": STRING}, None),
+        ("/companies/{companyId}/rows", "rows", {"companyId": {**STRING, "description": "Unique identifier."}}, None),
+        ("/places", "results", {"owner_id": STRING, "city_id": STRING}, None),
+    ],
+    ids=["by its list", "the only id", "by its words", "of what is above", "of the path", "two ids"],
+)  # fmt: skip
+def test_identity_under_another_name_than_the_path_says(
+    tmp_path: Path, path: str, container: str, fields: Any, identity: str | None
+):
+    """What a record belongs to names it less than nothing does."""
+    schema = {"type": "object", "properties": {container: things(**fields), "total": {"type": "integer"}}}
+    given = [
+        {"name": name, "in": "path", "required": True, "schema": STRING}
+        for name in ("thing", "companyId")
+        if f"{{{name}}}" in path
+    ]
+    read = reading(tmp_path, {path: {"get": {"parameters": given, "responses": reply(schema)}}})
+    fact = infer_facts(read, read.api.operations[0]).get("identity")
+    assert (fact.value if fact else None) == identity
+    assert fact is None or fact.confidence < 0.9

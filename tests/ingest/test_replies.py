@@ -72,3 +72,35 @@ def test_single_record_is_found(tmp_path: Path, schema: dict[str, Any], path: st
 
 def test_deleting_gives_no_record(tmp_path: Path):
     assert "record" not in facts(tmp_path, {"responses": reply(THING)}, "/things/{id}", "delete")
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"endpoints": THINGS}, "endpoints"),
+        ({"status": TEXT, "result": {"type": "object", "properties": {"shard_keys": THINGS}}}, "result.shard_keys"),
+        ({"minimumPagesRemaining": NUMBER, "page": NUMBER, "agreements": THINGS}, "agreements"),
+        ({"name": TEXT, "version": TEXT, "dependencies": THINGS}, None),
+        ({"id": NUMBER, "name": TEXT, "entries": THINGS}, None),
+        ({"some": THINGS, "others": THINGS}, None),
+    ],
+)
+def test_only_list_of_a_reply_is_found_whatever_it_is_called(tmp_path: Path, fields: dict[str, Any], path: str | None):
+    """Beside it there is bookkeeping only; with a name or more of its own, the reply is one record."""
+    schema = {"type": "object", "properties": fields}
+    fact = facts(tmp_path, {"responses": reply(schema)}, path="/info/routes").get("records")
+    assert (fact.value if fact else None) == path
+    assert fact is None or fact.confidence < 0.9
+
+
+def test_array_that_a_post_gives_back_is_a_list_when_it_says_that_it_reads(tmp_path: Path):
+    read = facts(
+        tmp_path, {"summary": "Get the numbers", "responses": reply(THINGS)}, path="/numbers/series", method="post"
+    )
+    assert read["records"].value == ""
+    assert "records" not in facts(
+        tmp_path, {"summary": "Store", "responses": reply(THINGS)}, path="/numbers/series", method="post"
+    )

@@ -115,3 +115,42 @@ def test_webhooks_about_the_things_are_found(tmp_path: Path):
     hook = {"post": {"description": "Signed by `webhook-signature`.", "requestBody": BODY, "responses": {}}}
     fact = listing(tmp_path, webhooks={"thing.created": hook, "other.created": hook, "thingUpdated": hook})["webhooks"]
     assert fact.value == WebhookFact(topics=("thing.created", "thingUpdated"), scheme="standard")
+
+
+FLAGS = {"type": "object", "properties": {"is_success": {"type": "boolean"}, "code": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ({"status": FLAGS}, Success(path="status.is_success", equals=True)),
+        ({"errcode": {"type": "integer"}, "errmsg": {"type": "string"}}, Success(path="errcode", equals=0)),
+        ({"status": {"type": "string"}, "message": {"type": "string"}}, Success()),
+    ],
+)
+def test_success_that_only_the_body_tells_is_a_question(tmp_path: Path, fields: dict[str, Any], value: Success):
+    fact = listing(tmp_path, schema=page("things", **fields))["success"]
+    assert fact.value == value
+    assert fact.confidence < 0.9
+
+
+def test_find_by_a_member_of_an_object_of_filters_is_found(tmp_path: Path):
+    filters = {"type": "object", "properties": {"email": {"type": "string"}}}
+    given = {"name": "filter", "in": "query", "style": "deepObject", "explode": True, "schema": filters}
+    assert listing(tmp_path, given)["find"].value == {"email": "query.filter[email]"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "results"), [({}, "imported"), ({"errors": {"type": "array", "items": THING}}, None)]
+)
+def test_only_list_of_a_batch_reply_tells_of_its_items_unless_failures_stand_apart(
+    tmp_path: Path, beside: dict[str, Any], results: str | None
+):
+    """A list without those that failed has other positions than what was sent."""
+    body = {"content": {"application/json": {"schema": page("items")}}}
+    schema = page("imported", **beside)
+    fact = facts(tmp_path, {"requestBody": body, "responses": reply(schema)}, path="/things/batch", method="post")[
+        "batch"
+    ]
+    assert isinstance(fact.value, BatchResults)
+    assert fact.value.results == results

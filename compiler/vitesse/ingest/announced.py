@@ -37,7 +37,7 @@ def infer_webhooks(reading: Reading, operation: Operation) -> Fact | None:
     if not thing:
         return None
     own = singular(thing[-1])
-    if own in ("webhook", "hook", "event", "callback", "subscription"):
+    if len(thing) == 1 and own in ("webhook", "hook", "event", "callback", "subscription"):
         return None
     topics = [webhook for webhook in reading.api.webhooks if own in {singular(word) for word in words(webhook.topic)}]
     if not topics:

@@ -25,7 +25,11 @@ def infer_facts(reading: Reading, operation: Operation) -> dict[FactKind, Fact]:
     records = infer_records(reading, operation)
     record = None if records is not None else infer_record(reading, operation)
     type = record_type(reading, operation, records or record)
-    identity = infer_identity(reading, operation, type) if type is not None else None
+    held = records or record
+    holder = str(held.value).rpartition(".")[2] if held is not None else ""
+    identity = (
+        infer_identity(reading, operation, type, holder, is_list=records is not None) if type is not None else None
+    )
     if records is not None:
         path = str(records.value)
         named = str(identity.value) if identity is not None else None

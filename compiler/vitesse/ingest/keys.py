@@ -20,6 +20,10 @@ _VERSIONS = (
     "last_edited_time", "edited_at", "modification_date", "last_changed", "last_status_change_at", "content_modified_at",
     "last_update_date", "last_modified_time", "updated_utc", "date_updated_utc", "change_date", "last_updated_utc", "modified_utc",
     "date_changed", "last_modification_time", "modified_gmt", "date_modified_gmt", "lastmodified", "last_modify_time",
+    "last_edited_at", "edited_on", "last_edited", "last_updated_on", "last_modified_on", "changed_on", "changed", "change_time",
+    "modify_time", "date_last_updated", "date_last_modified", "updated_timestamp", "modified_timestamp", "update_timestamp",
+    "last_modified_utc", "last_changed_at", "last_change_date", "last_change", "modified_datetime", "updated_datetime",
+    "last_updated_date_time", "last_modified_timestamp", "last_updated_timestamp", "updated_ts", "mtime", "mdate",
 )  # fmt: skip
 _HOLDERS = frozenset("meta metadata meta_data attributes properties audit_info system_metadata audit detail".split())
 _SINCE = re.compile(
@@ -39,6 +43,7 @@ _SORTED = re.compile(
     r"(?i)\b(?:sorted|ordered|order|sorts?|listed|returned) (?:in )?(?:(ascending|descending|reverse|chronological) (?:order )?)?"
     r"(?:by|on|of) (?:their |its |the |most recent )?[`\"']?([a-z][a-z_ -]{1,40}?)[`\"']?(?: date| time| timestamp| attribute| field)?"
     r"(?:,? ?(?:with |in |and |\()?(?:the )?"
+    r"(?:(?:from|starting with|beginning with) (?:the )?)?"
     r"(most recent(?:ly)?|newest|latest|descending|desc|ascending|asc|oldest|reverse)\b[^.]*)?(?:[.,;)\n]|$)"
 )
 _NEWEST_FIRST = re.compile(
@@ -61,11 +66,14 @@ _CREATED = (
 )
 
 
-def infer_identity(reading: Reading, operation: Operation, record: Type) -> Fact | None:
+def infer_identity(
+    reading: Reading, operation: Operation, record: Type, holder: str = "", *, is_list: bool = False
+) -> Fact | None:
     """Find the field that names a record.
 
     Args:
         record: One record of the operation's reply.
+        holder: The field of the reply that holds it or its list: `userAgreements`.
     """
     fields = {name: field for name, field in reading.fields(record).items() if _is_key(reading, field.type)}
     by_word = {plain(name): name for name in reversed(fields)}
@@ -116,10 +124,53 @@ def infer_identity(reading: Reading, operation: Operation, record: Type) -> Fact
             score += 0.01
         if score:
             candidates.append((min(score, 0.99), name))
+    candidates = candidates or list(_less_plainly(operation, fields, holder, is_list=is_list))
     if not candidates:
         return None
     score, name = max(candidates, key=lambda one: one[0])
     return Fact(kind="identity", value=format_path((name,)), at=fields[name].place.pointer, confidence=round(score, 2))
+
+
+def _less_plainly(
+    operation: Operation, fields: dict[str, Field], holder: str, *, is_list: bool
+) -> Iterator[tuple[float, str]]:
+    """Fields that name a record though they are not called after what the path ends in, and how likely that is.
+
+    What a path parameter says is the same for all records of a list, and names what they belong to.
+    """
+    steps = [step for step in stem(operation.path) if "{}" not in step]
+    above = [] if is_list else list(reversed(steps[:-1]))
+    nouns = [singular(parts[-1]) for text in (holder, *above) if (parts := words(text))]
+    parameters = [plain(name) for name in re.findall(r"\{([^{}]*)\}", operation.path)]
+    ids = [name for name in fields if plain(name).endswith(_ID_ENDS)]
+    for name, field in fields.items():
+        word = plain(name)
+        if word in parameters:
+            continue
+        about = [
+            index
+            for index, noun in enumerate(nouns)
+            if noun and word.endswith(tuple(f"{noun}{end}" for end in _ID_ENDS))
+        ]
+        score = 0.0
+        if _UNIQUE.search(field.description) and not _OF_OTHERS.search(field.description):
+            score = 0.78
+        if about:
+            score = max(score, 0.8 - 0.06 * about[0])
+        elif ids == [name]:
+            score = max(score, 0.74 if field.required else 0.66)
+        if not is_list and parameters and word.endswith(f"_{parameters[-1]}"):
+            score = max(score, 0.7)
+        if score:
+            yield score + 0.01 * field.required, name
+
+
+_ID_ENDS = ("_id", "_uuid", "_guid", "_gid", "_sid", "_key")
+_UNIQUE = re.compile(r"(?i)\bunique(?:ly)?\b[^.]{0,40}\bidentif|\bunique (?:\w+ ){0,2}(?:id|key)\b")
+_OF_OTHERS = re.compile(
+    r"(?i)identif\w+ (?:of|for) (?:the|your|an?) "
+    r"(?:account|user|customer|client|organi[sz]ation|owner|parent|tenant|company|business|SMB|merchant|shop|store)\b"
+)
 
 
 def _is_key(reading: Reading, type: Type) -> bool:

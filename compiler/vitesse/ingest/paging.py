@@ -29,7 +29,7 @@ _PAGE = (
 )  # fmt: skip
 _OFFSET = (
     "offset", "skip", "start_at", "start_index", "start", "page_offset", "first_result", "from", "start_position",
-    "row_offset",
+    "row_offset", "record_index", "record_offset", "start_record", "start_row", "begin_index",
 )  # fmt: skip
 _SINCE_ID = ("since_id", "after_id", "last_id", "from_id", "min_id")
 _NEXT_VALUE = (

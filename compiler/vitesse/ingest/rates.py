@@ -16,7 +16,7 @@ _UNITS = {
     "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
 }  # fmt: skip
 _NUMBER = r"(\d{1,7}(?:[,.]\d+)*)"
-_THINGS = r"(?:API |HTTP |concurrent )?(?:requests?|calls?|queries|reqs?|hits|transactions)"
+_THINGS = r"(?:API |HTTP |concurrent )?(?:requests?|calls?|queries|reqs?|hits|transactions|times|operations|messages)"
 _SERVED = r"(?:(?:are|is|may be|can be|will be)\s+\w+\s+)?"
 _RATE = re.compile(
     rf"(?i)`?{_NUMBER}`?\s*(?:{_THINGS}\s*{_SERVED})?(?:\(?s\)?\s*)?(?:per|/|an?|every|each|in)\s*`?(\d+)?\s*[- ]?"
@@ -29,7 +29,7 @@ _BURST = re.compile(
     rf"(?i)\bbursts?\b[^.\d\n]{{0,40}}?{_NUMBER}|bucket(?: size| capacity)?[^.\d\n]{{0,30}}?{_NUMBER}|{_NUMBER}[- ](?:request )?burst"
 )
 _ABOUT = re.compile(
-    r"(?i)rate[- ]?limit|throttl|quota|requests? per|calls? per|too many requests|\blimited to\b|usage plan|steady|burst"
+    r"(?i)rate[- ]?limit|throttl|quota|requests? per|calls? per|times per|too many requests|\blimited to\b|usage plan|steady|burst"
 )
 _KLAVIYO = re.compile(r"(?i)burst:\s*`?(\d+)/(s|m|h)`?.{0,40}?steady:\s*`?(\d+)/(s|m|h|d)`?", re.DOTALL)
 _USED = re.compile(r"(?i)\d+/\d+|call[- ]?limit|used/|requests? made")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ _LIST_WORDS = frozenset("list search find query browse index filter".split())
 _SINGLE = frozenset("data result item record response object payload resource value entity".split())
 _ENVELOPE = frozenset("data result results response payload query_response embedded body list page".split())
 _DEPTH = 3
+_READS = re.compile(r"(?i)\s*(?:list|search|find|get|fetch|return|retrieve|query)(?:s|es)?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,16 @@ def infer_records(reading: Reading, operation: Operation) -> Fact | None:
     if len(candidates) == 1:
         candidates = [replace(candidates[0], score=candidates[0].score + 1.0)]  # nothing else it could be
     if not candidates or candidates[0].score < 2.0:
-        return None
+        return _only_list(reading, operation, reply, at)
     best = candidates[0]
     second = candidates[1].score if len(candidates) > 1 else 0.0
     listing = _list_signs(reading, operation, reply)
     if not _ends_open(operation) and (listing < 2 or best.score < 3):
         return None
+    if listing < 0:
+        return None  # it has a name of its own: one record with a list in it
     if listing < 1 and best.score < 4.5:
-        return None
+        return _only_list(reading, operation, reply, at)
     confidence = (
         0.6 + min(best.score, 6.0) * 0.045 + min(listing, 3) * 0.03 + (0.06 if best.score - second >= 2 else 0.0)
     )
@@ -74,6 +78,34 @@ def infer_records(reading: Reading, operation: Operation) -> Fact | None:
     return Fact(
         kind="records", value=format_path(best.path), at=at, confidence=round(max(0.3, min(confidence, 0.99)), 2)
     )
+
+
+def _only_list(reading: Reading, operation: Operation, reply: Type, at: str) -> Fact | None:
+    """The one list of objects of a reply in which nothing else is more than bookkeeping, whatever the list is called."""
+    path: Path = ()
+    for _ in range(2):
+        fields = reading.fields(reply)
+        lists = [
+            name
+            for name, field in fields.items()
+            if plain(name) not in _ASIDE and (item := reading.item(field.type)) is not None and reading.objects(item)
+        ]
+        others = [name for name in fields if name not in lists and not set(words(name)) & _BOOKKEEPING]
+        if len(lists) == 1 and len(others) <= 1 and not {plain(name) for name in others} & {"id", "uuid", "name"}:
+            sure = 0.8 if not others else 0.66
+            value = format_path((*path, lists[0]))
+            return Fact(kind="records", value=value, at=at, confidence=sure) if _ends_open(operation) else None
+        inner = [name for name in fields if plain(name) in _ENVELOPE and reading.objects(fields[name].type)]
+        if lists or len(inner) != 1:
+            return None
+        path, reply = (*path, inner[0]), fields[inner[0]].type
+    return None
+
+
+_BOOKKEEPING = frozenset(
+    "page pages total totals count counts limit offset size next previous prev first last cursor token status time took success "
+    "ok message messages code usage links meta metadata pagination paging error errors warnings kind more url self request".split()
+)
 
 
 def _may_list(reading: Reading, operation: Operation) -> bool:
@@ -85,6 +117,8 @@ def _may_list(reading: Reading, operation: Operation) -> bool:
     if said & {"create", "add", "insert", "update", "delete", "remove", "upsert", "batch", "bulk", "import"}:
         return False
     if said & {"list", "search", "query", "find", "get", "fetch", "filter", "export", "lookup", "browse", "sync"}:
+        return True
+    if _READS.match(operation.summary) or (not operation.summary and _READS.match(operation.description)):
         return True
     return len({plain(name) for name in body_fields(reading, operation)} & _PAGE_WORDS) >= 2
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..api.facts import BatchResults, Fact, Success
-from ..api.model import Array, Field, Operation, Scalar, Type
+from ..api.model import Array, Field, Operation, Parameter, Scalar, Type
 from ..api.paths import Path, format_path
 from .reading import Reading, query
 from .words import noun, plain, same_thing, stem, words
@@ -50,6 +50,7 @@ _RESULTS = (
     "success",
     "operations",
 )
+_NOT_RESULTS = frozenset("error errors warning warnings failure failures link links message messages".split())
 _STATUS = ("status", "status_code", "code", "http_status", "success", "ok", "result", "state")
 _INDEX = ("index", "position", "row", "item_index", "object_index", "sequence", "line")
 _ERROR = ("error", "errors", "message", "error_message", "reason", "detail", "failure")
@@ -83,7 +84,44 @@ def infer_success(reading: Reading, operation: Operation) -> Fact | None:
                 ok = next(value for value in resolved.enum if str(value).lower() in ("ok", "success"))
                 value = Success(path=format_path((name,)), equals=ok)
                 return Fact(kind="success", value=value, at=field.place.pointer, confidence=0.6)
+        nested = _nested_flag(reading, fields)
+        if nested is not None:
+            return nested
+        if not has_record and (doubt := _doubtful(reading, fields)) is not None:
+            return Fact(kind="success", value=Success(), at=doubt.place.pointer, confidence=0.75)
     return Fact(kind="success", value=Success(), at=response.place.pointer, confidence=1.0)
+
+
+_STATUS_HOLDERS = frozenset("status meta metadata result response header _meta response_status api_status".split())
+_FAILS = frozenset("error errors has_error has_errors is_error failed failure err".split())
+_CODES = frozenset("err_code errcode error_code err_no errno return_code result_code ret_code".split())
+
+
+def _nested_flag(reading: Reading, fields: Mapping[str, Field]) -> Fact | None:
+    """A flag of the call beside what was asked for: `{"data": …, "status": {"is_success": true}}`; `{"error": false}`."""
+    for name, field in fields.items():
+        resolved = reading.resolve(field.type)
+        if plain(name) in _STATUS_HOLDERS:
+            for inner, one in reading.fields(field.type).items():
+                scalar = reading.resolve(one.type)
+                if plain(inner) in _OK and isinstance(scalar, Scalar) and scalar.kind == "boolean":
+                    value = Success(path=format_path((name, inner)), equals=True)
+                    return Fact(kind="success", value=value, at=one.place.pointer, confidence=0.82)
+        if plain(name) in _FAILS and isinstance(resolved, Scalar) and resolved.kind == "boolean" and field.required:
+            value = Success(path=format_path((name,)), equals=False)
+            return Fact(kind="success", value=value, at=field.place.pointer, confidence=0.72)
+        if plain(name) in _CODES and isinstance(resolved, Scalar) and resolved.kind == "integer":
+            value = Success(path=format_path((name,)), equals=0)
+            return Fact(kind="success", value=value, at=field.place.pointer, confidence=0.72)
+    return None
+
+
+def _doubtful(reading: Reading, fields: Mapping[str, Field]) -> Field | None:
+    """A word for the call's outcome that nobody explains: `{"status": "…", "message": "…"}`. A person should look at it."""
+    words_of = {plain(name): field for name, field in fields.items()}
+    status = words_of.get("status")
+    about_call = words_of.keys() & {"message", "error", "errors", "error_message", "code", "msg"}
+    return status if status is not None and about_call and isinstance(reading.resolve(status.type), Scalar) else None
 
 
 def _flag(reading: Reading, reply: Type, name: str, field: Field, scalar: Scalar) -> Fact:
@@ -220,6 +258,8 @@ def _with_results(reading: Reading, value: BatchResults, reply: Type) -> BatchRe
             if (inner := reading.item(field.type)) is not None
         }
         name = next((one for word in _RESULTS for one in lists if plain(one) == word), None)
+        if name is None and len(lists) == 1 and not set(words(next(iter(lists)))) & _NOT_RESULTS:
+            name = next(iter(lists))  # with a list of failures beside it, the rest would not pair with the items
         if name is not None:
             results, item = (name,), lists[name]
     if results is None or item is None or not reading.objects(item):
@@ -280,19 +320,29 @@ def infer_find(reading: Reading, operation: Operation, record: Type | None) -> F
     found: dict[str, str] = {}
     place = ""
     sure = 0.9
-    for parameter in query(operation):
-        word = _bare(parameter.name)
+    for parameter, name, type in _by_name(reading, operation):
+        word = _bare(name)
         if word not in _FINDERS:
             continue
         field = by_word.get(word) or by_word.get(
             {"email": "email_address", "email_address": "email", "phone": "phone_number"}.get(word, "")
         )
-        if field is None or not isinstance(reading.resolve(parameter.type), Scalar):
+        if field is None or not isinstance(reading.resolve(type), Scalar):
             continue
-        found.setdefault(format_path((field,)), f"query.{parameter.name}")
+        found.setdefault(format_path((field,)), f"query.{name}")
         place = place or parameter.place.pointer
         sure = min(sure, 0.92 if _FINDERS.index(word) < 10 else 0.8)
     return Fact(kind="find", value=found, at=place, confidence=sure) if found else None
+
+
+def _by_name(reading: Reading, operation: Operation) -> Iterator[tuple[Parameter, str, Type]]:
+    """Query parameters, those that are objects member by member: `filter[email]`."""
+    for parameter in query(operation):
+        if parameter.style == "deepObject":
+            for name, field in reading.fields(parameter.type).items():
+                yield parameter, f"{parameter.name}[{name}]", field.type
+        else:
+            yield parameter, parameter.name, parameter.type
 
 
 def _bare(name: str) -> str:
