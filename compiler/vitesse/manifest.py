@@ -119,6 +119,13 @@ class Auth(Form):
         return self.token if self.token is not None else self.key
 
 
+LimitName: TypeAlias = Literal[
+    "document_bytes", "nodes", "depth", "aliases", "alias_growth", "integer_digits", "files", "ref_chain", "schema_depth",
+    "operations", "enum_values", "name_characters",
+]  # fmt: skip
+"""A bound of `vitesse.openapi.limits.Limits`."""
+
+
 class System(Form):
     """One API: which one, where it is, how to sign in."""
 
@@ -136,6 +143,8 @@ class System(Form):
     """Sent with every request."""
     timezone: Zone | None = None
     """The zone of dates and times that name none."""
+    limits: dict[LimitName, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    """How large its description may be, where it passes a bound and you trust where it comes from: `{nodes: 4000000}`."""
 
 
 class Since(Form):

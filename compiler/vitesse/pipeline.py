@@ -33,7 +33,7 @@ from .rules.ends import stream_ends
 from .rules.load import load_rules
 from .rules.model import End, ReviewedRules
 from .rules.review import FactUse, check_facts, fact_uses, load_review
-from .specs import overlay_path, spec_path
+from .specs import overlay_path, spec_limits, spec_path
 from .templates import template_home
 from .verify import VerifiedPackage, expect, verify_package
 
@@ -228,7 +228,8 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
 
 def _api(folder: Path, system: System, operations: Sequence[str]) -> ApiBuild:
     path, overlay = spec_path(folder, system), overlay_path(folder, system.api)
-    built = build_api(read_document(path, folder=folder / "specs", label="specs/", overlay=overlay), operations)
+    document = read_document(path, limits=spec_limits(system), folder=folder / "specs", label="specs/", overlay=overlay)
+    built = build_api(document, operations)
     raise_errors(built.diagnostics)
     return built
 

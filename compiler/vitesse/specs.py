@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .diagnostics import Diagnostic, DiagnosticError, Place
 from .manifest import System
+
+if TYPE_CHECKING:
+    from .openapi.limits import Limits
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -13,6 +18,13 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 def overlay_path(folder: Path, api: str) -> Path:
     """Where a person's corrections of a pinned spec stand, whether there are any or not."""
     return folder / "specs" / f"{api}.overlay.yaml"
+
+
+def spec_limits(system: System) -> Limits:
+    """The bounds of a system's description, with those that the manifest sets otherwise."""
+    from .openapi.limits import DEFAULT_LIMITS
+
+    return replace(DEFAULT_LIMITS, **system.limits)
 
 
 def spec_path(folder: Path, system: System) -> Path:

@@ -30,8 +30,11 @@ TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OWN_HEADERS = frozenset(
     {"host", "user-agent", "accept", "accept-encoding", "content-type", "content-length", "connection", "authorization"}
 )
-IGNORED_HEADER_PARAMETERS = frozenset({"content-type", "accept", "authorization"})
-"""Header parameters that OpenAPI says to ignore."""
+IGNORED_HEADER_PARAMETERS = frozenset(
+    {"content-type", "accept", "authorization", "connection", "content-length", "host", "transfer-encoding"}
+)
+"""Header parameters that OpenAPI says to ignore, and those that frame a message: whoever sends it sets them."""
+PLACES = frozenset({"path", "query", "header", "cookie"})
 
 
 class Exercise:
@@ -173,7 +176,11 @@ class Exercise:
             place, name = one["location"], one["name"]
             values = by_place.pop((place, name), None)
             is_unsendable = place in ("header", "cookie") and not TOKEN.fullmatch(name.encode())
-            if is_unsendable or (place == "header" and name.lower() in IGNORED_HEADER_PARAMETERS):
+            if (
+                place not in PLACES
+                or is_unsendable
+                or (place == "header" and name.lower() in IGNORED_HEADER_PARAMETERS)
+            ):
                 if values is not None:
                     self.say(f"{label}: a {place} is sent as {name!r}, which cannot be its name")
                 continue

@@ -17,7 +17,7 @@ from . import structure
 from .children import CPU_S, MEMORY_MB, Finished, run_watched
 from .corpus import BASELINE, Case
 from .integration import ROLES, Role, write_integration
-from .quick import DOCUMENT_CODES
+from .quick import of_document
 from .recorder import free_port
 from .twins import twin_faults
 
@@ -141,12 +141,12 @@ def _refusal(tried: Tried, built: Finished) -> None:
     """An error has a code and a place, and is about the document."""
     found = _ERROR.findall(built.error)
     tried.codes = tuple(dict.fromkeys(code for code, _, _ in found))
-    about = [code for code in tried.codes if code.startswith(DOCUMENT_CODES)]
+    about = of_document(tried.codes, is_usable=tried.is_usable)
+    tried.outcome = "refused" if about else "data"
     if not found:
         tried.faults.append(f"refused without a code and a place: {built.error.strip()[:300]}")
-    elif not about:
+    elif not about and tried.is_usable:
         tried.faults.append(f"the harness could not use it: {[(code, message[:160]) for code, message, _ in found]}")
-    tried.outcome = "refused"
 
 
 def _exercise(tried: Tried, package: Path, wanted: dict[str, object], place: Path) -> None:

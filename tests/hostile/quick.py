@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from vitesse.diagnostics import DiagnosticError
@@ -13,6 +14,14 @@ from .integration import ROLES, Role, write_integration
 
 DOCUMENT_CODES = ("V1", "V2", "V5", "V6")
 """Errors about what a document says; the others are about the integration that the harness wrote around it."""
+
+
+def of_document(codes: Iterable[str], *, is_usable: bool) -> list[str]:
+    """Those of some codes that are about the document.
+
+    When there is nothing to use in it, the harness names an operation that is not there: that this is said is no refusal.
+    """
+    return [code for code in codes if code.startswith(DOCUMENT_CODES) and (is_usable or code != "V502")]
 
 
 def compile_files(place: Path) -> structure.Files:
@@ -38,8 +47,10 @@ def faults_of(case: Case, place: Path, baselines: dict[Role, structure.Files]) -
             files = compile_files(place / role)
         except DiagnosticError as error:
             found = [one for one in error.diagnostics if one.is_error]
-            refused[role] = {one.code for one in found}
-            if not any(one.code.startswith(DOCUMENT_CODES) for one in found):
+            about = of_document((one.code for one in found), is_usable=wanted is not None)
+            if about:
+                refused[role] = set(about)
+            elif wanted is not None:
                 faults.append(f"{role}: the harness could not use it: {error}")
             if not all(one.places and one.message for one in found):
                 faults.append(f"{role}: an error without a place: {error}")

@@ -40,6 +40,7 @@ _WORDS = frozenset(
     refreshUrl requestBodies requestBody required responses schema schemas scheme scopes security securitySchemes server servers simple
     spaceDelimited string style summary tags termsOfService time title tokenUrl trace type uniqueItems uri url uuid value variables
     version webhooks wrapped writeOnly xml
+    Accept Authorization Connection Content-Length Content-Type Cookie Host Transfer-Encoding
     application/json application/x-www-form-urlencoded multipart/form-data
     """.split()
 )

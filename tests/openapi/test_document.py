@@ -212,6 +212,15 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path):
     assert (found.code, found.places[0].pointer) == ("V102", "#L4")
 
 
+BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+)
+MERGED = (
+    "a: &a {" + ", ".join(f"k{n}: 1" for n in range(3000)) + "}\n" + "".join(f"m{n}: {{<<: *a}}\n" for n in range(60))
+)
+"""Written out by merge keys: each copies all of it."""
+
+
 @pytest.mark.parametrize(
     ("limit", "limits", "text"),
     [
@@ -221,7 +230,11 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path):
         ("depth", DEFAULT_LIMITS, "[" * 100_000),
         ("depth", DEFAULT_LIMITS, "- " * 100_000),
         ("aliases", Limits(aliases=2), HEAD + "a: &a [1]\nx: [*a, *a, *a]\n"),
+        ("alias_growth", DEFAULT_LIMITS, HEAD + "a: &a [" + "1, " * 99 + "1]\nx: [" + "*a, " * 50 + "*a]\n"),
+        ("alias_growth", DEFAULT_LIMITS, HEAD + BOMB),
+        ("alias_growth", DEFAULT_LIMITS, HEAD + MERGED),
         ("integer_digits", DEFAULT_LIMITS, HEAD + "x: " + "9" * 5000 + "\n"),
+        ("integer_digits", DEFAULT_LIMITS, HEAD + "x: 0x" + "f" * 5000 + "\n"),
     ],
 )
 def test_limit_is_named_when_it_is_passed(tmp_path: Path, limit: str, limits: Limits, text: str):
@@ -229,6 +242,16 @@ def test_limit_is_named_when_it_is_passed(tmp_path: Path, limit: str, limits: Li
     assert found.code == "V105"
     assert f"`{limit}` is " in found.message
     assert limit in (found.help or "")
+
+
+def test_aliases_of_a_usual_size_are_read(tmp_path: Path):
+    """An object of errors that every operation names multiplies little."""
+    text = (
+        HEAD
+        + "e: &e {a: 1, b: 2, c: [1, 2]}\n"
+        + "".join(f"o{n}: {{get: {{x: {n}, responses: *e}}}}\n" for n in range(60))
+    )
+    assert document(tmp_path, text).files["openapi.yaml"]["o59"]["get"]["responses"]["c"] == [1, 2]
 
 
 @pytest.mark.parametrize(

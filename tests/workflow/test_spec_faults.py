@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.shared import REPOSITORY
 from vitesse.diagnostics import DiagnosticError
+from vitesse.manifest import LimitName
+from vitesse.openapi.limits import Limits
 from vitesse.pipeline import compile_integration
 
 
@@ -55,3 +59,22 @@ def test_fault_in_a_schema_is_named_beside_a_rule_that_fails_for_another_reason(
     with pytest.raises(DiagnosticError) as caught:
         _compile(integration)
     assert {one.code for one in caught.value.diagnostics if one.is_error} == {"V112", "V411"}
+
+
+def test_limit_that_the_manifest_raises_lets_the_description_pass(integration: Path):
+    """V105 says which one is in the way; who trusts the vendor sets it in the manifest."""
+    manifest = integration / "integration.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("  api: credo\n", "  api: credo\n  limits: {nodes: 50}\n"), encoding="utf-8")
+    with pytest.raises(DiagnosticError) as caught:
+        _compile(integration)
+    (found,) = caught.value.diagnostics
+    assert (found.code, "`nodes` is 50" in found.message) == ("V105", True)
+    assert "`nodes` under the system's `limits`" in (found.help or "")
+    manifest.write_text(text.replace("  api: credo\n", "  api: credo\n  limits: {nodes: 5000}\n"), encoding="utf-8")
+    assert _compile(integration)
+
+
+def test_every_limit_can_be_set_in_the_manifest():
+    """And nothing else can: a slip in the name is found."""
+    assert set(get_args(LimitName)) == {limit.name for limit in fields(Limits)}

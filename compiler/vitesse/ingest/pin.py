@@ -18,9 +18,9 @@ from ..api.facts_file import load_facts, write_facts
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..manifest import MANIFEST_FILE, Batch, Manifest, Stream, System, load_manifest
-from ..openapi import Document, build_api, list_operations, read_document
+from ..openapi import DEFAULT_LIMITS, Document, Limits, build_api, list_operations, read_document
 from ..rules.load import load_rules, mapping_file
-from ..specs import overlay_path, spec_path
+from ..specs import overlay_path, spec_limits, spec_path
 from .changes import FactChange, SpecChange, Weight, compare_specs, worst
 from .infer import infer_facts
 from .reading import Reading
@@ -92,10 +92,11 @@ def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundl
     wanted = _used(manifest, side)
     before = _pinned(folder, system)
     if new is not None:
-        offered = read_document(new, folder=bundle, overlay=overlay_path(folder, system.api))
+        limits = spec_limits(system)
+        offered = read_document(new, limits=limits, folder=bundle, overlay=overlay_path(folder, system.api))
         _require(offered, wanted)
         _require_name(system, side, _name(offered, new, system.api))
-        pin_spec(folder, system.api, new, bundle=bundle)
+        pin_spec(folder, system.api, new, bundle=bundle, limits=limits)
     document = read_pinned(folder, system)
     _require(document, wanted)
     built = build_api(document)  # the operations around those that are used are evidence too
@@ -162,7 +163,7 @@ def _named(stream: Stream, side: str) -> Iterator[str | None]:
 # --- pinning ----------------------------------------------------------------------------------------------------------
 
 
-def pin_spec(folder: Path, api: str, root: Path, *, bundle: Path | None = None) -> str:
+def pin_spec(folder: Path, api: str, root: Path, *, bundle: Path | None = None, limits: Limits = DEFAULT_LIMITS) -> str:
     """Copy a description into the integration's folder, over the one that was there.
 
     Args:
@@ -175,7 +176,7 @@ def pin_spec(folder: Path, api: str, root: Path, *, bundle: Path | None = None) 
     Raises:
         DiagnosticError: When it is no description.
     """
-    document = read_document(root, folder=bundle)
+    document = read_document(root, limits=limits, folder=bundle)
     specs = folder / "specs"
     specs.mkdir(parents=True, exist_ok=True)
     name = _name(document, root, api)
@@ -234,7 +235,7 @@ def read_pinned(folder: Path, system: System) -> Document:
         DiagnosticError: V301 when there is none, V101 to V110 when it cannot be used.
     """
     path, overlay = spec_path(folder, system), overlay_path(folder, system.api)
-    return read_document(path, folder=folder / "specs", label="specs/", overlay=overlay)
+    return read_document(path, limits=spec_limits(system), folder=folder / "specs", label="specs/", overlay=overlay)
 
 
 def _pinned(folder: Path, system: System) -> Document | None:

@@ -229,7 +229,7 @@ class _Reader:
         return DiagnosticError([Diagnostic(code=code, message=message, places=(place,), help=help or _HELP.get(code))])
 
     def _limit(self, error: LimitExceeded, name: str) -> DiagnosticError:
-        help = f"split the file, or raise the limit `{error.limit}` if you trust where it comes from"
+        help = f"split the file, or if you trust where it comes from, raise `{error.limit}` under the system's `limits` in the manifest"
         return self._error("V105", str(error), name, help=help)
 
 

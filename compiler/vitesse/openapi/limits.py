@@ -20,6 +20,9 @@ class Limits:
     """Values after parsing, each alias counted as often as it is used."""
     depth: int = 200
     aliases: int = 100
+    """Uses of YAML anchors on lists and objects."""
+    alias_growth: int = 10
+    """How many times as many values a document may have with its aliases written out as without."""
     integer_digits: int = 4300
     files: int = 2_000
     ref_chain: int = 100

@@ -39,6 +39,9 @@ _FLOAT = re.compile(r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0
 _NAN = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 
 _CORE = "tag:yaml.org,2002:"
+_BITS_OF_A_DIGIT = 3.3219
+_SMALL = 100
+"""Below so many values a document may multiply: it stays small."""
 
 
 def load_yaml(text: str, limits: Limits) -> Any:
@@ -179,19 +182,25 @@ def load_events(text: str, limits: Limits) -> Any:
 class _Collection:
     """A mapping or sequence that is being filled; `key` waits for its value."""
 
-    __slots__ = ("anchor", "key", "merges", "value")
+    __slots__ = ("anchor", "key", "merges", "size", "value")
 
     def __init__(self, value: Any, anchor: str | None) -> None:
         self.value = value
         self.anchor = anchor
         self.key: str | None = None
         self.merges: list[Any] = []
+        self.size = 1
+        """Values in it, itself among them, with its aliases written out."""
 
 
 class _Builder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._anchors: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
+        """Of what the anchors name."""
+        self._plain = 0
+        """Values that stand in the text."""
         self._aliases = 0
         self._open: list[_Collection] = []
         self._root: list[Any] = []
@@ -217,11 +226,19 @@ class _Builder:
                     pass
         return self._root[0] if self._root else None
 
+    def _grow(self, size: int) -> None:
+        """Refuse what multiplies before it is written out anywhere: a few lines of aliases may stand for a billion values."""
+        allowed = self._limits.alias_growth * max(self._plain, _SMALL)
+        if size > allowed:
+            what = f"its aliases stand for {size:,} values where {self._plain:,} are written"
+            raise LimitExceeded("alias_growth", self._limits.alias_growth, what)
+
     def _start(self, value: Any, event: Any) -> None:
         _check_tag(event, "map" if isinstance(value, dict) else "seq")
         self._refuse_as_key(event)
         if len(self._open) >= self._limits.depth:
             raise LimitExceeded("depth", self._limits.depth, "the document is nested more deeply than that")
+        self._plain += 1
         self._open.append(_Collection(value, event.anchor))
 
     def _end(self, event: Any) -> None:
@@ -231,7 +248,8 @@ class _Builder:
                 done.value.setdefault(key, value)
         if done.anchor is not None:
             self._anchors[done.anchor] = done.value
-        self._add(done.value, event)
+            self._sizes[done.anchor] = done.size
+        self._add(done.value, event, done.size)
 
     def _scalar(self, event: Any) -> None:
         inside = self._open[-1] if self._open else None
@@ -239,8 +257,10 @@ class _Builder:
             self._key(inside, event)
             return
         value = _value(event, self._limits)
+        self._plain += 1
         if event.anchor is not None:
             self._anchors[event.anchor] = value
+            self._sizes[event.anchor] = 1
         self._add(value, event)
 
     def _key(self, inside: _Collection, event: Any) -> None:
@@ -249,6 +269,7 @@ class _Builder:
             raise TextError("V104", f"the key `{event.value}` stands twice in one object", *_where(event))
         if event.anchor is not None:
             self._anchors[event.anchor] = event.value
+            self._sizes[event.anchor] = 1
         inside.key = event.value
 
     def _alias(self, event: Any) -> None:
@@ -264,13 +285,16 @@ class _Builder:
                 raise LimitExceeded("aliases", self._limits.aliases, "the document uses aliases more often than that")
         elif self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is None:
             raise TextError("V103", "an alias stands where a key should", *_where(event))
-        self._add(value, event)
+        size = self._sizes[event.anchor]
+        self._grow(sum(collection.size for collection in self._open) + size)
+        self._add(value, event, size)
 
-    def _add(self, value: Any, event: Any) -> None:
+    def _add(self, value: Any, event: Any, size: int = 1) -> None:
         if not self._open:
             self._root.append(value)
             return
         inside = self._open[-1]
+        inside.size += size
         if isinstance(inside.value, list):
             inside.value.append(value)
         elif inside.key == "<<" and isinstance(value, (dict, list)):
@@ -319,7 +343,10 @@ def _plain(text: str, event: Any, limits: Limits) -> Any:
             raise LimitExceeded("integer_digits", limits.integer_digits, "an integer has more digits than that")
         return int(text)
     if _INT_BASE.match(text):
-        return int(text[2:], 8 if text[1] == "o" else 16)
+        whole = int(text[2:], 8 if text[1] == "o" else 16)
+        if whole.bit_length() > limits.integer_digits * _BITS_OF_A_DIGIT:
+            raise LimitExceeded("integer_digits", limits.integer_digits, "an integer has more digits than that")
+        return whole
     if _NAN.match(text):
         raise TextError("V107", f"`{text[:40]}` is not a JSON number", *_where(event))
     if not _FLOAT.match(text):
