@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help setup tools test test-fast lint format demo pairs corpus hostile bench docker clean
+.PHONY: help setup tools test test-fast lint format demo pairs corpus hostile fuzz bench docker clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -66,6 +66,10 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 
 hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
 	$(BIN)/python -m tests.hostile --corpus $(CORPUS) $(ARGS)
+
+fuzz: setup ## made-up bytes into the loaders, made-up documents through the compiler, for SECONDS=60 together
+	$(BIN)/python -m pip install --quiet --only-binary atheris -e '.[test,fuzz]' || echo "no wheel of atheris for this Python"
+	$(BIN)/python -m tests.hostile.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 docker: ## a Docker engine and a Python base image where none can be pulled (root on Debian)
 	scripts/docker_engine.sh

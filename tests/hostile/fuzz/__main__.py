@@ -2,8 +2,8 @@
 
     python -m tests.hostile.fuzz --seconds 60 [--corpus FOLDER] [--seed N]
 
-Ends with 1 and the input when something other than a diagnostic comes out. Where no atheris is to be had for this Python, that half
-is left out, and said so.
+Ends with 1 and the input when something other than a diagnostic comes out; `--seed` shows it again. Where no atheris is installed, that
+half is left out, and said so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -22,57 +24,59 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.hostile import quick
 from tests.hostile.corpus import Case
 
-from .properties import compile_whole, read_whole
+from .properties import compile_whole, inspect_whole, read_whole
 from .strategies import base_document, documents
 
-LOADERS = Path(__file__).with_name("loaders.py")
+HERE = Path(__file__).parent
+ROUND = 25
+"""Documents between two looks at the clock."""
 
 
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz")
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="for both halves together")
+    parser.add_argument("--half", choices=["loaders", "documents"], help="this half alone")
     parser.add_argument("--corpus", type=Path, help="keep the loaders' interesting inputs there")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        code = fuzz_loaders(asked.seconds // 2, asked.corpus or Path(folder) / "corpus")
-        return fuzz_documents(asked.seconds - asked.seconds // 2, asked.seed, Path(folder)) or code
+    each = asked.seconds if asked.half else asked.seconds // 2
+    code = 0
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        folder = Path(name).resolve()
+        if asked.half != "documents":
+            code = fuzz_loaders(each, asked.seed, asked.corpus or folder / "corpus")
+        if asked.half != "loaders":
+            code = fuzz_documents(each, asked.seed, folder) or code
+    return code
 
 
-def has_atheris() -> bool:
-    """Whether atheris can be imported; installs it when a wheel for this Python exists."""
-    if importlib.util.find_spec("atheris") is not None:
-        return True
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "atheris"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def fuzz_loaders(seconds: int, corpus: Path) -> int:
-    """JSON and YAML texts, coverage-guided. The exit code of the fuzzer."""
-    if not has_atheris():
-        print("loaders: left out, since there is no wheel of atheris for this Python")
+def fuzz_loaders(seconds: int, number: int, corpus: Path) -> int:
+    """JSON and YAML texts, coverage-guided. 1 when one of them brings more than a TextError."""
+    if importlib.util.find_spec("atheris") is None:
+        print(
+            "loaders: left out, since atheris is not installed (the extra `fuzz`; it has wheels for some Pythons only)"
+        )
         return 0
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, text in enumerate(_seeds()):
-        (corpus / f"seed-{number}").write_text(text)
-    crashes = f"-artifact_prefix={corpus.parent}/crash-"
-    limits = [
-        f"-max_total_time={seconds}",
-        "-timeout=10",
-        "-rss_limit_mb=1024",
-        "-max_len=4096",
-        crashes,
-        "-print_final_stats=1",
+    for index, text in enumerate(_seeds()):
+        (corpus / f"seed-{index}").write_text(text)
+    limits = (
+        f"-max_total_time={seconds} -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -seed={number}"
+    )
+    command = [
+        sys.executable,
+        str(HERE / "loaders.py"),
+        *limits.split(),
+        f"-artifact_prefix={corpus.parent}/crash-",
+        str(corpus),
     ]
-    done = subprocess.run(
-        [sys.executable, str(LOADERS), *limits, str(corpus)], capture_output=True, text=True, check=False
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    runs = next((line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed_units" in line), "?")
+    print(
+        f"loaders: {runs} texts in {seconds} s, " + ("nothing found" if done.returncode == 0 else "found:"),
+        f"(seed {number})",
     )
-    runs = next(
-        (line.rpartition(":")[2].strip() for line in done.stderr.splitlines() if "number_of_executed_units" in line),
-        "?",
-    )
-    print(f"loaders: {runs} texts in {seconds} s, " + ("nothing found" if done.returncode == 0 else "found:"))
     if done.returncode != 0:
         print(done.stderr[-4000:])
         for crash in corpus.parent.glob("crash-*"):
@@ -82,11 +86,8 @@ def fuzz_loaders(seconds: int, corpus: Path) -> int:
 
 def _seeds() -> list[str]:
     small = {
-        "openapi": "3.1.0",
-        "info": {"title": "a", "version": "1"},
-        "paths": {},
-        "x": [1, -2.5e3, None, True, "\u00e9\n"],
-    }
+        "openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {}, "x": [1, -2.5e3, None, True, "\u00e9\n"],
+    }  # fmt: skip
     return [
         json.dumps(small),
         "openapi: 3.0.3\ninfo: {title: no, version: 010}\npaths:\n  /a: &x {get: {responses: {200: {}}}}\n  /b: *x\n  <<: *x\n",
@@ -95,17 +96,31 @@ def _seeds() -> list[str]:
 
 
 def fuzz_documents(seconds: int, number: int, folder: Path) -> int:
-    """Made-up documents, read whole and compiled, for that long. 1 when one of them brings more than a diagnostic."""
-    file = folder / "baseline.json"
+    """Made-up documents, inspected, compiled and imported, for that long. 1 when one of them brings more than a diagnostic."""
+    file, memo = folder / "document.json", folder / "memo"
     file.write_text(json.dumps(base_document()))
     case = Case(id="_", group="", slot="", expected="safe", file=file, baseline=file)
     baselines = quick.baseline_files(case, folder / "baseline")
-    counts = {"documents": 0, "packages": 0}
+    counts: Counter[str] = Counter()
     ends = time.monotonic() + seconds
+    importer = subprocess.Popen(
+        [sys.executable, str(HERE / "importing.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+    )
 
-    @seed(number)
+    def import_package(package: Path) -> None:
+        assert importer.stdin is not None
+        assert importer.stdout is not None
+        print(package / "src", file=importer.stdin, flush=True)
+        answer = importer.stdout.readline().strip()
+        assert answer == "ok", answer
+        assert not list(folder.glob("PWNED*"))
+
     @settings(
-        max_examples=100_000,
+        max_examples=ROUND,
         deadline=None,
         database=None,
         phases=[Phase.generate, Phase.shrink],
@@ -113,25 +128,29 @@ def fuzz_documents(seconds: int, number: int, folder: Path) -> int:
     )
     @given(document=documents())
     def everything(document: object) -> None:
-        if time.monotonic() > ends:
-            return
         file.write_text(json.dumps(document))
         read_whole(file)
         counts["documents"] += 1
-        if counts["documents"] % 5 == 0:
-            counts["packages"] += len(compile_whole(document, folder / "compiled", baselines))
+        counts["operations"] += inspect_whole(file, memo)
+        for package in compile_whole(document, folder / "compiled", baselines):
+            import_package(package)
+            counts["packages"] += 1
 
     try:
-        everything()
+        while time.monotonic() < ends:
+            seed(number)(everything)()
+            number += 1
     except Exception:
         print(f"documents: found with --seed {number}:")
-        import traceback
-
-        traceback.print_exc()
+        traceback.print_exc(file=sys.stdout)
         print(file.read_text())
         return 1
+    finally:
+        importer.kill()
+        importer.wait()
     print(
-        f"documents: {counts['documents']} read and {counts['packages']} packages proved in {seconds} s, nothing found (seed {number})"
+        f"documents: {counts['documents']} inspected ({counts['operations']} operations compile), {counts['packages']} packages"
+        f" proved and imported in {seconds} s, nothing found (seeds up to {number - 1})"
     )
     return 0
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from tests.hostile import quick, structure
 from tests.hostile.integration import ROLES, Role, write_integration
-from vitesse.diagnostics import DiagnosticError
+from vitesse.diagnostics import Diagnostic, DiagnosticError
 from vitesse.openapi import build_api, read_document
 from vitesse.openapi.json_text import TextError, load_json
 from vitesse.openapi.limits import DEFAULT_LIMITS, LimitExceeded
 from vitesse.openapi.yaml_text import load_yaml
+from vitesse.workflow.inspect import inspect_file
 
 
 def read_whole(path: Path) -> None:
@@ -21,32 +22,54 @@ def read_whole(path: Path) -> None:
     try:
         built = build_api(read_document(path))
     except DiagnosticError as error:
-        found = error.diagnostics
-    else:
-        for operation in built.api.operations:
-            built.diagnostics_of(operation)
-        list(built.api.types.items())
-        found = built.diagnostics
-    for diagnostic in found:
+        _check(error.diagnostics)
+        return
+    for operation in built.api.operations:
+        built.diagnostics_of(operation)
+    list(built.api.types.items())
+    _check(built.diagnostics)
+
+
+def inspect_whole(path: Path, memo: Path) -> int:
+    """Plan, render and verify every operation, and guess its facts. How many operations compile."""
+    try:
+        found = inspect_file(path, memo=memo)
+    except DiagnosticError as error:
+        _check(error.diagnostics)
+        return 0
+    json.dumps(found.form())
+    _check(found.diagnostics)
+    for operation in found.operations:
+        _check(operation.diagnostics)
+    return found.compiled
+
+
+def _check(diagnostics: tuple[Diagnostic, ...]) -> None:
+    for diagnostic in diagnostics:
         assert diagnostic.places, diagnostic
         assert diagnostic.message, diagnostic
+        assert not diagnostic.code.startswith("V6"), diagnostic  # what was rendered is not what was planned
 
 
-def compile_whole(document: Any, place: Path, baselines: dict[Role, structure.Files]) -> list[Role]:
-    """Build packages around a document in both roles. What compiles is in order; the roles that did."""
-    done: list[Role] = []
+def compile_whole(document: Any, place: Path, baselines: dict[Role, structure.Files]) -> list[Path]:
+    """Build packages around a document in both roles. What compiles is in order; the folders of what did."""
+    done: list[Path] = []
     for role in ROLES:
         shutil.rmtree(place / role, ignore_errors=True)
-        wanted = write_integration(place / role, json.dumps(document).encode(), ".json", role)
+        wanted = write_integration(place / role / "integration", json.dumps(document).encode(), ".json", role)
         try:
-            files = quick.compile_files(place / role)
+            files = quick.compile_files(place / role / "integration")
         except DiagnosticError as error:
-            assert all(found.message for found in error.diagnostics)  # noqa: PT017
+            _check(error.diagnostics)
             continue
         assert wanted is not None
         faults = list(structure.faults(files, baselines[role], list(wanted.fields)))
         assert faults == [], (role, faults)
-        done.append(role)
+        package = place / role / "package"
+        for name, content in files.items():
+            (package / name).parent.mkdir(parents=True, exist_ok=True)
+            (package / name).write_bytes(content)
+        done.append(package)
     return done
 
 

@@ -15,7 +15,7 @@ from tests.hostile import quick, structure
 from tests.hostile.corpus import Case
 from tests.hostile.integration import Role
 
-from .properties import compile_whole, load_text, read_whole
+from .properties import compile_whole, inspect_whole, load_text, read_whole
 from .strategies import base_document, documents, schemas
 
 QUICKLY = settings(
@@ -46,6 +46,7 @@ def test_document_is_read_or_refused_with_a_place(document: Any, place: Path) ->
     file = place / "document.json"
     file.write_text(json.dumps(document))
     read_whole(file)
+    inspect_whole(file, place / "memo")
 
 
 @QUICKLY
@@ -57,6 +58,7 @@ def test_schema_of_a_field_is_read_or_refused_with_a_place(schema: Any, place: P
     file = place / "schema.json"
     file.write_text(json.dumps(document))
     read_whole(file)
+    inspect_whole(file, place / "memo")
 
 
 @settings(QUICKLY, max_examples=12, deadline=None)
