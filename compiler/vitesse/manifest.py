@@ -385,6 +385,14 @@ class ReviewPolicy(Form):
     accept_above: Annotated[float, Field(ge=0.5, le=1)]
 
 
+ModelName = Annotated[
+    str,
+    _matching(
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}"), "a model's name, such as `gpt-5-mini` or `qwen3:8b`"
+    ),
+]
+
+
 class Prices(Form):
     """What a million tokens cost, in any one currency."""
 
@@ -395,9 +403,9 @@ class Prices(Form):
 class LanguageModel(Form):
     """Which models `map --llm` asks. Where they are and the key come from the command line and the environment, never from here."""
 
-    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    model: ModelName | None = None
     """Ranks and explains: `--model` when it is left out."""
-    embeddings: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    embeddings: ModelName | None = None
     """A model for embeddings that finds further candidates; none are used when it is left out."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Sent and answered, over one run."""

@@ -98,6 +98,6 @@ class Adviser(Protocol):
 
         Args:
             ways: By the position of the destination, best first.
-            pairs: All pairs that were looked at, in the same order.
+            pairs: All pairs that were looked at, by the position of the destination, in any order.
             wanted: Positions of the destinations that are open; nothing is to be said of the others.
         """

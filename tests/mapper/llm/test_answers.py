@@ -18,7 +18,12 @@ TO = {"p": "string", "q": "number", "r": "string=x|z", "s": "boolean"}
 GROUP = Group(
     questions=tuple(
         questions_for(
-            fields_of(source(FROM), writable=False), fields_of(destination(TO), writable=True), [[]] * 4, range(4), {}
+            fields_of(source(FROM), writable=False),
+            fields_of(destination(TO), writable=True),
+            [[]] * 4,
+            [[]] * 4,
+            range(4),
+            {},
         )
     )
 )

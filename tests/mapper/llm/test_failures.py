@@ -97,7 +97,7 @@ def test_map_with_a_model_that_fails_proposes_what_it_would_offline(folder: Path
     behaviour, code, why = FAILURES[name]
     expected = offline(folder)
     with serving(behaviour) as server:
-        run = asking(server.url, timeout_s=1.0, attempts=2)
+        run = asking(server.url, timeout_s=1.0 if name in ("slow", "dripping") else 30.0, attempts=2)
         map_streams(folder, on=DAY, model=run)
     assert files(folder)["customers.yaml"] == expected
     assert set(codes(run)) == {code}
@@ -233,7 +233,7 @@ def test_a_busy_server_is_waited_for_as_it_asks(folder: Path, status: int) -> No
         return Raw(status=status, headers={"Retry-After": "3"}) if not waits else picks(request, PICKS)
 
     with serving(behaviour) as server:
-        run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=5), pause=waits.append)
+        run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=30), pause=waits.append)
         map_streams(folder, on=DAY, model=run)
     assert (codes(run), waits) == ([], [3.0])
     run.close()

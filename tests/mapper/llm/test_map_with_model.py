@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vitesse.cli.group import run
+from vitesse.diagnostics import DiagnosticError
 from vitesse.mapper.llm.run import ModelRun
 from vitesse.mapper.llm.settings import ModelSettings
 from vitesse.rules.load import load_rules
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asking(url: str, **more: Any) -> ModelRun:
-    more = {"model": "test-model", "base_url": url, "key": "secret-key", "timeout_s": 5.0, **more}
+    more = {"model": "test-model", "base_url": url, "key": "secret-key", "timeout_s": 30.0, **more}
     return ModelRun(ModelSettings(**more), pause=lambda seconds: None)
 
 
@@ -174,6 +175,7 @@ import sys
 for name in ("openai", "httpx2"):
     sys.modules[name] = None
 from vitesse.cli.group import run
+from vitesse.diagnostics import DiagnosticError
 for more in ([], ["--llm", "--model", "test-model", "--replay"]):
     assert run(["map", {str(folder)!r}, *more]) == 0, more
     (__import__("pathlib").Path({str(folder)!r}) / "mappings" / "customers.yaml").unlink()
@@ -247,3 +249,57 @@ def test_map_command_prints_warnings_of_a_model_and_goes_on(folder: Path, capsys
     assert "warning[V465]: the model `m` gave no usable answer" in shown.err
     assert "rules proposed" in shown.out
     assert (folder / "mappings" / "customers.yaml").exists()
+
+
+def test_a_key_that_a_server_gives_back_is_not_written_down(folder: Path) -> None:
+    """Nor shown: it is cut out of the reply before anything reads it."""
+    with serving(lambda request: picks(request, PICKS, why=request.headers["authorization"])) as server:
+        (done,) = map_streams(folder, on=DAY, model=asking(server.url))
+    assert b"secret-key" not in b"".join(files(folder).values())
+    assert any("Bearer ***" in text for one in done.proposal.proposals for text in one.evidence)
+
+
+def test_map_without_a_model_keeps_what_is_recorded(folder: Path) -> None:
+    """And what was recorded is used again by a later run with one."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+        map_streams(folder, on=DAY)
+        assert "recorded" in json.loads(files(folder)["customers.proposal.json"])
+        (folder / "mappings" / "customers.yaml").unlink()
+        map_streams(folder, on=DAY, model=asking(server.url))
+    assert len(server.requests) == 1
+
+
+def test_map_with_another_model_asks_again(folder: Path) -> None:
+    """An answer belongs to the model that gave it; both are kept."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        for model in ("one", "other", "one"):
+            map_streams(folder, on=DAY, model=asking(server.url, model=model))
+            (folder / "mappings" / "customers.yaml").unlink()
+    assert [request.body["model"] for request in server.requests] == ["one", "other"]
+
+
+@pytest.mark.parametrize("damage", ['"reply": 1', '"reply": "{}", "more": 1'])
+def test_a_recording_that_is_not_as_the_form_asks_is_refused(folder: Path, damage: str) -> None:
+    """Like any other file of the folder."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    path = folder / "mappings" / "customers.proposal.json"
+    form = json.loads(path.read_text())
+    form["recorded"]["answers"][0] |= json.loads("{" + damage + "}")
+    path.write_text(json.dumps(form))
+    with pytest.raises(DiagnosticError):
+        map_streams(folder, on=DAY, model=asking(server.url, replay=True))
+
+
+def test_a_recording_that_somebody_edited_is_held_to_the_same_form(folder: Path) -> None:
+    """What stands in it is checked like a reply: a field that was not offered is no answer, recorded or not."""
+    with serving(lambda request: picks(request, PICKS)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    path = folder / "mappings" / "customers.proposal.json"
+    path.write_text(path.read_text().replace('\\"sources\\": [\\"phone\\"]', '\\"sources\\": [\\"../../etc\\"]'))
+    (folder / "mappings" / "customers.yaml").unlink()
+    with pytest.raises(DiagnosticError) as caught:
+        map_streams(folder, on=DAY, model=asking(server.url, replay=True))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.notes) == ("V466", ("the first is `phone_number` of `customers`",))

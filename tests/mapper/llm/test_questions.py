@@ -32,7 +32,7 @@ def ends(from_form: Any, to_form: Any) -> tuple[EndFields, EndFields]:
 
 
 def proposed(server: Server, from_form: Any, to_form: Any) -> tuple[StreamProposal, ModelRun]:
-    run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=5))
+    run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=30))
     from_end, to_end = source(from_form), destination(to_form)
     adviser = ModelAdviser(run, asking_for("s", "", from_end, to_end, REGISTRY), None, "mappings/s.proposal.json")
     found = propose("s", from_end, to_end, registry=REGISTRY, asked=Asked(hints={}), adviser=adviser)
@@ -55,6 +55,18 @@ def test_a_large_schema_is_asked_about_in_bounded_requests() -> None:
         assert all(1 <= len(one["candidates"]) <= 12 for one in request.form["destination_fields"])
 
 
+def test_the_candidates_of_a_field_are_its_likeliest() -> None:
+    """Of many that share a word, the one that the matcher finds best is among the dozen."""
+    from_form = {f"city_{word}_{index}": "string" for index in range(5) for word in "abcdefghijkl"} | {"town": "string"}
+    with serving(lambda request: picks(request, {})) as server:
+        found, _ = proposed(server, from_form, {"city": "string", "b_city_3": "string"})
+    offered = {one["path"]: one["candidates"] for one in server.requests[0].form["destination_fields"]}
+    assert "town" in offered["city"]
+    assert "city_b_3" in offered["b_city_3"]
+    for one in found.proposals:
+        assert {".".join(map(str, path)) for path in one.rule.sources} <= set(offered[one.id])
+
+
 def test_a_source_that_was_not_offered_for_a_field_is_no_answer_for_it() -> None:
     """The candidates are the matcher's; another field's candidate is not this one's."""
     from_form = {f"alpha_{index}": "string" for index in range(60)} | {"zebra": "string"}
@@ -75,7 +87,7 @@ def test_the_schema_of_an_answer_is_closed_everywhere() -> None:
     """As structured outputs ask for it: every object closed, every member required, names as enums, no keyword beyond."""
     from_side, to_side = ends({"a": "string", "b": "string=x|y"}, {"c": "string=p|q", "d": "number"})
     asked = asking_for("s", "", source({"a": "string"}), destination({"c": "string"}), REGISTRY)
-    [group] = groups_of(questions_for(from_side, to_side, [[], []], [0, 1], {}))
+    [group] = groups_of(questions_for(from_side, to_side, [[], []], [[], []], [0, 1], {}))
     schema = prompt_for(asked, group).schema
     seen: set[str] = set()
 

@@ -62,9 +62,12 @@ class ModelAdviser:
             found = with_nearest(found, pairs, near, source, destination, wanted, shipped_trust())
         if model is None:
             return found
-        questions = questions_for(source, destination, pairs, wanted, nearby)
+        questions = questions_for(source, destination, ways, pairs, wanted, nearby)
         answers, open_questions = self._replayed(questions, model)
-        for group in groups_of(open_questions):
+        groups = list(groups_of(open_questions))
+        for number, group in enumerate(groups, 1):
+            if len(groups) > 1:
+                self._run.settings.told(f"{self._asking.stream}: request {number} of {len(groups)}")
             answers |= self._asked(group, model)
         trust = shipped_trust()
         for question in questions:
@@ -93,7 +96,7 @@ class ModelAdviser:
         if model is None:
             return [], to_embed, 0
         nearby = by_position(near, source, destination) if near is not None else {}
-        answers, open_questions = self._replayed(questions_for(source, destination, pairs, wanted, nearby), model)
+        answers, open_questions = self._replayed(questions_for(source, destination, ways, pairs, wanted, nearby), model)
         return [prompt_for(self._asking, group) for group in groups_of(open_questions)], to_embed, len(answers)
 
     def _recorded_near(self, texts: Texts) -> NearestForm | None:

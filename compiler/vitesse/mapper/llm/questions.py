@@ -15,7 +15,7 @@ from ...registry import Registry
 from ...rules.digests import digest
 from ...rules.model import End
 from ..advice import Fields
-from ..scoring import Pair
+from ..scoring import Pair, Way
 from .words import one_line
 
 VERSION = 1
@@ -29,6 +29,7 @@ SOURCES_A_REQUEST = 160
 _LONGEST_PATH = 200
 _DESCRIPTION = 160
 _VALUES = 24
+_WAYS = 3
 _VALUE = 40
 
 
@@ -105,6 +106,7 @@ class Group:
 def questions_for(
     source: Fields,
     destination: Fields,
+    ways: Sequence[Sequence[Way]],
     pairs: Sequence[Sequence[Pair]],
     wanted: Sequence[int],
     nearest: Mapping[int, Sequence[int]],
@@ -112,6 +114,8 @@ def questions_for(
     """One question for each open destination.
 
     Args:
+        ways: By the position of the destination, best first.
+        pairs: All pairs that were looked at, in any order.
         nearest: Destination → sources that embeddings find near it.
     """
     texts = [view.given.path for view in source.side.views]
@@ -120,7 +124,9 @@ def questions_for(
         text = destination.side.views[position].given.path
         if len(text) > _LONGEST_PATH or not text.isprintable():
             continue
-        ranked = [pair.source.position for pair in pairs[position]]
+        in_ways = [view.position for way in ways[position][:_WAYS] for view in way.candidate.sources]
+        likely = sorted(pairs[position], key=lambda pair: (-pair.chance, pair.source.position))
+        ranked = list(dict.fromkeys([*in_ways, *(pair.source.position for pair in likely)]))
         if len(texts) <= ALL_BELOW:
             # In the schema's order, so that the answer does not hang on the matcher's numbers.
             chosen = list(range(len(texts)))
