@@ -32,7 +32,7 @@ _TEXTS = {
     ),
     "compile-more": (
         "Compiling other published descriptions",
-        "CPU seconds. The integrations are those of `tests/published/`; each uses up to seven operations. ✗ is a command "
+        "CPU seconds · peak MiB. The integrations are those of `tests/published/`; each uses up to seven operations. ✗ is a command "
         "that failed or wrote nothing, † output that does not import as a whole.",
     ),
     "mapping-size": (
@@ -107,17 +107,19 @@ def _matrix(tables: list[Json]) -> str:
     lines = [f"| | {' | '.join(names)} |", f"|{' --- |' * (len(names) + 1)}"]
     for table in tables:
         rows = {row["name"]: row for row in table["rows"]}
-        lines.append(f"| {table['title']} | {' | '.join(_seconds(rows.get(name)) for name in names)} |")
+        lines.append(f"| {table['title']} | {' | '.join(_cost(rows.get(name)) for name in names)} |")
     return "\n".join(lines) + "\n"
 
 
-def _seconds(row: Json | None) -> str:
+def _cost(row: Json | None) -> str:
     if row is None:
         return ""
     if "failure" in row:
         return "✗"
     broken = row.get("failed_imports") or {}
-    return number(row["cpu_s"]["median"]) + (" †" if broken.get("median") else "")
+    peak = row.get("max_rss_mb")
+    shown = number(row["cpu_s"]["median"]) + (f" · {peak['median']:.0f}" if peak else "")
+    return shown + (" †" if broken.get("median") else "")
 
 
 def committed() -> dict[str, Json]:

@@ -11,7 +11,7 @@ from benchmarks.peers import OLDER, peers
 from benchmarks.places import SHARED
 from benchmarks.tables import Table, installed, save, show
 
-from . import ours
+from . import ours, start
 from .documents import Document, example, published, stripe
 from .others import SHAKEN, Extent, floor, others
 
@@ -36,6 +36,18 @@ def compare(document: Document, runs: int, extent: Extent) -> Table:
     )
 
 
+def starting(runs: int) -> Table:
+    """One table: what it costs to begin."""
+    sys.stdout.write("starting\n")
+    return Table(
+        key="start",
+        title="Starting",
+        note="Processes that begin and end, with what they import on the way.",
+        base=start.PYTHON,
+        measured=in_turn(start.starts(), runs),
+    )
+
+
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compile", description=__doc__)
@@ -51,6 +63,8 @@ def main() -> None:
     runs = 1 if options.quick else options.runs
     extent: Extent = "quick" if options.quick else "more" if options.more else "full"
     tables = [compare(each, runs, extent) for each in documents]
+    if not options.more:
+        tables.append(starting(runs))
     result = save(
         "quick" if options.quick else "compile-more" if options.more else "compile",
         tables,

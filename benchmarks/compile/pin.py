@@ -9,9 +9,19 @@ import json
 import sys
 from pathlib import Path
 
-from tests.published.folders import Pair, copy_folder
+from benchmarks.vitesse import vitesse
+from tests.published.folders import Pair, bundle, copy_folder, read_manifest, spec_file
 from tests.published.pairs import MAPPINGS
 
-_, pairs, specs, name, folder = sys.argv
+_, pairs, given, name, folder = sys.argv
 [entry] = [pair for pair in json.loads(Path(pairs).read_text("utf-8")) if pair["id"] == name]
-copy_folder(MAPPINGS / name, Path(folder), Pair.read(entry), Path(specs))
+pair, specs = Pair.read(entry), Path(given)
+copy_folder(MAPPINGS / name, Path(folder))
+manifest = read_manifest(Path(folder))
+pinned = [
+    argument
+    for side, spec in (("source", pair.source_spec), ("destination", pair.dest_spec))
+    for argument in ("--spec", f"{manifest[side]['api']}={spec_file(specs, spec)}")
+]
+within = bundle(specs, pair.source_spec, pair.dest_spec)
+vitesse("ingest", folder, *pinned, *(("--folder", str(within)) if within else ()))
