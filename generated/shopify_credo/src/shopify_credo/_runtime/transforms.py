@@ -43,7 +43,7 @@ def to_decimal(value: str | int | Decimal, *, places: int | None = None, roundin
     if places is None:
         return number
     try:
-        return number.quantize(Decimal((0, (1,), -places)), _ROUNDINGS[rounding], _EXACT)
+        return number.quantize(_unit(places), _ROUNDINGS[rounding], _EXACT)
     except DecimalException:
         raise MappingError("`to_decimal`: the number has too many digits") from None
 
@@ -68,6 +68,12 @@ def to_integer(value: str | int | Decimal, *, rounding: Rounding | None = None) 
     if rounding is None and whole != number:
         raise MappingError("`to_integer`: the number has a fraction")
     return int(whole)
+
+
+@lru_cache(maxsize=64)
+def _unit(places: int) -> Decimal:
+    """`0.01` for two places."""
+    return Decimal((0, (1,), -places))
 
 
 def _number(value: str | int) -> Decimal:

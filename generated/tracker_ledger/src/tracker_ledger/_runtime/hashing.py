@@ -49,7 +49,8 @@ class BodyCodec:
         except (UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
             raise MappingError(f"the body cannot be written as JSON ({type(error).__name__})") from None
         for name in self._decimals:
-            if not _is_finite(plain.get(name)):
+            value = plain.get(name)
+            if not (value.is_finite() if type(value) is Decimal else _is_finite(value)):
                 raise MappingError("the body holds a number that is not finite")
         return Body(data, sha256(hashed).digest())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
@@ -27,7 +27,6 @@ def record_decoder(model: type[S], *, exact: bool) -> Callable[[bytes], S]:
     validate: Callable[..., S] = model.__pydantic_validator__.validate_python
     validate_json: Callable[..., S] = model.__pydantic_validator__.validate_json
     pick = _picker(model, exact=exact)
-    plain = msgspec.to_builtins
 
     def whole(raw: bytes) -> S:
         if exact:
@@ -39,15 +38,12 @@ def record_decoder(model: type[S], *, exact: bool) -> Callable[[bytes], S]:
 
     def narrow(raw: bytes) -> S:
         try:
-            picked = plain(pick(raw), builtin_types=_KEPT)
+            picked = pick(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return whole(raw)
         return validate(picked, by_alias=True, by_name=False)
 
     return narrow
-
-
-_KEPT = (Decimal,)
 
 
 def _picker(model: type[Record], *, exact: bool) -> Callable[[bytes], Any] | None:
@@ -57,10 +53,8 @@ def _picker(model: type[Record], *, exact: bool) -> Callable[[bytes], Any] | Non
         if not isinstance(alias, str):
             return None
         wire_names.append(alias)
-    members = [(f"f{number}", Any, msgspec.UNSET) for number in range(len(wire_names))]
-    names = {f"f{number}": wire_name for number, wire_name in enumerate(wire_names)}
+    narrow = TypedDict("narrow", dict.fromkeys(wire_names, Any), total=False)  # type: ignore[misc]
     try:
-        struct = msgspec.defstruct("Narrow", members, rename=names, gc=False)
-    except ValueError:  # a struct's field cannot have quotes, backslashes or control characters in its wire name
+        return msgspec.json.Decoder(narrow, float_hook=Decimal if exact else None).decode
+    except ValueError:  # half a surrogate pair stands in no JSON that could be read
         return None
-    return msgspec.json.Decoder(struct, float_hook=Decimal if exact else None).decode
