@@ -17,13 +17,11 @@ from typing import Any
 
 from vitesse.mapper.choose import choose
 from vitesse.mapper.memory import shipped_memory
-from vitesse.mapper.scoring import ranked_pairs, score, shipped_weights
+from vitesse.mapper.scoring import THRESHOLD, ranked_pairs, score, shipped_weights
 from vitesse.rules.transforms import TRANSFORMS
 
 from .cases import Case, load_cases, normal
 from .model import Panel, add_options, known, panel_from
-
-THRESHOLD = 0.4
 
 
 def transform(case: Case, destination: str, sources: list[str]) -> str:

@@ -16,6 +16,13 @@ _GENERIC = frozenset(
 )
 
 
+_SAME_VENDOR = {
+    "sfdc": "salesforce", "zohocrm": "zoho", "ms_dynamics_365_sales": "microsoft", "ms": "microsoft", "azure": "microsoft",
+    "outlook": "microsoft", "onedrive": "microsoft", "googledrive": "google",
+}  # fmt: skip
+"""Two names for one vendor: its cases are held out together."""
+
+
 def normal(path: str) -> str:
     """Letters and digits: how paths are compared."""
     return re.sub(r"[^a-z0-9]", "", path.lower())
@@ -64,7 +71,7 @@ def read_case(form: Mapping[str, Any]) -> Case:
     return Case(
         id=form["id"],
         origin=form.get("origin", "").split(" ")[0],
-        provider=words[1] if len(words) > 1 else words[0],
+        provider=_SAME_VENDOR.get(found := words[1] if len(words) > 1 else words[0], found),
         domain=form.get("domain", ""),
         form=form,
         source=read_side(described(form["source"]["fields"]), about(form["source"]["name"])),

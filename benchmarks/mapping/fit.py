@@ -19,8 +19,10 @@ import numpy as np
 from vitesse.mapper.memory import Memory, Observed, memory_form, observe
 from vitesse.mapper.scoring import (
     LEAST,
+    THRESHOLD,
     Pair,
     Way,
+    agreeing,
     candidate_rows,
     context_rows,
     feature_names,
@@ -36,15 +38,16 @@ KNOWLEDGE = Path(__file__).resolve().parents[2] / "compiler" / "vitesse" / "mapp
 FOLDS = 8
 AGREEING = 2
 TURN = True
-PAIR = {"n_estimators": 220, "num_leaves": 10, "learning_rate": 0.05, "min_child_samples": 35, "colsample_bytree": 0.35}
+MONOTONE = True
+PAIR = {"n_estimators": 220, "num_leaves": 10, "learning_rate": 0.05, "min_child_samples": 20, "colsample_bytree": 0.35}
 CONTEXT = {
     "n_estimators": 220,
     "num_leaves": 9,
     "learning_rate": 0.045,
-    "min_child_samples": 35,
+    "min_child_samples": 20,
     "colsample_bytree": 0.35,
 }
-FINAL = {"n_estimators": 200, "num_leaves": 7, "learning_rate": 0.04, "min_child_samples": 25, "colsample_bytree": 0.35}
+FINAL = {"n_estimators": 200, "num_leaves": 7, "learning_rate": 0.04, "min_child_samples": 20, "colsample_bytree": 0.35}
 COMMON = {
     "subsample": 0.8,
     "subsample_freq": 1,
@@ -55,6 +58,24 @@ COMMON = {
     "force_row_wise": True,
     "random_state": 7,
 }
+
+
+RISING = frozenset(
+    "leaf_equal path_equal word_leaf word_path concept_leaf concept_path leaf_covered source_covered near enum told long_equal"
+    " long_alike bare_alike bare_equal memory_share long_share rest_share filled_share long_filled_share logit over_rival"
+    " over_other_use near_share prefer_s".split()
+)
+FALLING = frozenset(
+    "leaf_left source_left home_left_s role_clash type_clash rank_source rank_destination digits_clash".split()
+)
+
+
+def monotone(step: str) -> dict[str, Any]:
+    """More of what two fields share never lowers the chance, more of what they do not share never raises it."""
+    if step == "final" or not MONOTONE:
+        return {}
+    signs = [int(name in RISING) - int(name in FALLING) for name in feature_names()[step]]
+    return {"monotone_constraints": signs, "monotone_constraints_method": "intermediate"}
 
 
 def fit_model(rows: Sequence[Sequence[float]], labels: Sequence[bool], settings: dict[str, Any]) -> Any:
@@ -86,7 +107,12 @@ def memories(cases: Sequence[Case], groups: Sequence[str]) -> tuple[Memory, dict
             path = view.given.path
             if path in case.scored and path in case.right:
                 pairs += [(pair.source, view, is_paired(case, path, pair.source.given.path)) for pair in row]
-        by_group[group].append(observe(pairs))
+        decided = [
+            (view, min(map(len, case.right[path])) if (path := view.given.path) in case.right else 0)
+            for view in case.destination.views
+            if view.given.path in case.scored
+        ]
+        by_group[group].append(observe(pairs, decided))
     return memory_of(by_group, None), {group: memory_of(by_group, group) for group in by_group}
 
 
@@ -95,6 +121,9 @@ def memory_of(by_group: Mapping[str, Sequence[Observed]], without: str | None) -
     memory = Memory()
     agreeing: Counter[tuple[str, str]] = Counter()
     resting: Counter[str] = Counter()
+    joined: Counter[tuple[str, str]] = Counter()
+    filled: Counter[str] = Counter()
+    several: Counter[str] = Counter()
     for group, some in by_group.items():
         if group == without:
             continue
@@ -102,9 +131,15 @@ def memory_of(by_group: Mapping[str, Sequence[Observed]], without: str | None) -
             memory.add(one)
         agreeing.update({pair for one in some for pair, paired in one.leaves.items() if paired})
         resting.update({rest for one in some for rest, paired in one.rests.items() if paired})
+        joined.update({pair for one in some for pair, paired in one.longs.items() if paired})
+        filled.update({name for one in some for name in one.filled})
+        several.update({name for one in some for name in one.several})
     return Memory(
         leaves={pair: count for pair, count in memory.leaves.items() if agreeing[pair] >= AGREEING},
         rests={rest: count for rest, count in memory.rests.items() if resting[rest] >= AGREEING and count[1] >= 3},
+        longs={pair: count for pair, count in memory.longs.items() if joined[pair] >= AGREEING},
+        filled={name: count for name, count in memory.filled.items() if filled[name] >= AGREEING},
+        several={name: count for name, count in memory.several.items() if several[name] >= AGREEING},
     )
 
 
@@ -120,6 +155,7 @@ class Stack:
             cases, groups = [*cases, *map(turned, cases)], [*groups, *groups]
         self.cases = cases
         self.fold = [self.folds[group] for group in groups]
+        self.memories = [others[group] for group in groups]
         self.pairs = [
             pairs_of(case.source, case.destination, others[group]) for case, group in zip(cases, groups, strict=True)
         ]
@@ -179,7 +215,9 @@ class Stack:
         owners = []
         for index, (case, rows) in enumerate(zip(self.cases[: self.count], self.rows, strict=False)):
             for view, described in zip(
-                case.destination.views, candidate_rows(rows, case.source, case.destination), strict=True
+                case.destination.views,
+                candidate_rows(rows, case.source, case.destination, self.memories[index]),
+                strict=True,
             ):
                 path = view.given.path
                 for candidate, own in described:
@@ -198,12 +236,13 @@ class Stack:
         for (index, view, candidate, *_), chance in zip(data, self.out, strict=True):
             ways[index, view.position].append(Way(candidate=candidate, chance=chance, features=[]))
         self.final: dict[tuple[int, str], list[tuple[float, list[str]]]] = {}
-        for (index, position), some in ways.items():
-            side = self.cases[index].destination
-            view = side.views[position]
-            self.final[index, view.given.path] = [
-                (way.chance, [one.given.path for one in way.candidate.sources]) for way in finished(some, view, side)
-            ]
+        for index, case in enumerate(self.cases[: self.count]):
+            side = case.destination
+            rows = [finished(ways.get((index, view.position), []), view, side) for view in side.views]
+            for view, row in zip(side.views, agreeing(rows, side), strict=True):
+                self.final[index, view.given.path] = [
+                    (way.chance, [one.given.path for one in way.candidate.sources]) for way in row
+                ]
 
     def _step(
         self,
@@ -221,11 +260,11 @@ class Stack:
         out = np.zeros(len(marks))
         for one in sorted(set(self.fold)):
             train = (fold != one) & used
-            model = lightgbm.LGBMClassifier(**settings, **COMMON)
+            model = lightgbm.LGBMClassifier(**settings, **COMMON, **monotone(name))
             model.fit(matrix[train], marks[train])
             out[fold == one] = model.predict_proba(matrix[fold == one])[:, 1]
         self.out = [float(p) for p in out]
-        model = lightgbm.LGBMClassifier(**settings, **COMMON)
+        model = lightgbm.LGBMClassifier(**settings, **COMMON, **monotone(name))
         model.fit(matrix[used], marks[used])
         self.models[name] = model
 
@@ -287,7 +326,7 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--by", choices=("provider", "origin"), default="provider")
     parser.add_argument("--out", type=Path, help="write predictions and rankings of the held-out cases here")
-    parser.add_argument("--threshold", type=float, default=0.4)
+    parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     cases = load_cases(arguments.cases)

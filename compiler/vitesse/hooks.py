@@ -9,7 +9,8 @@ Nothing here may be removed or change its meaning without a new `HOOKS` number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -39,6 +40,7 @@ __all__ = [
     "Vendor",
     "VendorFact",
     "WebhookFact",
+    "Words",
 ]
 
 OptionValue: TypeAlias = "str | int | float | bool | None"
@@ -140,6 +142,21 @@ class Vendor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Words of a trade or of a vendor, for `map`: read beside its own tables, and never instead of them.
+
+    A phrase is matched word by word, in lower case, plurals as singulars.
+    """
+
+    short: Mapping[str, str] = field(default_factory=dict)
+    """Short form → what it stands for: `{"acct": "account"}`."""
+    same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A name for a thing → phrases that mean it, always: `{"loyalty_tier": ("loyalty tier", "club level")}`."""
+    near: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A name for a group → phrases that often stand for each other, seldom always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
     """All that one plugin adds. Built when its module is imported; must not do anything else then."""
 
@@ -153,3 +170,4 @@ class Plugin:
     functions: tuple[Function, ...] = ()
     signatures: tuple[SignaturePreset, ...] = ()
     vendors: tuple[Vendor, ...] = ()
+    words: Words | None = None

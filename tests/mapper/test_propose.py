@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from vitesse.diagnostics import Place
 from vitesse.mapper.model import Proposal, StreamProposal
 from vitesse.mapper.propose import Asked, propose
-from vitesse.registry import BUILT_IN, Registry
+from vitesse.registry import BUILT_IN, RegisteredFunction, Registry, ValueType
 from vitesse.rules.check import check_rules
 from vitesse.rules.model import Rules
 from vitesse.rules.review import Review
@@ -210,3 +212,75 @@ def test_complexity_rises_with_what_a_person_has_to_do() -> None:
     hard = proposal(SHOP, {**CRM, "colour_of_socks!": "string", "legal_basis!": "string", "status": "string=a|b"})
     assert easy.complexity.score <= 2 < hard.complexity.score
     assert any("required fields without a source" in reason for reason in hard.complexity.because)
+
+
+def test_propose_fills_a_required_field_that_has_one_value_only() -> None:
+    """Nothing is guessed: the schema leaves no choice. Where it leaves one, the choices are named."""
+    found = proposal({"photos": ["string"]}, {"kind!": "string=person", "origin!": "string=web|shop"})
+    kind = by_id(found)["kind"]
+    assert (kind.rule.sources, kind.rule.transform, kind.rule.options) == ((), "constant", {"value": "person"})
+    assert kind.by == "schema"
+    (origin,) = [one for one in found.unfilled if one.destination == ("origin",)]
+    assert "one of `web`, `shop`" in origin.why
+
+
+def test_propose_calls_a_function_that_is_made_for_the_field() -> None:
+    """Of the registry's functions, the one whose name and types are those of the two fields."""
+    made = RegisteredFunction(
+        name="is_subscribed",
+        origin="custom/consent.py",
+        module="custom.consent",
+        function="is_subscribed",
+        inputs=(ValueType(kinds=("string",)),),
+        result=ValueType(kinds=("boolean",)),
+        place=Place(file="custom/consent.py"),
+    )
+    registry = Registry(functions={**REGISTRY.functions, made.name: made})
+    shop, crm = source({"marketing_consent": "string"}), destination({"subscribed": "boolean"})
+    found = propose(
+        "customers", shop, crm, registry=registry, asked=Asked(hints={"subscribed": ("marketing_consent",)})
+    )
+    (one,) = found.proposals
+    assert (one.rule.transform, one.rule.options) == ("custom", {"function": "is_subscribed"})
+    (without,) = propose(
+        "customers", shop, crm, registry=REGISTRY, asked=Asked(hints={"subscribed": ("marketing_consent",)})
+    ).proposals
+    assert without.rule.transform == "parse_bool"
+
+
+def test_propose_names_the_units_that_differ() -> None:
+    """Cents are not the currency: the rule waits for a person."""
+    found = by_id(proposal({"amount_cents": "integer"}, {"amount": "number"}, hints={"amount": ("amount_cents",)}))
+    assert any("counts cents" in hole for hole in found["amount"].holes)
+
+
+@pytest.mark.parametrize(
+    ("example", "wanted", "options", "hole"),
+    [
+        ("31/12/2024", "string:date", {"to": "date", "form": "%d/%m/%Y"}, ""),
+        ("03/09/2024", "string:date", {"to": "date", "form": "%d/%m/%Y"}, "say which"),
+        ("09.03.2024 18:32", "string:date-time", {"to": "datetime", "form": "%d.%m.%Y %H:%M", "read_as": "UTC"}, "no zone"),
+        ("2024-03-09T18:32:05", "string:date-time", {"to": "datetime", "read_as": "UTC"}, "no zone"),
+    ],
+)  # fmt: skip
+def test_propose_reads_a_time_as_its_example_is_written(
+    example: str, wanted: str, options: dict[str, str], hole: str
+) -> None:
+    """Form and zone with the transform; what the example leaves open is a decision."""
+    shop = source({"ordered_at": "string"})
+    (field,) = shop.type.fields  # type: ignore[union-attr]
+    shown = replace(shop, type=replace(shop.type, fields=(replace(field, example=example),)))  # type: ignore[type-var]
+    (one,) = propose(
+        "orders", shown, destination({"ordered_at": wanted}), registry=REGISTRY, asked=Asked(hints={})
+    ).proposals
+    assert (one.rule.transform, one.rule.options) == ("date", options)
+    assert any(hole in text for text in one.holes) if hole else not one.holes
+
+
+def test_propose_says_what_makes_a_mapping_complex() -> None:
+    """From 1 to 10, with the reasons; a plain copy has none."""
+    plain = proposal({"email": "string"}, {"email": "string"}).complexity
+    hard = proposal(SHOP, {**CRM, "xa!": "boolean", "xb!": "boolean", "xc!": "boolean"}).complexity
+    assert plain.score == 1
+    assert hard.score > plain.score
+    assert any(line.startswith("3 required fields without a source") for line in hard.because)

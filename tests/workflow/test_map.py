@@ -108,7 +108,7 @@ def test_accept_above_leaves_what_was_edited_or_holds_a_decision_to_a_person(fol
 
 def test_map_command_prints_what_it_proposed_and_its_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A reviewer sees confidence and evidence at once; a machine gets the same."""
-    assert run(["map", str(folder)]) == 0
+    assert run(["map", str(folder), "--hint", "state=status"]) == 0
     text = capsys.readouterr().out
     assert "total_spent → lifetime_value" in text
     assert "decide:" in text

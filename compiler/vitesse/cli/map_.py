@@ -21,6 +21,7 @@ EXAMPLE = """\b
 Example:
   vitesse map integrations/shopify_credo
   vitesse map integrations/shopify_credo customers --hint total_spent=lifetime_value
+  vitesse map integrations/shopify_credo --learn-from integrations
   vitesse map integrations/shopify_credo --llm --model NAME --llm-url http://localhost:11434/v1
 """
 
@@ -35,9 +36,24 @@ Example:
     multiple=True,
     help="Fill this destination field from this source field, whatever would be proposed.",
 )
+@click.option(
+    "--learn-from",
+    "learn",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Raise what was accepted in this integration (or folder of integrations), lower what was rejected there.",
+)
 @model_options
 @json_option
-def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_json: bool, **asked: Any) -> int:
+def command(
+    folder: Path,
+    streams: tuple[str, ...],
+    hints: tuple[str, ...],
+    learn: tuple[Path, ...],
+    as_json: bool,
+    **asked: Any,
+) -> int:
     """Propose rules for the destination fields that have none, and append them to the mappings.
 
     Works offline, from names, types and structure. What is in a mapping, waived or rejected is left as it is. A proposal is
@@ -54,9 +70,10 @@ def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_j
     places_are_in(folder)
     model = model_run(folder, asked)
     if model is not None and (asked["estimate"] or asked["show_prompt"]):
-        return _show_plan(folder, streams, hints, model, show_prompt=asked["show_prompt"])
+        return _show_plan(folder, streams, hints, model, learn, show_prompt=asked["show_prompt"])
+    day = datetime.now(UTC).date().isoformat()
     try:
-        done = map_streams(folder, streams, hints=hints, on=datetime.now(UTC).date().isoformat(), model=model)
+        done = map_streams(folder, streams, hints=hints, on=day, model=model, learn=learn)
     finally:
         if model is not None:
             model.close()
@@ -73,7 +90,13 @@ def command(folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], as_j
 
 
 def _show_plan(
-    folder: Path, streams: tuple[str, ...], hints: tuple[str, ...], model: ModelRun, *, show_prompt: bool
+    folder: Path,
+    streams: tuple[str, ...],
+    hints: tuple[str, ...],
+    model: ModelRun,
+    learn: tuple[Path, ...],
+    *,
+    show_prompt: bool,
 ) -> int:
     """Print what would be asked; nothing is sent or written."""
     from ..diagnostics import Exit
@@ -81,7 +104,7 @@ def _show_plan(
     from ..workflow.map import plan_model
 
     check_address(model.settings)
-    estimate = plan_model(folder, streams, hints=hints, model=model)
+    estimate = plan_model(folder, streams, hints=hints, model=model, learn=learn)
     for line in prompt_lines(estimate) if show_prompt else ():
         click.echo(line)
     click.echo(f"{model.settings.host}: {model.described(estimate)}", err=show_prompt)
@@ -91,6 +114,8 @@ def _show_plan(
 def _lines(one: Mapped) -> Iterator[str]:
     proposal = one.proposal
     yield f"{proposal.stream}: {len(proposal.proposals)} rules proposed, complexity {proposal.complexity.score} of 10"
+    for reason in proposal.complexity.because:
+        yield f"  complex: {reason}"
     width = max((len(_pair(found)) for found in proposal.proposals), default=0)
     for found in proposal.proposals:
         told = "; ".join(found.evidence[:2])
@@ -129,6 +154,7 @@ def _form(one: Mapped) -> dict[str, Any]:
         "mapping": one.written.mapping,
         "proposal": one.written.proposal,
         "complexity": one.proposal.complexity.score,
+        "because": list(one.proposal.complexity.because),
         "added": [
             {
                 "rule": found.id,

@@ -107,6 +107,7 @@ TITLES: dict[str, str] = {
     "V436": "a file is not one that Vitesse wrote",
     "V437": "a line was not made from a rule",
     "V438": "the integration of a package is not found",
+    "V439": "a folder to learn from holds no integration",
     "V440": "a required destination field is never filled",
     "V441": "a waived field does not exist",
     "V442": "a field is filled whole and inside",

@@ -12,7 +12,10 @@ from ..api.model import Json
 from ..rules.transforms import TRANSFORMS
 from .fields import View
 from .sets import Pattern
+from .times import Written, written_as
+from .units import unit_hole
 
+_SINCE = {"unix_s": "seconds", "unix_ms": "milliseconds"}
 _MILLIS = frozenset({"ms", "millisecond", "milli"})
 _LISTING = frozenset(
     {"tag", "label", "keyword", "category", "segment", "list", "group", "topic", "skill", "collection"}
@@ -30,6 +33,8 @@ class Known:
     items: str | None = None
     enum: tuple[Json, ...] = ()
     max_length: int | None = None
+    example: Json = None
+    """A published example; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,9 @@ def choose(
     if choice is None:
         choice = _one(sources[0], destination, given[0], wanted, functions)
     gold = choice.gold or TRANSFORMS[choice.transform].gold
+    counted = unit_hole(sources[0], destination) if len(sources) == 1 else None
+    if counted is not None:
+        choice = replace(choice, sure=choice.sure * 0.6, holes=(*choice.holes, counted))
     if is_reference(sources[0], destination):
         # The destination names its own records: an identity of the source means nothing there without a link.
         other = "the value names a record of another kind: make sure that both systems mean the same identity"
@@ -194,6 +202,12 @@ def _scalar(source: View, destination: View, given: Known, wanted: Known, functi
             return found
     if given.enum and wanted.enum and not set(given.enum) <= set(wanted.enum):
         return _enum(given, wanted)
+    if given.kind is not None and wanted.kind is not None and given.kind != wanted.kind:
+        offer = _meant(functions, source, destination, given, wanted)
+        if offer is not None:
+            return Choice(
+                transform="custom", options={"function": offer.name}, why=f"`{offer.name}` is made for it", sure=0.9
+            )
     match given.kind, wanted.kind:
         case (None, _) | (_, None):
             return _same(source, destination)
@@ -252,14 +266,20 @@ def _time(
     if wanted.format in ("date", "date-time") and wanted.kind in ("string", None):
         to = "date" if wanted.format == "date" else "datetime"
         if is_number:
-            form, sure = _unix(source)
+            form, sure = _unix(source, given.example)
             return Choice(
-                transform="date", options={"to": to, "form": form}, why="seconds since 1970 as a time", sure=sure
+                transform="date",
+                options={"to": to, "form": form},
+                why=f"{_SINCE[form]} since 1970 as a time",
+                sure=sure,
             )
         if given.kind not in ("string", None):
             return None
         if wanted.format == given.format:
             return _same(source, destination)
+        shown = written_as(given.example) if given.format is None else None
+        if shown is not None and (shown.form != "iso8601" or not shown.has_zone):
+            return _as_shown(to, shown, source)
         if to == "date":
             offer = _offer(functions, "string", "date", source)
             if offer is not None:
@@ -278,16 +298,39 @@ def _time(
     if wanted.kind in ("integer", "number") and given.kind == "string":
         words = set(destination.leaf.words)
         unit = "unix_ms" if words & _MILLIS else "unix_s"
-        return Choice(transform="date", options={"to": unit}, why="a time as seconds since 1970", sure=0.8)
+        return Choice(transform="date", options={"to": unit}, why=f"a time as {_SINCE[unit]} since 1970", sure=0.8)
     if wanted.kind == "string" and is_number and "id" not in source.roles:
-        form, sure = _unix(source)
+        form, sure = _unix(source, given.example)
         return Choice(
-            transform="date", options={"to": "datetime", "form": form}, why="seconds since 1970 as a time", sure=sure
+            transform="date",
+            options={"to": "datetime", "form": form},
+            why=f"{_SINCE[form]} since 1970 as a time",
+            sure=sure,
         )
     return None
 
 
-def _unix(source: View) -> tuple[str, float]:
+def _as_shown(to: str, shown: Written, source: View) -> Choice:
+    """A time that is written as its example: other than ISO 8601, or without a zone."""
+    options: dict[str, Json] = {"to": to}
+    if shown.form != "iso8601":
+        options["form"] = shown.form
+    holes = []
+    if shown.other is not None:
+        holes.append(f"the example of `{source.given.path}` is `{shown.form}` or `{shown.other}`: say which")
+    if to == "datetime" and not shown.has_zone:
+        options["read_as"] = "UTC"
+        holes.append(f"`{source.given.path}` names no zone: `read_as: UTC` is a guess")
+    sure = 0.95 * 0.7 ** len(holes)
+    return Choice(
+        transform="date", options=options, why="a time as its example is written", sure=sure, holes=tuple(holes)
+    )
+
+
+def _unix(source: View, example: Json = None) -> tuple[str, float]:
+    shown = written_as(example)
+    if shown is not None and shown.form in ("unix_s", "unix_ms"):
+        return shown.form, 0.97
     words = set(source.leaf.words) | source.told
     return ("unix_ms", 0.9) if words & _MILLIS else ("unix_s", 0.7)
 
@@ -296,6 +339,25 @@ def _offer(functions: Sequence[FunctionOffer], takes: str, gives: str, source: V
     """The registered function for this conversion: the built-in one unless a vendor's fits better."""
     fitting = [one for one in functions if one.ready and one.takes == takes and one.gives == gives]
     return min(fitting, key=lambda one: (bool(one.vendor), one.name), default=None)
+
+
+def _meant(
+    functions: Sequence[FunctionOffer], source: View, destination: View, given: Known, wanted: Known
+) -> FunctionOffer | None:
+    """A registered function whose name speaks of the field, and whose types are those of the two."""
+    told = {concept for view in (source, destination) for concept in (*view.long.concepts, *view.long.words)} - _PLAIN
+    fitting = [
+        one
+        for one in functions
+        if one.ready and one.takes == given.kind and one.gives == wanted.kind and (one.words - _PLAIN) & told
+    ]
+    return max(fitting, key=lambda one: (len(one.words & told), one.name), default=None)
+
+
+_PLAIN = frozenset(
+    "parse to from is has get read the of a an id value type name status state string number text code".split()
+)
+"""Words in a function's name that do not tell what it is for."""
 
 
 # --- closed sets ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ objects go to each other as well.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from .fields import Side, View
@@ -16,7 +16,7 @@ CONTEXT = (
     "logit", "rank_source", "rank_destination", "over_rival", "over_other_use", "rival", "other_use", "sum_destination",
     "sum_source", "support", "support_best", "support_delta", "list_support", "sources", "destinations", "mean_best", "share_sure",
     "strong_for_destination", "strong_for_source", "siblings_destination", "siblings_source", "share", "twins", "twin_sum",
-    "twin_rank",
+    "twin_rank", "free_other_use", "namesakes", "mass", "mass_top", "mass_rank", "apart", "before", "after", "required",
 )  # fmt: skip
 
 Hits = list[tuple[View, float]]
@@ -56,7 +56,23 @@ def context_features(hits: Sequence[Hits], from_side: Side, to_side: Side) -> li
     share_sure = sum(p > 0.5 for p in best) / (len(best) or 1)
     sizes = (math.log(len(from_side.views) + 1), math.log(len(to_side.views) + 1))
     found = []
+    named = Counter(view.leaf.concepts for view in to_side.views)
+    uses_of: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for index, row in enumerate(hits):
+        for view, p in row:
+            uses_of[view.position].append((p, index))
+    for some_uses in uses_of.values():
+        some_uses.sort(reverse=True)
+    mass = _mass([parent_of(view) for view in from_side.views], hits)
+    mass_top = _mass(
+        [view.given.path.split(".")[0] if "." in view.given.path else "" for view in from_side.views], hits
+    )
+    parents_of = [parent_of(view) for view in to_side.views]
+    firm = [row[0][0].position if row and row[0][1] > 0.5 else None for row in hits]
+    for index, row in enumerate(hits):
+        own_name = to_side.views[index].leaf.concepts
+        before = _firm_at(firm, parents_of, index, -1)
+        after = _firm_at(firm, parents_of, index, 1)
         total = sum(p for _, p in row)
         strong = sum(p > 0.3 for _, p in row)
         twins: dict[tuple[str, ...], list[float]] = defaultdict(list)
@@ -99,10 +115,48 @@ def context_features(hits: Sequence[Hits], from_side: Side, to_side: Side) -> li
                     len(alike),
                     sum(alike),
                     sum(one > p for one in alike),
+                    max(
+                        (
+                            other
+                            for other, at in uses_of[view.position][:6]
+                            if at != index and to_side.views[at].leaf.concepts != own_name
+                        ),
+                        default=0.0,
+                    ),
+                    named[own_name],
+                    mass[view.position],
+                    mass_top[view.position],
+                    mass[view.position] / (mass[row[0][0].position] + 1e-6) if rank else 1.0,
+                    min(abs(view.position - before), abs(view.position - after), 12),
+                    max(-6, min(6, view.position - before)),
+                    max(-6, min(6, after - view.position)),
+                    float(to_side.views[index].given.required),
                 ]
             )
         found.append(rows)
     return found
+
+
+_NOWHERE = 10**6
+
+
+def _firm_at(firm: Sequence[int | None], parents: Sequence[str], index: int, step: int) -> int:
+    """Where the field before or after in the same object goes, when that is all but sure."""
+    at = index + step
+    if 0 <= at < len(firm) and parents[at] == parents[index]:
+        found = firm[at]
+        return found if found is not None else _NOWHERE
+    return _NOWHERE
+
+
+def _mass(groups: Sequence[str], hits: Sequence[Hits]) -> list[float]:
+    """For each source field, the share of all that is likely that goes to its object."""
+    sums: dict[str, float] = defaultdict(float)
+    for row in hits:
+        for view, p in row[:2]:
+            sums[groups[view.position]] += p
+    total = sum(sums.values()) or 1.0
+    return [sums[group] / total for group in groups]
 
 
 class _Support:

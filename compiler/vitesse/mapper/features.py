@@ -5,7 +5,7 @@ Every feature has a name, so that a proposal can say what spoke for it.
 
 from __future__ import annotations
 
-from .fields import Side, View
+from .fields import SORTS, Side, View
 
 FEATURES = (
     "leaf_equal", "path_equal", "leaf_in_path", "path_in_leaf", "word_leaf", "word_path", "concept_leaf", "concept_path",
@@ -13,7 +13,9 @@ FEATURES = (
     "role_shared", "role_clash", "role_id", "role_time", "role_flag", "type_equal", "type_clash", "lists_delta", "depth_delta",
     "digits_equal", "digits_clash", "entity_left", "enum", "told", "leaf_words_s", "leaf_words_d", "twins_s", "twins_d",
     "leaf_concepts_equal", "own_id_s", "own_id_d", "own_id_both", "plural_list", "head_in_leaf", "head_left_s", "entity_objects",
-    "depth_s", "depth_d", "person_d",
+    "depth_s", "depth_d", "person_d", "long_equal", "long_alike", "long_leaf", "leaf_long", "home_left_s", "home_left_d", "home_shared",
+    "sort_s", "sort_d", "unwraps", "wraps", "keeps_own", "keeps_time", "array_s", "array_d", "object_s", "object_d", "same_case",
+    "bare_alike", "bare_equal", "prefer_s", "prefer_delta", "first_id_s", "first_id_d", "first_id_both", "near_share",
 )  # fmt: skip
 
 
@@ -79,7 +81,47 @@ def pair_features(source: View, destination: View, from_side: Side, to_side: Sid
         float(min(len(s.segments), 6)),
         float(min(len(d.segments), 6)),
         float("person" in d.roles),
+        float(s.long.concepts == d.long.concepts),
+        _likeness(s.long.concepts, d.long.concepts),
+        _likeness(s.long.concepts, d.leaf.concepts),
+        _likeness(s.leaf.concepts, d.long.concepts),
+        _left(s.home, dc, from_side.entity | to_side.entity),
+        _left(d.home, sc, from_side.entity | to_side.entity),
+        float(len(s.home & d.home)),
+        float(s.sort),
+        float(d.sort),
+        float(len(s.segments) > 1 and s.segments[-2].concepts == d.leaf.concepts),
+        float(len(d.segments) > 1 and d.segments[-2].concepts == s.leaf.concepts),
+        float(to_side.keeps_own) - float(from_side.keeps_own),
+        float(to_side.keeps_own and d.sort == _TIME and len(d.segments) == 1),
+        float(s.type == "array"),
+        float(d.type == "array"),
+        float(s.type == "object"),
+        float(d.type == "object"),
+        float(s.given.path.replace("_", "") == s.given.path) - float(d.given.path.replace("_", "") == d.given.path),
+        _likeness(s.bare_long, d.bare_long),
+        float(s.bare == d.bare),
+        float(s.prefer),
+        float(s.prefer - d.prefer),
+        float(s.first_id),
+        float(d.first_id),
+        float(s.first_id and d.first_id),
+        len(s.near & d.near) / (len(s.near | d.near) or 1),
     ]
+
+
+_TIME = SORTS.index("time")
+
+
+def _likeness(one: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """Concepts shared of all, without regard to their order."""
+    shared = len(set(one) & set(other))
+    return shared / (len(set(one)) + len(set(other)) - shared) if shared else 0.0
+
+
+def _left(home: frozenset[str], concepts: dict[str, float], entity: frozenset[str]) -> float:
+    """How many of the objects around a field the other path does not speak of."""
+    return float(sum(concept not in concepts and concept not in entity for concept in home))
 
 
 _RECORD = frozenset(

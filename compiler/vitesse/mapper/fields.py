@@ -83,6 +83,12 @@ class View:
     lists: int
     """How many lists its path walks through."""
     leaf: Name
+    long: Name
+    """The leaf with the name of the object it stands in: `owner.id` is an `owner id`."""
+    home: frozenset[str]
+    """Concepts of the objects it stands in, without those that are only structure."""
+    sort: int
+    """What kind of leaf it is, as a place in SORTS."""
     flat: str
     """The whole path's letters and digits."""
     roles: frozenset[str]
@@ -92,6 +98,13 @@ class View:
     concepts: dict[str, float] = field(default_factory=dict)
     leaf_words: dict[str, float] = field(default_factory=dict)
     leaf_concepts: dict[str, float] = field(default_factory=dict)
+    bare: tuple[str, ...] = ()
+    """The leaf's concepts without what names the record itself and without digits: `contact_id` of a contact is an `id`."""
+    bare_long: tuple[str, ...] = ()
+    prefer: int = 0
+    """1 for the first of its kind, as `billing` and `primary`; -1 for another, as `shipping` and `alternate`."""
+    first_id: bool = False
+    """Whether it is the first field of its record that is an identity."""
     near: frozenset[str] = frozenset()
     grams: frozenset[str] = frozenset()
     digits: tuple[str, ...] = ()
@@ -110,6 +123,8 @@ class Side:
     views: list[View]
     entity: frozenset[str]
     """Concepts that name the record itself: `contact` in `contact_id`."""
+    keeps_own: bool = False
+    """Whether it has an identity of its own beside the one of another system, as stores of foreign records do."""
 
 
 def path_segments(path: str) -> tuple[list[str], int]:
@@ -136,11 +151,20 @@ def read_side(fields: Sequence[Described], about: Iterable[str] = ()) -> Side:
     for view in views:
         frequency.update({word for name in view.segments for word in (*name.words, *name.concepts)})
     twins = Counter(view.leaf.flat for view in views)
+    for view in views:
+        view.bare = _bare(view.leaf.concepts, entity)
+        view.bare_long = tuple(sorted(set(_bare(view.long.concepts, entity))))
+    ids = (view for view in views if len(view.segments) == 1 and "id" in view.leaf.concepts)
+    for view in ids:
+        view.first_id = True
+        break
     valued: Counter[str] = Counter()
     for view in views:
         view.values = {value: 1.0 for one in view.given.enum if (value := plain_value(one))}
         valued.update(view.values)
     count = len(views)
+    tops = {view.leaf.concepts for view in views if len(view.segments) == 1}
+    keeps_own = ("id",) in tops and any("external_id" in concepts for concepts in tops)
     for view in views:
         view.values = {value: 1.0 / valued[value] for value in view.values}
         view.leaf_twins = twins[view.leaf.flat]
@@ -151,7 +175,7 @@ def read_side(fields: Sequence[Described], about: Iterable[str] = ()) -> Side:
                 view.concepts[concept] = _weight(concept, frequency[concept], count)
         view.leaf_words = {word: view.words[word] for word in view.leaf.words}
         view.leaf_concepts = {concept: view.concepts[concept] for concept in view.leaf.concepts}
-    return Side(views=views, entity=entity)
+    return Side(views=views, entity=entity, keeps_own=keeps_own)
 
 
 def plain_value(value: str) -> str:
@@ -172,6 +196,8 @@ def _view(given: Described, position: int) -> View:
     if len(segments) > 1 and _is_empty_leaf(leaf):
         leaf = _joined(segments[-2], leaf)
     type = _type(given)
+    around = [name for name in segments[:-1] if any(_LIGHT.get(concept, 1.0) > 0.3 for concept in name.concepts)]
+    long = _long(around[-1], leaf) if around else leaf
     flat = "".join(name.flat for name in segments)
     return View(
         given=given,
@@ -179,10 +205,21 @@ def _view(given: Described, position: int) -> View:
         segments=segments,
         lists=lists,
         leaf=leaf,
+        long=long,
+        home=frozenset(
+            concept
+            for name in around
+            for concept in name.concepts
+            if _LIGHT.get(concept, 1.0) > 0.3 and not concept.isdigit()
+        ),
+        sort=_SORT_OF.get(leaf.concepts[-1], 0) if leaf.concepts else 0,
         flat=flat,
         roles=_roles(leaf, given, type),
         type=type,
-        near=frozenset(group for concept in leaf.concepts for group in _near(concept)),
+        near=frozenset(
+            group for concept in (leaf if len(leaf.concepts) > 1 else long).concepts for group in _near(concept)
+        ),
+        prefer=_preference({word for name in segments for word in name.words}),
         grams=frozenset(leaf.flat[i : i + 3] for i in range(max(1, len(leaf.flat) - 2))),
         digits=tuple(word for name in segments for word in name.words if word.isdigit()),
         told=frozenset(singular_words(given.description)) if given.description else frozenset(),
@@ -198,6 +235,46 @@ def _is_empty_leaf(leaf: Name) -> bool:
 
 def _joined(parent: Name, leaf: Name) -> Name:
     return Name(flat=parent.flat + leaf.flat, words=parent.words + leaf.words, concepts=parent.concepts + leaf.concepts)
+
+
+_FIRST = frozenset("primary main default mailing billing work business preferred home".split())
+_OTHER = frozenset("other shipping alternate alternative secondary asst assistant backup second fax legacy gmt".split())
+
+
+def _preference(words: set[str]) -> int:
+    return int(bool(words & _FIRST)) - int(bool(words & _OTHER)) - int(bool(words & {"2", "3", "4", "5"}))
+
+
+def _bare(concepts: tuple[str, ...], entity: frozenset[str]) -> tuple[str, ...]:
+    kept = tuple(concept for concept in concepts if concept not in entity and not concept.isdigit())
+    return kept or concepts
+
+
+SORTS = (
+    "",
+    "id",
+    "name",
+    "title",
+    "type",
+    "status",
+    "value",
+    "url",
+    "email",
+    "phone",
+    "code",
+    "time",
+    "amount",
+    "description",
+)
+_SORT_OF = {concept: place for place, concept in enumerate(SORTS)}
+
+
+def _long(parent: Name, leaf: Name) -> Name:
+    """Both names, the parent's without what the leaf says again."""
+    said = set(leaf.concepts)
+    words = tuple(word for word in parent.words if word not in leaf.words)
+    concepts = tuple(concept for concept in parent.concepts if concept not in said and not concept.isdigit())
+    return Name(flat=parent.flat + leaf.flat, words=words + leaf.words, concepts=concepts + leaf.concepts)
 
 
 def singular_words(text: str) -> set[str]:

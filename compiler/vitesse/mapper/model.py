@@ -28,6 +28,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """The way back: the transform that gives the source value again, or why there is none."""
+
+    transform: str | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """One rule that the Mapper suggests."""
 
@@ -41,8 +50,10 @@ class Proposal:
     losses: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
     """What only a person can decide, one sentence each."""
+    back: Back | None = None
+    """For records that go the other way; None for a constant."""
     by: str = "names"
-    """What proposed it: `names`, `hint`, a model's name."""
+    """What proposed it: `names`, `hint`, `schema` for the only value there can be, a model's name."""
     without_adviser: float | None = None
     """The confidence that names and types alone would give, when a model was asked; a policy counts no more than that."""
 

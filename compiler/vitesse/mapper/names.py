@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .knowledge import knowledge, singular
+from .knowledge import Knowledge, knowledge, singular
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _SHORT_WORDS = frozenset({"id", "at", "on", "by", "of", "is", "to", "in", "ip", "no", "or"})
@@ -27,23 +27,25 @@ class Name:
     """Groups of synonyms, or words that belong to none."""
 
 
-@lru_cache(maxsize=65536)
 def read_name(text: str) -> Name:
     """Read one name, such as a segment of a field path."""
-    known = knowledge()
+    return _read(text, knowledge())
+
+
+@lru_cache(maxsize=65536)
+def _read(text: str, known: Knowledge) -> Name:
     words: list[str] = []
     for part in _PARTS.findall(text):
-        for word in cut(part.lower()):
+        for word in _cut(part.lower(), known):
             words.extend(known.abbreviations.get(word, (word,)))
     plain = tuple(singular(word) for word in words)
     flat = re.sub(r"[\W_]+", "", text.lower())
-    return Name(flat=flat, words=plain, concepts=concepts_of(plain))
+    return Name(flat=flat, words=plain, concepts=_concepts(plain, known))
 
 
 @lru_cache(maxsize=65536)
-def concepts_of(words: tuple[str, ...]) -> tuple[str, ...]:
+def _concepts(words: tuple[str, ...], known: Knowledge) -> tuple[str, ...]:
     """Replace phrases by the group they name, longest first, from the left."""
-    known = knowledge()
     found: list[str] = []
     at = 0
     while at < len(words):
@@ -60,13 +62,16 @@ def concepts_of(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=65536)
 def cut(word: str) -> tuple[str, ...]:
     """Cut a run-together name into known words; the word itself where that does not come out even.
 
     The fewest pieces win, so that `numberofemployees` is `number of employees`.
     """
-    known = knowledge()
+    return _cut(word, knowledge())
+
+
+@lru_cache(maxsize=65536)
+def _cut(word: str, known: Knowledge) -> tuple[str, ...]:
     if len(word) < 5 or word in known.words or word in known.abbreviations or not word.isascii():
         return (word,)
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
@@ -74,14 +79,14 @@ def cut(word: str) -> tuple[str, ...]:
         for start in range(max(0, end - 16), end):
             before = best[start]
             piece = word[start:end]
-            if before is None or not _is_word(piece):
+            if before is None or not _is_word(piece, known):
                 continue
             if best[end] is None or len(before) + 1 < len(best[end] or ()):
                 best[end] = (*before, piece)
     return best[-1] or (word,)
 
 
-def _is_word(piece: str) -> bool:
+def _is_word(piece: str, known: Knowledge) -> bool:
     if len(piece) < 3:
         return piece in _SHORT_WORDS
-    return piece in knowledge().words or singular(piece) in knowledge().words
+    return piece in known.words or singular(piece) in known.words

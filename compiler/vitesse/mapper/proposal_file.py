@@ -35,6 +35,16 @@ class SampleForm(Form):
     after: JsonValue
 
 
+class BackForm(Form):
+    """The way back, for records that go the other way."""
+
+    transform: str | None = None
+    """The transform that gives the source value again; None where there is none."""
+    with_: dict[str, JsonValue] = Field(default_factory=dict, alias="with")
+    why: str = ""
+    """Why there is none."""
+
+
 class ProposedForm(Form):
     """One proposed rule."""
 
@@ -50,6 +60,7 @@ class ProposedForm(Form):
     losses: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
     """What only a person can decide."""
+    back: BackForm | None = None
     by: str
     without_model: float | None = None
     """The confidence without the model that was asked; `accept_above` counts the lower of the two."""
@@ -102,10 +113,12 @@ def proposal_text(
     earlier: ProposalForm | None = None,
     rules: Rules | None = None,
     recorded: RecordedForm | None = None,
+    rejected: frozenset[str] = frozenset(),
 ) -> str:
     """The file's text: new proposals, and earlier ones whose rules are still there.
 
     Args:
+        rejected: Rules that somebody rejected: what was proposed stays told, so that others can learn from it.
         recorded: What models said; what the earlier file has of it when None.
     """
     kept: dict[str, Any] = {}
@@ -114,7 +127,7 @@ def proposal_text(
         kept = {
             id: json.loads(one.model_dump_json(by_alias=True, exclude_defaults=True))
             for id, one in earlier.rules.items()
-            if id in present
+            if id in present or id in rejected
         }
     form: dict[str, Any] = {
         "vitesse": 1,
@@ -161,6 +174,12 @@ def _proposed(one: Proposal) -> dict[str, Any]:
         form["losses"] = list(one.losses)
     if one.holes:
         form["holes"] = list(one.holes)
+    if one.back is not None:
+        form["back"] = (
+            {"transform": one.back.transform, **({"with": dict(one.back.options)} if one.back.options else {})}
+            if one.back.transform
+            else {"why": one.back.why}
+        )
     form["by"] = one.by
     if one.without_adviser is not None:
         form["without_model"] = one.without_adviser

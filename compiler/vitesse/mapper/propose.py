@@ -16,27 +16,35 @@ from ..diagnostics import Diagnostic
 from ..forms import pointer
 from ..registry import Registry
 from ..rules.load import mapping_file
-from ..rules.model import CheckedRule, End, Rule, Rules
+from ..rules.model import CheckedRule, End, Rule, Rules, Shape
 from ..rules.prove import prove_rule
 from ..rules.review import Review
+from ..rules.shapes import shape_of
 from ..rules.transforms import LOSSES
 from .advice import Adviser
+from .back import back_of
 from .choose import Choice, FunctionOffer, choose
+from .complexity import complexity_of
 from .evidence import evidence_for
 from .fields import View
+from .knowledge import with_words
+from .lessons import Lessons, lessons_said, taught
 from .memory import Memory, shipped_memory
-from .model import Alternative, Complexity, Proposal, StreamProposal, Unfilled
+from .model import Alternative, Proposal, StreamProposal, Unfilled
 from .names import read_name
 from .samples import example_for, sample_of
 from .schema_fields import EndFields, example_of, fields_of
-from .scoring import Way, Weights, score, shipped_weights
+from .scoring import THRESHOLD, Way, Weights, score, shipped_weights
 from .sets import Candidate, Pattern
 
-THRESHOLD = 0.35
-"""Below this chance a field is left open rather than filled with a guess."""
 REQUIRED_THRESHOLD = 0.12
 """A required field is filled with the best there is, for a person to judge."""
+DOUBTFUL = 0.4
+"""A rule with less chance than this is proposed with a word of doubt, and never accepted by its confidence."""
 _SHOWN = 3
+
+
+_DOUBT = "the likeliest, but not likely: look twice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,8 @@ class Asked:
     """Destination path → source paths."""
     rules: Rules | None = None
     review: Review | None = None
+    lessons: Lessons | None = None
+    """What reviewers decided before, in this integration's like."""
     also_required: frozenset[str] = frozenset()
     """Destination paths that the stream needs, such as those it matches by."""
 
@@ -68,10 +78,25 @@ def propose(
         memory: What was mapped before; the shipped one when None.
         adviser: Ranks the ways to fill each open field again, such as a language model.
     """
-    known = memory or shipped_memory()
+    with with_words(registry.words):
+        return _propose(stream, source, destination, registry, asked, memory or shipped_memory(), weights, adviser)
+
+
+def _propose(
+    stream: str,
+    source: End,
+    destination: End,
+    registry: Registry,
+    asked: Asked,
+    known: Memory,
+    weights: Weights | None,
+    adviser: Adviser | None,
+) -> StreamProposal:
     from_fields = fields_of(source, writable=False)
     to_fields = fields_of(destination, writable=True)
     ways, pairs = score(from_fields.side, to_fields.side, weights or shipped_weights(), known)
+    if asked.lessons:
+        ways = taught(ways, pairs, from_fields.side, to_fields.side, asked.lessons)
     taken = _taken(asked)
     if adviser is not None:
         wanted = [
@@ -97,7 +122,12 @@ def propose(
         stream=stream,
         proposals=tuple(kept),
         unfilled=tuple(unfilled),
-        complexity=_complexity(kept, unfilled, to_fields),
+        complexity=complexity_of(
+            [*(asked.rules.rules if asked.rules is not None else ()), *(one.rule for one in kept)],
+            kept,
+            unfilled,
+            len(to_fields.reached),
+        ),
     )
 
 
@@ -199,18 +229,50 @@ class _Maker:
                 without_adviser=None if advice is None else round(min(way.own_chance * choice.sure, 0.999), 3),
                 evidence=(
                     *(advice.says if advice is not None else ()),
+                    *lessons_said(way.taught),
                     *evidence_for(view, replace(way, chance=way.own_chance), rival, self._memory, choice.why),
                 ),
                 by=advice.by if advice is not None and advice.decided else proposal.by,
                 alternatives=tuple(self._alternatives(position, rivals)),
-                holes=(*choice.holes, *(("the best of unlikely ones: look twice",) if way.chance < THRESHOLD else ())),
+                holes=(*choice.holes, *((_DOUBT,) if way.chance < DOUBTFUL else ())),
             )
         why = "nothing is like it" if not likely else "what is like it cannot be converted"
+        if is_required:
+            constant = self._constant(position)
+            if constant is not None:
+                return constant
+            allowed = self._destination.known(position, 0).enum
+            if allowed:
+                shown = ", ".join(f"`{value}`" for value in allowed[:6])
+                why = f"{why}: a constant may fill it, one of {shown}"
         return Unfilled(
             destination=reached.path,
             is_required=is_required,
             why=why,
             alternatives=tuple(self._alternatives(position, [way for way in ways if way.chance > 0.03])),
+        )
+
+    def _constant(self, position: int) -> Proposal | None:
+        """The only value that a required field may have."""
+        reached = self._destination.reached[position]
+        allowed = self._destination.known(position, 0).enum
+        if len(allowed) != 1 or EACH in reached.path:
+            return None
+        rule = Rule(
+            destination=reached.path,
+            sources=(),
+            transform="constant",
+            options={"value": allowed[0]},
+            place=Place(file=self._file, pointer=pointer("rules", reached.text)),
+        )
+        proved = self._prove(rule)
+        if proved is None:
+            return None
+        return Proposal(
+            rule=proved[0],
+            confidence=0.98,
+            evidence=("it is required, and may have this value only",),
+            by="schema",
         )
 
     def _alternatives(self, position: int, ways: Iterable[Way]) -> Iterable[Alternative]:
@@ -230,7 +292,10 @@ class _Maker:
     def _make(self, position: int, way: Way) -> tuple[Proposal, Choice] | None:
         """The rule for one way, proved; None where no rule can be made of it."""
         own = self._choose(position, way.candidate)
-        for choice in (own,) if way.advice is None else way.advice.choices(own):
+        choices = (own,) if way.advice is None else way.advice.choices(own)
+        if way.choice is not None:  # what a person accepted comes before what anybody guesses
+            choices = (way.choice, *choices)
+        for choice in choices:
             proposal = self._proposal(position, way, choice)
             if proposal is not None:
                 return proposal, choice
@@ -265,8 +330,14 @@ class _Maker:
             confidence=0.0,
             evidence=(),
             sample=sample_of(rule.transform, rule.options, values),
+            back=back_of(rule, self._shape(way.candidate.sources)),
             losses=tuple(loss.code for loss in checked.losses),
         )
+
+    def _shape(self, sources: Sequence[View]) -> Shape | None:
+        if len(sources) != 1:
+            return None
+        return shape_of(self._source.reached[sources[0].position].type, self._source.end.types)
 
     def _prove(self, rule: Rule, leave: frozenset[str] = frozenset()) -> tuple[Rule, CheckedRule] | None:
         """Say what happens to absent values and why losses are fine, as far as that makes the rule hold.
@@ -345,7 +416,8 @@ def _offers(registry: Registry) -> Iterable[FunctionOffer]:
     for function in registry.functions.values():
         if len(function.inputs) != 1:
             continue
-        words = read_name(function.name).words
+        name = read_name(function.name)
+        words = {*name.words, *name.concepts}
         yield FunctionOffer(
             name=function.name,
             takes=str(function.inputs[0]),
@@ -389,32 +461,3 @@ def _list_walked(rule: Rule, index: int) -> Path | None:
         if len(places) >= depth:
             return source[: places[depth - 1] + 1]
     return None
-
-
-def _complexity(proposals: Sequence[Proposal], unfilled: Sequence[Unfilled], destination: EndFields) -> Complexity:
-    """From 1 (copy and go) to 10 (a project)."""
-    points = 1.0
-    because: list[str] = []
-
-    def add(weight: float, reason: str) -> None:
-        nonlocal points
-        if weight > 0:
-            points += weight
-            because.append(reason)
-
-    required = [one for one in unfilled if one.is_required]
-    unsure = [one for one in proposals if one.confidence < 0.8]
-    holes = [one for one in proposals if one.holes]
-    converting = [one for one in proposals if one.rule.transform not in ("direct", "mapping")]
-    losing = [one for one in proposals if one.losses]
-    lists = {
-        one.rule.destination[: one.rule.destination.index(EACH)] for one in proposals if EACH in one.rule.destination
-    }
-    add(min(3.0, 1.0 * len(required)), f"{len(required)} required fields without a source")
-    add(min(2.0, 0.25 * len(unsure)), f"{len(unsure)} proposals that are not sure")
-    add(min(2.0, 0.5 * len(holes)), f"{len(holes)} decisions that only a person can make")
-    add(min(1.0, 0.1 * len(converting)), f"{len(converting)} conversions")
-    add(min(1.0, 0.25 * len(losing)), f"{len(losing)} rules that lose something")
-    add(min(1.0, 0.5 * len(lists)), f"{len(lists)} lists of objects")
-    add(min(1.0, len(destination.reached) / 200), f"{len(destination.reached)} destination fields")
-    return Complexity(score=max(1, min(10, round(points))), because=tuple(because))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..api.model import Json, Type
 from ..api.paths import EACH
@@ -33,7 +33,7 @@ class EndFields:
         """The type of a field as seen from inside `lists` lists: one that walks through more is itself a list."""
         reached = self.reached[position]
         shape = shape_of(reached.type, self.end.types)
-        here = known_of(shape)
+        here = replace(known_of(shape), example=example_of(reached))
         walked = sum(segment is EACH for segment in reached.path)
         if walked > lists:
             return Known(kind="list", items=here.kind, format=here.format, enum=here.enum)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..diagnostics import InternalError
 from .advice import Advice
@@ -20,19 +20,20 @@ from .candidates import Index
 from .context import CONTEXT, Hits, context_features, parent_of
 from .features import FEATURES, pair_features
 from .fields import Side, View
-from .memory import Memory, leaf_key
+from .memory import Keys, Memory, keys_of
 from .sets import SETS, Candidate, candidates_for, name_parts, recurrences, set_features
 from .trees import Trees
 
+if TYPE_CHECKING:
+    from .choose import Choice
+    from .lessons import Lesson
+
 Model: TypeAlias = Callable[[Sequence[float]], float]
 
-MEMORY = ("memory_share", "memory_seen", "rest_share", "rest_seen")
-PICKED = (
-    "concept_path", "concept_leaf", "leaf_left", "source_left", "source_covered", "leaf_covered", "type_clash", "parent",
-    "role_clash", "entity_left", "word_leaf", "edit", "path_equal", "leaf_equal", "near", "role_id",
+MEMORY = (
+    "memory_share", "memory_seen", "rest_share", "rest_seen", "long_share", "long_seen", "filled_share", "filled_seen",
+    "long_filled_share", "long_filled_seen",
 )  # fmt: skip
-"""Features of the first step that the third looks at again."""
-_PICKED = tuple(FEATURES.index(name) for name in PICKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def shipped_weights() -> Weights:
 def feature_names() -> dict[str, list[str]]:
     """What each model is handed, in order."""
     pair = [*FEATURES, *MEMORY]
-    return {"pair": pair, "context": [*pair, *CONTEXT], "final": [*SETS, *PICKED]}
+    return {"pair": pair, "context": [*pair, *CONTEXT], "final": [*SETS, "several", *pair, *CONTEXT]}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Pair:
 
     source: View
     features: list[float]
+    around: list[float] = field(default_factory=list)
+    """What it looks like among the others."""
     chance: float = 0.0
 
 
@@ -78,6 +81,10 @@ class Way:
     features: list[float]
     advice: Advice | None = None
     """What an adviser said of it; its chance is then moved."""
+    taught: tuple[Lesson, ...] = ()
+    """What reviewers said of the same pair before; its chance is moved by it."""
+    choice: Choice | None = None
+    """The transform they accepted."""
 
     @property
     def own_chance(self) -> float:
@@ -88,25 +95,19 @@ class Way:
 def pairs_of(from_side: Side, to_side: Side, memory: Memory) -> list[list[Pair]]:
     """For each destination its candidates with the features of the first step."""
     index = Index(from_side)
-    keys = [leaf_key(view) for view in from_side.views]
-    by_key: dict[str, list[int]] = defaultdict(list)
-    for position, key in enumerate(keys):
-        by_key[key].append(position)
-    remembered: dict[str, list[str]] = defaultdict(list)
-    for (source_key, destination_key), count in memory.leaves.items():
-        if count[0] > 0 and source_key in by_key:
-            remembered[destination_key].append(source_key)
+    keys = [keys_of(view) for view in from_side.views]
+    remembered = _remembered(keys, memory)
     found = []
     for view in to_side.views:
-        destination_key = leaf_key(view)
-        also = [position for key in remembered.get(destination_key, ()) for position in by_key[key]]
+        own = keys_of(view)
+        also = {*remembered.get(own.leaf, ()), *remembered.get(">" + own.long, ())}
         found.append(
             [
                 Pair(
                     source=source,
                     features=[
                         *pair_features(source, view, from_side, to_side),
-                        *memory.features(source, view, keys[source.position], destination_key),
+                        *memory.features(source, view, keys[source.position], own),
                     ],
                 )
                 for source in index.candidates(view, also)
@@ -115,6 +116,24 @@ def pairs_of(from_side: Side, to_side: Side, memory: Memory) -> list[list[Pair]]
     return found
 
 
+def _remembered(keys: Sequence[Keys], memory: Memory) -> Mapping[str, list[int]]:
+    """Destination's name → the sources whose names were paired with it before."""
+    by_key: dict[str, list[int]] = defaultdict(list)
+    for position, key in enumerate(keys):
+        by_key[key.leaf].append(position)
+        by_key[">" + key.long].append(position)
+    found: dict[str, list[int]] = defaultdict(list)
+    for (source, destination), count in memory.leaves.items():
+        if count[0] > 0 and source in by_key:
+            found[destination] += by_key[source]
+    for (source, destination), count in memory.longs.items():
+        if count[0] > 0 and ">" + source in by_key:
+            found[">" + destination] += by_key[">" + source]
+    return found
+
+
+THRESHOLD = 0.22
+"""Below this chance a field is left open rather than filled with a guess."""
 LEAST = 0.002
 """A pair with less chance than this is not looked at again."""
 
@@ -148,13 +167,15 @@ def ranked_pairs(pairs: Sequence[Sequence[Pair]]) -> list[list[tuple[View, float
 
     The weights say little where all chances are small; there names and values decide.
     """
-    return [
-        [
-            (pair.source, pair.chance + 0.05 * sum(weight * pair.features[index] for index, weight in _LIKE))
-            for pair in row
-        ]
-        for row in pairs
-    ]
+    found = []
+    for row in pairs:
+        share = 0.05 + 0.6 * (1.0 - max((pair.chance for pair in row), default=0.0))
+        found.append([(pair.source, pair.chance + share * _likeness(pair.features)) for pair in row])
+    return found
+
+
+def _likeness(features: Sequence[float]) -> float:
+    return sum(weight * features[index] for index, weight in _LIKE)
 
 
 def as_hits(rows: Sequence[Sequence[Pair]]) -> list[Hits]:
@@ -164,14 +185,17 @@ def as_hits(rows: Sequence[Sequence[Pair]]) -> list[Hits]:
 def context_rows(rows: Sequence[Sequence[Pair]], from_side: Side, to_side: Side) -> list[list[list[float]]]:
     """The second step's features: those of the first, and the pair's place among the others."""
     around = context_features(as_hits(rows), from_side, to_side)
-    return [
-        [[*pair.features, *more] for pair, more in zip(row, some, strict=True)]
-        for row, some in zip(rows, around, strict=True)
-    ]
+    for row, some in zip(rows, around, strict=True):
+        for pair, more in zip(row, some, strict=True):
+            pair.around = more
+    return [[[*pair.features, *pair.around] for pair in row] for row in rows]
+
+
+_WIDTH = len(FEATURES) + len(MEMORY) + len(CONTEXT)
 
 
 def candidate_rows(
-    rows: Sequence[Sequence[Pair]], from_side: Side, to_side: Side
+    rows: Sequence[Sequence[Pair]], from_side: Side, to_side: Side, memory: Memory
 ) -> list[list[tuple[Candidate, list[float]]]]:
     """For each destination its candidates with the features of the third step."""
     hits = as_hits(rows)
@@ -185,7 +209,8 @@ def candidate_rows(
     found = []
     for view, row, row_hits in zip(to_side.views, rows, hits, strict=True):
         chances = {hit.position: p for hit, p in row_hits}
-        base_of = {pair.source.position: pair.features for pair in row}
+        base_of = {pair.source.position: [*pair.features, *pair.around] for pair in row}
+        several = memory.share_several(keys_of(view))
         candidates = candidates_for(view, row_hits)
         for parts in name_parts(view, from_side.views):
             candidates.append(
@@ -203,11 +228,11 @@ def candidate_rows(
         for candidate in candidates:
             best = max(candidate.sources, key=lambda one: chances.get(one.position, 0.0))
             base = base_of.get(best.position)
-            picked = [base[index] for index in _PICKED] if base is not None else [0.0] * len(_PICKED)
+            picked = base if base is not None else [0.0] * _WIDTH
             described.append(
                 (
                     candidate,
-                    [*set_features(view, candidate, row_hits, recurring, other, len(to_side.views)), *picked],
+                    [*set_features(view, candidate, row_hits, recurring, other, len(to_side.views)), several, *picked],
                 )
             )
         found.append(described)
@@ -234,7 +259,9 @@ def score(from_side: Side, to_side: Side, weights: Weights, memory: Memory) -> t
             pair.chance = weights.context(own)
     rows = [sorted(row, key=lambda pair: (-pair.chance, pair.source.position)) for row in rows]
     ways = []
-    for view, row, candidates in zip(to_side.views, rows, candidate_rows(rows, from_side, to_side), strict=True):
+    for view, row, candidates in zip(
+        to_side.views, rows, candidate_rows(rows, from_side, to_side, memory), strict=True
+    ):
         features = {pair.source.position: pair.features for pair in row}
         found = [
             Way(
@@ -245,7 +272,7 @@ def score(from_side: Side, to_side: Side, weights: Weights, memory: Memory) -> t
             for candidate, own in candidates
         ]
         ways.append(finished(found, view, to_side))
-    return ways, pairs
+    return agreeing(ways, to_side), pairs
 
 
 def finished(ways: list[Way], destination: View, side: Side) -> list[Way]:
@@ -266,13 +293,16 @@ def whole_name(destination: View, candidate: Candidate, side: Side, single: floa
 
     Too few of the fitted cases have it for the weights to be sure.
     """
-    if candidate.pattern != "names" or len(candidate.sources) != 2 or single > 0.5:
+    if candidate.pattern != "names" or len(candidate.sources) != 2 or single > 0.3:
+        return False
+    if destination.home - side.entity:
         return False
     if destination.leaf.concepts == ("full_name",):
         return True
     if destination.leaf.concepts != ("name",):
         return False
-    roles = {role for view in side.views if parent_of(view) == parent_of(destination) for role in view.roles}
+    beside = [view for view in side.views if parent_of(view) == parent_of(destination)]
+    roles = {role for view in beside for role in view.roles}
     return bool(side.entity & _PERSON) or {"email", "phone"} <= roles or ("email" in roles and len(side.views) < 12)
 
 
@@ -310,6 +340,45 @@ def in_order(ways: Sequence[Way], destination: View) -> list[Way]:
             lowered = Way(candidate=ranked[0].candidate, chance=way.chance, features=ranked[0].features)
             return [raised, lowered, *ranked[1:index], *ranked[index + 1 :]]
     return ranked
+
+
+def agreeing(ways: list[list[Way]], to_side: Side) -> list[list[Way]]:
+    """Of two fields with one name, the one in the object that most fields of the destination's object come from.
+
+    An address is taken from one address: not its city from here and its country from there.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, view in enumerate(to_side.views):
+        if ways[index] and len(ways[index][0].candidate.sources) == 1:
+            groups[parent_of(view)].append(index)
+    for members in groups.values():
+        votes: dict[str, float] = defaultdict(float)
+        for index in members:
+            votes[parent_of(ways[index][0].candidate.sources[0])] += ways[index][0].chance
+        branch = max(votes, key=lambda one: (votes[one], one), default="")
+        if len(members) < 3 or votes[branch] * 2 < sum(votes.values()):
+            continue
+        for index in members:
+            ways[index] = _from_branch(ways[index], branch)
+    return ways
+
+
+def _from_branch(row: list[Way], branch: str) -> list[Way]:
+    best = row[0]
+    source = best.candidate.sources[0]
+    if parent_of(source) == branch:
+        return row
+    for at, way in enumerate(row[1:], start=1):
+        other = way.candidate.sources[0]
+        if (
+            len(way.candidate.sources) == 1
+            and parent_of(other) == branch
+            and other.leaf.concepts == source.leaf.concepts
+            and way.chance > 0.1 * best.chance
+        ):
+            raised, lowered = replace(way, chance=best.chance), replace(best, chance=way.chance)
+            return [raised, *row[1:at], lowered, *row[at + 1 :]]
+    return row
 
 
 def best_by_destination(ways: Sequence[Sequence[Way]], threshold: float) -> Mapping[int, Way]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..diagnostics import InternalError
 from ..rules.load import load_rules, mapping_file
 from ..rules.model import End, Reached, Rule, Rules
-from ..rules.review import write_text
+from ..rules.review import load_review, write_text
 from ..rules.shapes import position_of, reach
 from .append import Position, append_rules, new_mapping
 from .llm.records import RecordedForm
@@ -60,7 +60,9 @@ def write_proposal(
         write_text(path, after)
     written = load_rules(folder, proposal.stream)
     _check(before, proposal.proposals, written)
-    write_text(folder / proposal_file(proposal.stream), proposal_text(proposal, earlier, written, recorded))
+    entries = load_review(folder, proposal.stream).rules
+    rejected = frozenset(id for id, entry in entries.items() if entry.state == "rejected")
+    write_text(folder / proposal_file(proposal.stream), proposal_text(proposal, earlier, written, recorded, rejected))
     return Written(
         mapping=file, proposal=proposal_file(proposal.stream), added=tuple(one.id for one in proposal.proposals)
     )

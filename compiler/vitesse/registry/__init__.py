@@ -82,6 +82,7 @@ def load_registry(names: Sequence[str], integration: Path, *, folders: Sequence[
         functions={function.name: function for function in sorted(functions, key=lambda function: function.name)},
         signatures={preset.name: preset for preset, _ in sorted(presets, key=lambda pair: pair[0].name)},
         vendors=tuple(vendor for plugin in plugins for vendor in plugin.vendors),
+        words=tuple(plugin.words for plugin in plugins if plugin.words is not None),
         plugins=tuple((plugin.name, plugin.version) for plugin in plugins),
         files=_with_packages(files),
         warnings=tuple(problems),

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from ..diagnostics import Diagnostic, Place
 from ..frozen import dataclass
-from ..hooks import Parameter, SignaturePreset, Vendor
+from ..hooks import Parameter, SignaturePreset, Vendor, Words
 
 Kind: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "date-time", "object", "any"]
 
@@ -130,6 +130,7 @@ class Registry:
     functions: Mapping[str, RegisteredFunction] = field(default_factory=dict)
     signatures: Mapping[str, SignaturePreset] = field(default_factory=dict)
     vendors: tuple[Vendor, ...] = ()
+    words: tuple[Words, ...] = ()
     plugins: tuple[tuple[str, str], ...] = ()
     """(name, version), in the manifest's order; for the lock."""
     files: tuple[SourceFile, ...] = ()

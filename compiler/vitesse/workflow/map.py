@@ -11,6 +11,7 @@ from ..api.paths import PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
 from ..manifest import ReviewPolicy, Stream
+from ..mapper.lessons import Lessons
 from ..mapper.model import StreamProposal
 from ..mapper.proposal_file import load_proposal, proposal_file
 from ..mapper.propose import Asked, propose
@@ -18,6 +19,7 @@ from ..mapper.write import Written, existing_rules, write_proposal
 from ..pipeline import Integration, read_integration
 from ..rules.review import load_review
 from .accept import accept_by_policy
+from .learn import learn_from
 
 if TYPE_CHECKING:
     from ..mapper.llm.adviser import ModelAdviser
@@ -35,7 +37,13 @@ class Mapped:
 
 
 def map_streams(
-    folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), on: str, model: ModelRun | None = None
+    folder: Path,
+    streams: Sequence[str] = (),
+    *,
+    hints: Sequence[str] = (),
+    on: str,
+    model: ModelRun | None = None,
+    learn: Sequence[Path] = (),
 ) -> tuple[Mapped, ...]:
     """Propose rules and write them down.
 
@@ -44,14 +52,16 @@ def map_streams(
         hints: `source=destination`, beside those of the manifest; they overrule what would be proposed.
         on: The day, for acceptances by policy.
         model: A language model to ask; what went wrong with it is in its `found`.
+        learn: Reviewed integrations, or folders of them: what was accepted there is likelier, what was rejected less.
 
     Raises:
-        DiagnosticError: V009 for a stream that is not there, V434 for a hint that is none, V433 when a mapping's form leaves no
-            place, V460 to V466 for a model that cannot be asked so, and all that reading the integration finds.
+        DiagnosticError: V009 for a stream that is not there, V433 when a mapping's form leaves no place, V434 for a hint that is
+            none, V439 for nothing to learn from, V460 to V466 for a model that cannot be asked so, and all that reading the
+            integration finds.
     """
     integration = read_integration(folder)
     names = _chosen(integration, streams)
-    given = _hints(hints)
+    given = _Given(hints=_hints(hints), lessons=learn_from(learn, integration.manifest))
     if model is not None:
         _check_model(integration, names, given, model)
     found = []
@@ -69,28 +79,35 @@ def map_streams(
     )
 
 
-def plan_model(folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), model: ModelRun) -> Estimate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What the caller said beside the integration."""
+
+    hints: Mapping[str, tuple[str, ...]]
+    lessons: Lessons
+
+
+def plan_model(
+    folder: Path, streams: Sequence[str] = (), *, hints: Sequence[str] = (), model: ModelRun, learn: Sequence[Path] = ()
+) -> Estimate:
     """What `map_streams` would ask the model; nothing is sent or written.
 
     Raises:
         DiagnosticError: As `map_streams`.
     """
     integration = read_integration(folder)
-    return _plan(integration, _chosen(integration, streams), _hints(hints), model)
+    given = _Given(hints=_hints(hints), lessons=learn_from(learn, integration.manifest))
+    return _plan(integration, _chosen(integration, streams), given, model)
 
 
-def _check_model(
-    integration: Integration, names: Sequence[str], hints: Mapping[str, tuple[str, ...]], model: ModelRun
-) -> None:
+def _check_model(integration: Integration, names: Sequence[str], given: _Given, model: ModelRun) -> None:
     """Say what will be asked, or refuse it before anything is sent or written."""
-    estimate = _plan(integration, names, hints, model)
+    estimate = _plan(integration, names, given, model)
     model.check(estimate)
     model.announce(estimate)
 
 
-def _plan(
-    integration: Integration, names: Sequence[str], hints: Mapping[str, tuple[str, ...]], model: ModelRun
-) -> Estimate:
+def _plan(integration: Integration, names: Sequence[str], given: _Given, model: ModelRun) -> Estimate:
     from ..mapper.llm.adviser import Planner
     from ..mapper.llm.run import Estimate
 
@@ -98,7 +115,7 @@ def _plan(
     for name in names:
         planner = Planner(_adviser(integration, name, model), estimate, name)
         source, destination = integration.ends(name)
-        asked = _asked(integration, name, hints)
+        asked = _asked(integration, name, given)
         propose(name, source, destination, registry=integration.registry, asked=asked, adviser=planner)
     return estimate
 
@@ -119,21 +136,20 @@ def _adviser(integration: Integration, name: str, model: ModelRun) -> ModelAdvis
     )
 
 
-def _map_stream(
-    integration: Integration, name: str, hints: Mapping[str, tuple[str, ...]], model: ModelRun | None
-) -> Mapped:
+def _map_stream(integration: Integration, name: str, given: _Given, model: ModelRun | None) -> Mapped:
     source, destination = integration.ends(name)
     adviser = _adviser(integration, name, model) if model is not None else None
-    asked = _asked(integration, name, hints)
+    asked = _asked(integration, name, given)
     proposal = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
     recorded = adviser.recorded if adviser is not None else None
     return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination, recorded))
 
 
-def _asked(integration: Integration, name: str, hints: Mapping[str, tuple[str, ...]]) -> Asked:
+def _asked(integration: Integration, name: str, given: _Given) -> Asked:
     stream = integration.manifest.streams[name]
     return Asked(
-        hints={**_manifest_hints(stream), **hints},
+        hints={**_manifest_hints(stream), **given.hints},
+        lessons=given.lessons,
         rules=existing_rules(integration.folder, name),
         review=load_review(integration.folder, name),
         also_required=frozenset(match.destination for match in stream.match),

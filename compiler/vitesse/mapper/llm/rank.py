@@ -15,8 +15,7 @@ from importlib import resources
 from ..advice import Advice, Fields
 from ..choose import Choice
 from ..fields import View
-from ..propose import THRESHOLD
-from ..scoring import Pair, Way
+from ..scoring import THRESHOLD, Pair, Way
 from ..sets import Candidate, Pattern
 from .answers import Answer
 from .forms import value_key
