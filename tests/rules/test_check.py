@@ -318,6 +318,26 @@ def test_check_rules_of_a_field_filled_whole_and_inside() -> None:
     assert [one.code for one in found] == ["V442"]
 
 
+@pytest.mark.parametrize(
+    ("whole", "inside", "is_fault"),
+    [
+        (rule("props", "meta"), rule("name", "meta.nick"), True),
+        (rule("extra", "raw"), rule("name", "raw.nick", on_null="omit"), True),
+        (rule("labels", "tags"), rule("name", "tags", "join", options={"separator": " "}), False),
+        (rule("value", "amount"), rule("name", "address.zip", on_missing="omit", on_null="omit"), False),
+    ],
+)
+def test_check_rules_of_a_field_read_whole_and_inside(whole: Any, inside: Any, is_fault: bool) -> None:
+    """V443: in the package it would have to be a value and a model at once."""
+    some = rules(whole, inside)
+    if not is_fault:
+        check(some)
+        return
+    (found,) = faults(some)
+    assert (found.code, found.places[0].pointer) == ("V443", "#/rules/name/from")
+    assert "read whole here" in found.places[1].label
+
+
 def test_check_rules_of_list_items_pairs_one_list_with_one_list() -> None:
     """Rules below a list are one loop."""
     reviewed = check(

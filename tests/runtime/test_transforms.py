@@ -200,3 +200,27 @@ def test_parse_iso8601_to_date_of_a_date_time_is_the_day_as_written() -> None:
     """The product's own story: created_at becomes created_date."""
     assert transforms.parse_iso8601_to_date("2024-01-15T23:30:00-05:00") == date(2024, 1, 15)
     assert values.apply(transforms.parse_iso8601_to_date, MISSING) is MISSING
+
+
+@pytest.mark.parametrize(
+    ("transform", "options"),
+    [
+        (values.each, {"pick": lambda it: it}),
+        (values.first, {}),
+        (values.collect, {}),
+        (values.join, {"separator": " "}),
+        (transforms.split, {"separator": " "}),
+        (transforms.split_part, {"separator": " ", "part": 0}),
+        (transforms.stringify, {}),
+        (transforms.text, {"trim": True}),
+        (transforms.to_bool, {}),
+        (transforms.to_datetime, {"form": "unix_s"}),
+    ],
+)
+def test_transform_of_a_value_of_another_kind_is_refused_as_a_record_that_cannot_be_mapped(
+    transform: Any, options: dict[str, Any]
+) -> None:
+    """Where a spec says nothing of a field's type, the records do: a dead letter with a sentence, no error of ours."""
+    with pytest.raises(MappingError) as caught:
+        transform({"secret": 1}, **options)
+    assert "secret" not in str(caught.value)

@@ -111,6 +111,7 @@ TITLES: dict[str, str] = {
     "V440": "a required destination field is never filled",
     "V441": "a waived field does not exist",
     "V442": "a field is filled whole and inside",
+    "V443": "a field is read whole and inside",
     "V450": "nobody has accepted a rule",
     "V451": "a review no longer holds",
     "V452": "nobody vouches for a fact",

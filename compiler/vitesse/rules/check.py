@@ -49,6 +49,7 @@ def check_rules(
     waivers = [waiver for waiver in rules.waivers if checker.waiver(waiver)]
     checker.loops(checked)
     checker.overlaps(rules.rules)
+    checker.reads(rules.rules)
     checker.required(rules, waivers)
     accepted = [checker.reviewed(rule, review) for rule in checked]
     raise_errors(prover.found)
@@ -125,6 +126,23 @@ class _Checker:
                         f"`{format_path(path)}` lies inside `{format_path(outer)}`, and both are filled",
                         (Place.of(place), Place.of(places[outer], "filled whole here")),
                         "keep one of the two",
+                    )
+
+    def reads(self, rules: Iterable[Rule]) -> None:
+        """An object cannot be read whole and field by field: in the package it is either a value or a model."""
+        places: dict[Path, ApiPlace] = {}
+        for rule in rules:
+            for index, path in enumerate(rule.sources):
+                places.setdefault(path, rule.at("from") if len(rule.sources) == 1 else rule.at("from", index))
+        for path, place in places.items():
+            for length in range(1, len(path)):
+                outer = path[:length]
+                if outer in places and any(segment is not EACH for segment in path[length:]):
+                    self._add(
+                        "V443",
+                        f"`{format_path(path)}` lies inside `{format_path(outer)}`, and both are read",
+                        (Place.of(place), Place.of(places[outer], "read whole here")),
+                        "keep one of the two, or take both from the whole with a `custom` function",
                     )
 
     def required(self, rules: Rules, waivers: Sequence[Waiver]) -> None:

@@ -48,7 +48,7 @@ class Transform:
     open_options: bool = False
     """True when further keys are the parameters of a function or of another transform."""
     inverse: str | None = None
-    """The transform that gives the source back, when its options allow; None: there is none."""
+    """The transform that gives the source back, for the options and sources that `inverse_of` says; None: there never is one."""
     losses: tuple[str, ...] = ()
     """What it may lose by its nature; `check` adds what the destination's type loses."""
     gold: str
@@ -105,7 +105,6 @@ _ROWS = (
             Option(name="places", kind="whole", doc="decimal places; none: as they come"),
             _ROUNDING,
         ),
-        inverse="stringify",
         losses=("fraction",),
         gold="parse",
         functions=("to_decimal", "to_integer"),
@@ -129,7 +128,6 @@ _ROWS = (
             Option(name="true", kind="words", doc="words for true, in lower case"),
             Option(name="false", kind="words", doc="words for false, in lower case"),
         ),
-        inverse="stringify",
         gold="parse_bool",
         functions=("to_bool",),
     ),
@@ -140,7 +138,6 @@ _ROWS = (
         accepts=SCALARS | {"list"},
         gives="list",
         options=(Option(name="separator", kind="text", doc="where a text is cut"),),
-        inverse="join",
         gold="collect",
         functions=("collect", "collect_fields"),
     ),
@@ -178,7 +175,6 @@ _ROWS = (
             Option(name="part", kind="whole", doc="one part only, counted from 0, or back from -1"),
             Option(name="rest", kind="flag", default=False, doc="with `part`: all from it on"),
         ),
-        inverse="join",
         gold="custom",
         functions=("split", "split_part"),
     ),
@@ -189,7 +185,6 @@ _ROWS = (
         accepts=TEXTS | {"list"},
         gives="string",
         options=(Option(name="separator", kind="text", required=True),),
-        inverse="split",
         gold="custom",
         functions=("join", "join_fields"),
     ),
@@ -252,7 +247,6 @@ _ROWS = (
         accepts=frozenset({"list"}),
         gives="item",
         losses=("list_into_scalar",),
-        inverse="wrap",
         gold="custom",
         functions=("first",),
     ),
