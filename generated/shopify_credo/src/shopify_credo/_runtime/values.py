@@ -224,6 +224,7 @@ def each(
     """What `pick` finds in each item. Null items, and items in which it finds nothing, are left out."""
     if value is MISSING or value is None:
         return value
+    kind_of(value, list, "each")
     found = [pick(item) for item in value if item is not None]
     return [item for item in found if item is not None and item is not MISSING]
 
@@ -236,6 +237,7 @@ def first(value: Sequence[T] | None | MISSING) -> T | None | MISSING:
     """The first item; an empty list has none, so the result is missing."""
     if value is MISSING or value is None:
         return value
+    kind_of(value, list, "first")
     return value[0] if value else MISSING
 
 
@@ -274,6 +276,7 @@ def collect(value: Sequence[T | None] | str | None | MISSING, *, separator: str 
         return value
     if isinstance(value, str):
         return [part for part in map(str.strip, value.split(separator)) if part]
+    kind_of(value, list, "collect")
     return [item for item in value if item is not None]
 
 
@@ -334,6 +337,7 @@ def join_fields(*values: str | int | Decimal | None | MISSING, separator: str) -
 @mirror
 def join(value: Sequence[str | int | Decimal | None], *, separator: str) -> str:
     """The items of a list that are not null, as one text."""
+    kind_of(value, list, "join")
     return separator.join([item if isinstance(item, str) else digits(item) for item in value if item is not None])
 
 
@@ -396,8 +400,14 @@ MAX_DIGITS = 400
 """A number that would take more digits to write than this is refused: it is an exponent gone wrong, or an attack."""
 
 
+def kind_of(value: object, kind: type, name: str) -> None:
+    """Refuse a value of another kind: where a spec says nothing of a field's type, a record is the first to say it."""
+    if not isinstance(value, kind):
+        raise MappingError(f"`{name}`: the value is a {type(value).__name__}, not a {kind.__name__}")
+
+
 def digits(value: bool | int | Decimal) -> str:
-    """A number as text without an exponent; a boolean as `true` or `false`."""
+    """A number as text without an exponent; a boolean as `true` or `false`. Anything else is refused."""
     if value is True:
         return "true"
     if value is False:
@@ -406,6 +416,9 @@ def digits(value: bool | int | Decimal) -> str:
         if not value.is_finite() or abs(value.adjusted()) > MAX_DIGITS:
             raise MappingError("a decimal number that is not finite or has too many digits")
         return format(value, "f")
+    if isinstance(value, float):  # of a field whose type no spec says
+        return digits(Decimal(str(value)))
+    kind_of(value, int, "digits")
     if abs(value) >= _TOO_LARGE:
         raise MappingError("a whole number of too many digits")
     return str(value)

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypeVar, overload
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .records import MISSING
-from .values import MAX_DIGITS, MappingError, digits, mirror
+from .values import MAX_DIGITS, MappingError, digits, kind_of, mirror
 
 R = TypeVar("R")
 
@@ -117,6 +117,7 @@ def text(
 @mirror
 def split(value: str, *, separator: str) -> list[str]:
     """The parts between separators, trimmed; empty ones are kept, an empty text has none."""
+    kind_of(value, str, "split")
     return [part.strip() for part in value.split(separator)] if value else []
 
 
@@ -133,6 +134,7 @@ def split_part(value: str | None | MISSING, *, separator: str, part: int, rest: 
     """
     if value is MISSING or value is None:
         return value
+    kind_of(value, str, "split_part")
     trimmed = value.strip()
     parts = trimmed.split(separator, part) if rest else trimmed.split(separator)
     if not -len(parts) <= part < len(parts):
@@ -268,7 +270,7 @@ def _moment(value: Moment, form: str, read_as: str | None, name: str) -> datetim
             moment = _from_number(value, form)
     except MappingError:
         raise
-    except (ValueError, OverflowError, ArithmeticError):
+    except (ValueError, TypeError, OverflowError, ArithmeticError):
         raise MappingError(f"`{name}`: the value is not a time in the form `{form}`") from None
     if moment.tzinfo is None and read_as is not None:
         return moment.replace(tzinfo=_zone(read_as, name))
