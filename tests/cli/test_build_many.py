@@ -198,6 +198,35 @@ def test_a_worker_that_grew_large_is_replaced(home, tmp_path, capfd, other_worke
 
 
 @pytest.mark.slow
+def test_check_of_a_folder_of_integrations_says_of_each_whether_it_holds(home, tmp_path, capfd):
+    """Exit code 1 when one does not; a share of them for each machine."""
+    out = tmp_path / "out"
+    assert run(["build", str(home), "--out", str(out)]) == 3
+    capfd.readouterr()
+    assert run(["check", str(home), "--out", str(out), "--json"]) == 1
+    found = {Path(one["integration"]).name: one["holds"] for one in json.loads(capfd.readouterr().out)}
+    assert found == {"shopify_credo": True, "stale": False, "tracker_ledger": True}
+    assert run(["check", str(home), "--out", str(out), "--shard", "2/3"]) == 1
+    said = capfd.readouterr()
+    assert "error[V004]" in said.err
+    assert said.err.endswith("stale: does not hold\n")
+    assert run(["check", str(home), "--out", str(out), "--shard", "1/3"]) == 0
+    assert "shopify_credo: holds" in capfd.readouterr().out
+
+
+def test_a_bug_of_ours_in_one_check_is_told_as_one(home, tmp_path, capfd, other_worker):
+    other_worker(
+        "from vitesse.cli import check, worker\n"
+        "def check_one(request):\n"
+        "    raise RuntimeError('boom')\n"
+        "check.check_one = check_one\n"
+        "main = worker.main\n"
+    )
+    assert run(["check", str(home), "--out", str(tmp_path)]) == 70
+    assert "internal error: RuntimeError: boom" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_the_workers_and_leaves_no_half_file(home, alone, tmp_path):
     """Exit code 130; every file that stands there is as a whole build writes it."""

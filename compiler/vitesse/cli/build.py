@@ -99,6 +99,7 @@ def requests_for(
     """What workers are asked to do, one request an integration."""
     return [
         {
+            "task": "build",
             "folder": str(folder),
             "target": str(package_folder(folder, out)),
             "draft": draft,
@@ -120,7 +121,7 @@ def _build_all(requests: Sequence[dict[str, Any]], jobs: int | None, *, as_json:
     with closing(ask_all(requests, worker="vitesse.cli.worker", jobs=jobs or default_jobs())) as replies:
         for request, reply in zip(requests, replies, strict=True):
             if isinstance(reply, Ended):
-                reply = _ended(request, reply.how)
+                reply = ended(request, reply.how)
             result = reply["result"] or {
                 "package": request["target"],
                 "state": "failed" if "bug" not in reply else "internal error",
@@ -171,7 +172,8 @@ def build_one(folder: Path, target: Path, *, draft: bool, discard: bool, memo: P
     )
 
 
-def _ended(request: dict[str, Any], how: str) -> dict[str, Any]:
+def ended(request: dict[str, Any], how: str) -> dict[str, Any]:
+    """V014 as a reply: the worker could not give one."""
     from ..diagnostics import Diagnostic
     from ..diagnostics.forms import diagnostic_forms
     from ..diagnostics.terminal import render_terminal

@@ -105,6 +105,9 @@ def run(arguments: list[str]) -> int:
 def _report(error: Exception, arguments: list[str]) -> int:
     from ..diagnostics import DiagnosticError, Exit
 
+    if isinstance(error, BugInWorker):
+        click.echo(bug_text(*error.args), err=True)
+        return Exit.INTERNAL
     if isinstance(error, DiagnosticError):
         from .show import show_diagnostics
 
@@ -114,6 +117,10 @@ def _report(error: Exception, arguments: list[str]) -> int:
 
     click.echo(bug_text(f"{type(error).__name__}: {error}", arguments, traceback.format_exc()), err=True)
     return Exit.INTERNAL
+
+
+class BugInWorker(Exception):
+    """A bug of ours that showed in another process: what, the arguments that show it too, its trace."""
 
 
 def bug_text(what: str, arguments: list[str], trace: str) -> str:

@@ -1,4 +1,4 @@
-"""What a worker process of `vitesse build` runs: a request a line in, a reply a line out, until the input ends.
+"""What a worker process of `vitesse build` or `check` runs: a request a line in, a reply a line out, until the input ends.
 
 Started by `vitesse.workflow.pool`. The reply's stream is kept apart: whatever else is printed here goes to the error stream.
 """
@@ -38,21 +38,32 @@ def _leave(number: int, _: object) -> None:
 
 def _reply(request: dict[str, Any]) -> dict[str, Any]:
     """`cpu_s` and `peak_mib` are the worker's since it began."""
+    folder, colour = Path(request["folder"]), request["colour"]
+    try:
+        reply = _checked(request) if request["task"] == "check" else _built(request, folder, colour=colour)
+    except Exception as error:
+        reply = _failure(error, folder, colour=colour)
+    return {**reply, "worker": os.getpid(), "cpu_s": time.process_time(), "peak_mib": _peak_mib()}
+
+
+def _checked(request: dict[str, Any]) -> dict[str, Any]:
+    from .check import check_one
+
+    return {"checked": check_one(request)}
+
+
+def _built(request: dict[str, Any], folder: Path, *, colour: bool) -> dict[str, Any]:
     from .build import build_one
 
-    folder, memo = Path(request["folder"]), request["memo"]
-    try:
-        done = build_one(
-            folder,
-            Path(request["target"]),
-            draft=request["draft"],
-            discard=request["discard"],
-            memo=Path(memo) if memo is not None else None,
-        )
-        reply: dict[str, Any] = {"result": done.result, **_found(done.warnings, folder, colour=request["colour"])}
-    except Exception as error:
-        reply = _failure(error, folder, colour=request["colour"])
-    return {**reply, "worker": os.getpid(), "cpu_s": time.process_time(), "peak_mib": _peak_mib()}
+    memo = request["memo"]
+    done = build_one(
+        folder,
+        Path(request["target"]),
+        draft=request["draft"],
+        discard=request["discard"],
+        memo=Path(memo) if memo is not None else None,
+    )
+    return {"result": done.result, **_found(done.warnings, folder, colour=colour)}
 
 
 def _failure(error: Exception, folder: Path, *, colour: bool) -> dict[str, Any]:
