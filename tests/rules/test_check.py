@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vitesse.api.model import Field, Object, Union
+from vitesse.api.model import Place as ApiPlace
+from vitesse.api.paths import format_path
 from vitesse.diagnostics import Diagnostic, DiagnosticError, Place
 from vitesse.hooks import Parameter
 from vitesse.registry import BUILT_IN, RegisteredFunction, Registry, ValueType
-from vitesse.rules.check import check_rules, open_rules
+from vitesse.rules.check import check_rules, open_rules, required_unfilled
 from vitesse.rules.model import Default, ReviewedRules, Rules
 from vitesse.rules.review import Review
 
-from .apis import destination, rule, rules, source
+from .apis import destination, rule, rules, source, type_of
 
 SHOP = {
     "id!": "integer:int64",
@@ -304,6 +308,33 @@ def test_check_rules_of_an_object_that_is_written_wants_its_required_fields() ->
     assert (found.code, found.message) == ("V440", "required destination field `home.city` is never filled")
     (found,) = faults(rules(rule("places[].code", "addresses[].zip", on_null="omit")))
     assert found.message == "required destination field `places[].town` is never filled"
+
+
+@pytest.mark.parametrize(
+    ("filled", "missing"),
+    [
+        (("to.name",), ["to.line"]),
+        (("to.name", "to.line"), []),
+        (("to.company",), ["to.line", "to.country"]),
+        (("to.company", "to.line", "to.country"), []),
+        (("to",), []),
+    ],
+)
+def test_check_rules_of_alternatives_wants_what_the_one_that_is_meant_requires(filled, missing) -> None:
+    """An address, or the id of one: filling the name alone is neither."""
+    place = ApiPlace(file="specs/crm.yaml", pointer="#")
+    members = tuple(
+        type_of(form, file="specs/crm.yaml")
+        for form in (
+            "string",
+            {"name!": "string", "line!": "string"},
+            {"company!": "string", "line!": "string", "country!": "string"},
+        )
+    )
+    field = Field(name="to", type=Union(members=members, place=place), required=True, place=place)
+    crm = replace(destination({}), type=Object(fields=(field,), place=place))
+    done = rules(*(rule(id, "note", on_missing="dead") for id in filled))
+    assert [format_path(path) for path, _ in required_unfilled(done, (), crm)] == missing
 
 
 def test_check_rules_of_a_waiver_for_a_field_that_is_not_there() -> None:

@@ -45,7 +45,7 @@ from .operations import json_path, noun, path_parameters
 from .shape import ModelMaker, Shape, as_array, as_object, shape_of
 from .systems import Names, Uses, setting
 from .typed import Imports, Root, call, read
-from .updates import Update, fit_update
+from .updates import Update, fit_update, unlike
 
 MATCHING = "_runtime.matching"
 
@@ -501,7 +501,8 @@ class StreamBuilder:
         )
 
     def _never_sent(self) -> tuple[JsonPath, ...]:
-        """Fields of a record that an update does not take: what only the server sets, and what the body's schema lacks."""
+        """Fields of a record that an update does not take: what only the server sets, what the body's schema lacks, what is
+        of another type there."""
         given, api = self.stream.destination, self.destination.api
         update = api.operation(given.update) if given.update else None
         if update is None or update.body is None or self._update_is() != "replace":
@@ -520,6 +521,8 @@ class StreamBuilder:
             closed = taken is not None and taken.extra is None
             if known_field.read_only or (accepted is not None and accepted.read_only) or (accepted is None and closed):
                 never.append((known_field.name,))
+        if taken is not None:
+            never += [path for path in unlike(known, taken, api.types) if path[:1] not in never]
         return tuple(never)
 
     def _planned_envelope(self, create: Operation) -> JsonPath:

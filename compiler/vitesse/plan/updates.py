@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..api.model import Api, Array, Field, Object, Operation, Scalar, Type
+from ..api.model import Api, Array, Field, Object, Operation, Scalar, Type, Union
 from ..api.paths import EACH, Path
 from ..rules.shapes import Unreached, reach, resolve
 from .model import JsonPath
+
+_DEEPEST = 4
+"""Levels of a record that are compared with what an update takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,8 @@ def fit_update(
         filled: Destinations of the rules, as paths of a written body.
         identity: Where the record's identity would stand in a written body.
         argument: The path parameter that takes the identity.
-        replaces: The update sends the whole record: what it requires comes from the destination itself.
+        replaces: The update sends the whole record: what it requires comes from the destination itself, but for what is inside lists,
+            which are written as the rules fill them.
     """
     if update.body is None:
         return Update()
@@ -59,7 +63,7 @@ def fit_update(
             path for path in not_taken if not any(path[:size] in not_taken for size in range(1, len(path)))
         ),
         repeats=((identity, argument, repeated),) if repeated else (),
-        unfilled=() if replaces else tuple(_unfilled(body, types, here)),
+        unfilled=tuple(_unfilled(body, types, here, counts=not replaces)),
     )
 
 
@@ -89,11 +93,12 @@ def _required_at(body: Type, types: Mapping[str, Type], identity: JsonPath) -> L
             return None
 
 
-def _unfilled(type: Type, types: Mapping[str, Type], filled: Sequence[JsonPath]) -> Iterator[Field]:
+def _unfilled(type: Type, types: Mapping[str, Type], filled: Sequence[JsonPath], *, counts: bool) -> Iterator[Field]:
+    """`counts`: what is required here is missed when nothing fills it; inside lists it always is."""
     if isinstance(type, Array):
         below = [path[1:] for path in filled if path[:1] == (0,)]
         if below and () not in below:
-            yield from _unfilled(resolve(type.items, types), types, below)
+            yield from _unfilled(resolve(type.items, types), types, below, counts=True)
     if not isinstance(type, Object):
         return
     for field in type.fields:
@@ -101,9 +106,36 @@ def _unfilled(type: Type, types: Mapping[str, Type], filled: Sequence[JsonPath])
         if field.read_only or () in inside:
             continue
         if inside:
-            yield from _unfilled(resolve(field.type, types), types, inside)
-        elif field.required:
+            yield from _unfilled(resolve(field.type, types), types, inside, counts=counts)
+        elif field.required and counts:
             yield field
+
+
+def unlike(read: Object, taken: Object, types: Mapping[str, Type], depth: int = 0) -> Iterator[JsonPath]:
+    """Fields of a record whose values, as they are read, an update cannot take: a text is asked for where an object comes back."""
+    for known in read.fields:
+        accepted = taken.field(known.name)
+        if accepted is None:
+            continue
+        ours, theirs = resolve(known.type, types), resolve(accepted.type, types)
+        if not _may_be(ours, theirs, types):
+            yield (known.name,)
+        elif isinstance(ours, Object) and isinstance(theirs, Object) and depth < _DEEPEST:
+            yield from ((known.name, *path) for path in unlike(ours, theirs, types, depth + 1))
+
+
+def _may_be(ours: Type, theirs: Type, types: Mapping[str, Type]) -> bool:
+    """Whether a value of the one type may be one of the other. Unsure counts as yes."""
+    if isinstance(ours, Union):
+        return any(_may_be(resolve(member, types), theirs, types) for member in ours.members)
+    if isinstance(theirs, Union):
+        return any(_may_be(ours, resolve(member, types), types) for member in theirs.members)
+    if isinstance(ours, Scalar) and isinstance(theirs, Scalar):
+        return ours.kind == theirs.kind or {ours.kind, theirs.kind} == {"integer", "number"}
+    if isinstance(ours, Array) and isinstance(theirs, Array):
+        return _may_be(resolve(ours.items, types), resolve(theirs.items, types), types)
+    shapes = (Scalar, Array, Object)
+    return not isinstance(ours, shapes) or not isinstance(theirs, shapes) or type(ours) is type(theirs)
 
 
 def _keys(path: Path) -> JsonPath:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..api.model import Array, Object, Type
+from ..api.model import Array, Object, Type, Union
 from ..api.model import Place as ApiPlace
 from ..api.paths import EACH, Path, format_path
 from ..diagnostics import Place, Severity, raise_errors
@@ -239,7 +239,7 @@ def _required(
                 below = (*below, EACH)
                 inner = resolve(inner.items, types)
             if below not in filled:
-                yield from _required(inner, below, inside, types)
+                yield from _required_in_one(inner, below, inside, types)
         elif field.required:
             yield here, field.place
 
@@ -253,6 +253,22 @@ def unfilled_fields(rules: Rules, destination: End) -> tuple[Path, ...]:
 def unread_fields(rules: Rules, source: End) -> tuple[Path, ...]:
     """Source fields that no rule reads."""
     return tuple(_untouched(source, [path for rule in rules.rules for path in rule.sources], writable=False))
+
+
+def _required_in_one(
+    type: Type, path: Path, filled: Sequence[Path], types: Mapping[str, Type]
+) -> Iterator[tuple[Path, ApiPlace]]:
+    """Of alternatives the one that is meant: it has all that is filled, and lacks least."""
+    if not isinstance(type, Union):
+        yield from _required(type, path, filled, types)
+        return
+    names = {one[len(path)] for one in filled if len(one) > len(path)}
+    lacks = []
+    for member in type.members:
+        inner = resolve(member, types)
+        if isinstance(inner, Union) or (isinstance(inner, Object) and all(inner.field(str(name)) for name in names)):
+            lacks.append(list(_required_in_one(inner, path, filled, types)))
+    yield from min(lacks, key=len, default=[])
 
 
 def _untouched(end: End, touched: Sequence[Path], *, writable: bool) -> Iterator[Path]:
