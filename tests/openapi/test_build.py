@@ -129,6 +129,29 @@ def test_schemas_nested_as_deep_as_a_document_may_be_do_not_exhaust_the_stack(tm
     assert any("`schema_depth`" in diagnostic.message for diagnostic in found.diagnostics) is False
 
 
+def test_merge_that_leads_back_to_itself_is_a_component_of_its_own(tmp_path: Path):
+    """`parent` is a category with one field more, whose own `parent` is the same again: named by its place, not spelt out."""
+    path = tmp_path / "openapi.yaml"
+    path.write_text(
+        "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths:\n  /c:\n    get:\n      responses:\n        '200':\n"
+        "          {description: '', content: {application/json: {schema: {$ref: '#/components/schemas/C'}}}}\n"
+        "components:\n  schemas:\n    C:\n      type: object\n      properties:\n        parent:\n          allOf:\n"
+        "            - {$ref: '#/components/schemas/C'}\n            - {properties: {since: {type: string}}}\n"
+    )
+    built = build_api(read_document(path))
+    place = "#/components/schemas/C/properties/parent"
+    assert list(built.api.types) == [place, "C"]
+    for key in ("C", place):
+        known = built.api.types[key]
+        assert isinstance(known, Object)
+    parent = built.api.types["C"].field("parent").type  # type: ignore[union-attr]
+    assert isinstance(parent, Object)
+    assert [field.name for field in parent.fields] == ["parent", "since"]
+    assert isinstance(parent.fields[0].type, Ref)
+    assert parent.fields[0].type.name == place
+    assert not [one for one in built.diagnostics if one.is_error]
+
+
 def test_union_without_resolving_keeps_references():
     found = build_api(read_document(cases.CASES / "discriminator_with_mapping" / "openapi.yaml"))
     thing = found.api.types["Thing"]

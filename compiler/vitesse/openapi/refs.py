@@ -58,6 +58,11 @@ class Refs:
         self._reports.error(found.code, found.message, file, pointers.join(pointer, "$ref"))
         return None
 
+    def at(self, value: Any, file: str, pointer: str) -> Target:
+        """What stands at a place that is known, as a reference to it would find it."""
+        names = tuple(name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:])
+        return Target(value, file, pointer, names, self._key(file, names), _title(file, names))
+
     def resolved(self, value: Any, file: str, pointer: str) -> tuple[Any, str, str] | None:
         """The value itself or, where it is a reference, what that leads to, with its file and pointer."""
         if isinstance(value, dict) and "$ref" in value:

@@ -45,6 +45,8 @@ class Schemas:
         self.merging: list[frozenset[tuple[str, str]]] = []
         """Properties whose several schemas are being merged right now: a circle of them ends here."""
         self._depth = 0
+        self._reading: set[tuple[str, str]] = set()
+        """Places of the schemas that are being read right now, from the component or operation on that is built."""
 
     def read(self, schema: Any, file: str, pointer: str, title: str = "") -> Type:
         """The type of one schema.
@@ -54,6 +56,12 @@ class Schemas:
         """
         if not isinstance(schema, dict):
             return self._not_an_object(schema, file, pointer)
+        at = (file, pointer)
+        if at in self._reading:  # a merge takes its parts' properties in, and one of these leads back to the merge
+            target = self.refs.at(schema, file, pointer)
+            self.targets.setdefault(target.key, target)
+            return Ref(name=target.key, nullable=says_nullable(schema), place=self.reports.place(file, pointer))
+        self._reading.add(at)
         self._depth += 1
         try:
             if self._depth > self.limits.schema_depth:
@@ -73,16 +81,22 @@ class Schemas:
             return type
         finally:
             self._depth -= 1
+            self._reading.discard(at)
 
     def component(self, key: str) -> Type:
         """Build the type that a Ref of this key stands for."""
         target = self.targets[key]
-        with self.reports.of(("type", key)):
-            type = self.read(target.value, target.file, target.pointer, target.title)
-            if isinstance(type, Ref) and self._leads_back(type, key):
-                self.reports.error("V114", "a schema that is only another name leads back to itself", *_at(target))
-                return self.anything(target.file, target.pointer)
-        return type
+        around = self._reading, self.merging
+        self._reading, self.merging = set(), []  # the same wherever it is met first
+        try:
+            with self.reports.of(("type", key)):
+                type = self.read(target.value, target.file, target.pointer, target.title)
+                if isinstance(type, Ref) and self._leads_back(type, key):
+                    self.reports.error("V114", "a schema that is only another name leads back to itself", *_at(target))
+                    return self.anything(target.file, target.pointer)
+            return type
+        finally:
+            self._reading, self.merging = around
 
     def _leads_back(self, type: Type, key: str) -> bool:
         seen = {key}

@@ -14,7 +14,7 @@ from ..api.model import Anything, Api, Array, Field, Object, Ref, Scalar, Type, 
 from ..diagnostics import Diagnostic, Place
 from .model import Model, ModelField, PyType
 from .names import Scope, pascal, singular, snake
-from .shape import ANYTHING, SCALARS
+from .shape import ANYTHING, SCALARS, alternatives
 
 _DEPTH = 100
 """Lists, maps and unions inside one another that are followed; the loader's own limit on schemas is higher."""
@@ -169,10 +169,9 @@ def merged(api: Api, type: Type) -> Object | None:
         return resolved
     if not isinstance(resolved, Union):
         return None
-    parts = [merged(api, member) for member in resolved.members]
-    if not parts or any(part is None for part in parts):
-        return None
-    return _together([part for part in parts if part is not None], resolved)
+    parts = list(alternatives(api, resolved))
+    objects = [part for part in parts if isinstance(part, Object)]
+    return _together(objects, resolved) if objects and len(objects) == len(parts) else None
 
 
 def _together(parts: list[Object], union: Union) -> Object:

@@ -17,7 +17,9 @@ MAX_NAME = 60
 
 _KEYWORDS = frozenset(keyword.kwlist) | {"self", "cls", "src", "it", "body", "idempotency_key"}
 
-_SPOKEN_FOR = frozenset("str int bool float list dict date datetime Decimal Any Annotated Field MISSING Record".split())
+_SPOKEN_FOR = frozenset(
+    "str int bool float list dict date datetime Decimal Any Annotated AsyncIterator Field MISSING Record".split()
+)
 """Names that annotations use: a field or argument called so would change what the next annotation means."""
 
 _PYDANTIC = frozenset(

@@ -6,10 +6,10 @@ the record costs anything at run time, and a change of it at the vendor breaks n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ..api.model import Api, Array, Field, Object, Scalar, Type, Union
+from ..api.model import Api, Array, Field, Object, Ref, Scalar, Type, Union
 from ..api.paths import EACH, Path
 from .model import Model, ModelField, PyType, ScalarName
 from .names import Scope, pascal, singular, snake
@@ -126,7 +126,7 @@ def as_object(api: Api, type: Type | None) -> Object | None:
         return resolved
     if not isinstance(resolved, Union):
         return None
-    objects = [known for member in resolved.members if (known := as_object(api, member)) is not None]
+    objects = [known for known in alternatives(api, resolved) if isinstance(known, Object)]
     if not objects:
         return None
     fields: dict[str, Field] = {}
@@ -140,24 +140,41 @@ def as_object(api: Api, type: Type | None) -> Object | None:
 
 def as_array(api: Api, type: Type | None) -> Array | None:
     """The list a type is, or the first list of a union."""
-    resolved = api.resolve(type) if type is not None else None
-    if isinstance(resolved, Array):
-        return resolved
-    if isinstance(resolved, Union):
-        return next((known for member in resolved.members if (known := as_array(api, member)) is not None), None)
-    return None
+    found = alternatives(api, type) if type is not None else ()
+    return next((known for known in found if isinstance(known, Array)), None)
 
 
-def leaf_type(api: Api, type: Type | None) -> PyType:
+def alternatives(api: Api, type: Type) -> Iterator[Type]:
+    """What a value of a type may be, unions laid open; a union that leads back to itself adds nothing."""
+    seen: set[str] = set()
+    stack = [type]
+    while stack:
+        one = stack.pop()
+        while isinstance(one, Ref) and one.name not in seen:
+            seen.add(one.name)
+            nullable, one = one.nullable, api.types[one.name]
+            one = replace(one, nullable=True) if nullable and not one.nullable else one
+        if isinstance(one, Union):
+            stack += reversed(one.members)
+        elif not isinstance(one, Ref):
+            yield one
+
+
+def leaf_type(api: Api, type: Type | None, _around: frozenset[str] = frozenset()) -> PyType:
     """The Python type of a value that is read whole: scalars by kind, lists of scalars, anything else as JSON."""
-    match api.resolve(type) if type is not None else None:
+    while isinstance(type, Ref):
+        if type.name in _around:
+            return ANYTHING
+        _around |= {type.name}
+        type = api.types[type.name]
+    match type:
         case Scalar(kind=kind):
             return PyType(scalar=SCALARS[kind])
         case Array(items=items):
-            inner = leaf_type(api, items)
+            inner = leaf_type(api, items, _around)
             return PyType(items=replace(inner, nullable=is_nullable(api, items) and inner.scalar != "Any"))
         case Union(members=members):
-            kinds = {leaf_type(api, member) for member in members}
+            kinds = {leaf_type(api, member, _around) for member in members}
             return kinds.pop() if len(kinds) == 1 else ANYTHING
         case _:
             return ANYTHING
