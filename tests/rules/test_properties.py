@@ -24,6 +24,7 @@ from vitesse.rules.load import load_rules, read_rule
 from vitesse.rules.prove import prove_rule
 from vitesse.rules.transforms import TRANSFORMS
 
+pytestmark = pytest.mark.slow  # a package of a thousand rules is compiled first
 REGISTRY = Registry(functions={one.name: one for one in BUILT_IN})
 
 TYPES: dict[str, dict[str, Any]] = {

@@ -75,3 +75,22 @@ def test_map_does_not_propose_again_what_was_rejected(
     assert (entry.state, entry.by, entry.on >= DAY) == ("rejected", "ana", True)
     capsys.readouterr()
     assert run(["build", str(released), "--out", str(released.parent / "out")]) == 0
+
+
+def test_policy_does_not_accept_again_what_a_changed_spec_reopened(released: Path) -> None:
+    """The confidence was given for another schema: a person looks at it."""
+    manifest = released / "integration.yaml"
+    manifest.write_text(manifest.read_text().replace("review: required", "review: {accept_above: 0.8}"))
+    assert run(["map", str(released)]) == 0
+    accepted = load_review(released, "people").rules["birthday"]
+    person, contact = copy.deepcopy(PERSON), copy.deepcopy(CONTACT)
+    person["properties"]["birthday"] = {"type": "string", "format": "date", "maxLength": 10}
+    contact["properties"]["birthday"] = {"type": "string", "format": "date"}
+    write_specs(released, person, contact)
+    assert run(["map", str(released)]) == 0
+    assert run(["accept", str(released), "--accept-above", "0.5", "--by", "ana"]) == 0
+    assert load_review(released, "people").rules["birthday"] == accepted
+    assert run(["build", str(released), "--out", str(released.parent / "out")]) == 1
+    assert run(["accept", str(released), "people.birthday", "--by", "ana"]) == 0
+    assert load_review(released, "people").rules["birthday"].by == "ana"
+    assert run(["build", str(released), "--out", str(released.parent / "out")]) == 0

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
@@ -19,6 +20,7 @@ from ..rules.prove import prove_rule
 from ..rules.review import Review, is_open, load_review, write_review
 
 POLICY = "policy"
+Reach: TypeAlias = Literal["named", "all", "new"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +62,8 @@ def accept(
         for rule in loaded[name].rules:
             named = ids is not None and rule.id in ids
             if (ids is None or named) and (above is None or confidence.get(rule.id, 0.0) >= above):
-                changed = _accept_rule(integration, name, rule, changed, done, named=named, by=by, on=on)
+                reach: Reach = "named" if named and above is None else "all" if above is None else "new"
+                changed = _accept_rule(integration, name, rule, changed, done, reach=reach, by=by, on=on)
         if ids is None and above is None:
             changed = _accept_facts(integration, name, changed, done, by=by, on=on)
         if changed is not review:
@@ -70,15 +73,29 @@ def accept(
 
 
 def _accept_rule(
-    integration: Integration, name: str, rule: Rule, review: Review, done: Accepted, *, named: bool, by: str, on: str
+    integration: Integration,
+    name: str,
+    rule: Rule,
+    review: Review,
+    done: Accepted,
+    *,
+    reach: Reach,
+    by: str,
+    on: str,
 ) -> Review:
+    """Accept one rule when it holds.
+
+    Args:
+        reach: What a person meant. `named`: this rule, also one that was rejected. `all`: each that is not rejected. `new`: each that
+            nobody has looked at; a confidence says nothing of a schema that changed after it was given.
+    """
     source, destination = integration.ends(name)
     checked, found = prove_rule(rule, source=source, destination=destination, registry=integration.registry)
     if checked is None:
         done.refused += [one for one in found if one.is_error]
         return review
     status = review.status(rule.id, checked.rule_digest, checked.fields_digest)
-    if status == "accepted" or (status == "rejected" and not named):
+    if status == "accepted" or (status == "rejected" and reach != "named") or (status != "open" and reach == "new"):
         return review
     if unsaid := [replace(one, severity="error") for one in found if one.code == "V430"]:
         done.refused += unsaid  # the reason is a part of the rule, so an acceptance before it would not hold
