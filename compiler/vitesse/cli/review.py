@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,15 +53,14 @@ def command(folder: Path, selection: tuple[str, ...], by: str | None) -> int:
         return Exit.DONE
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     screen = Screen(width=shutil.get_terminal_size().columns - 1, colour=colour)
-    _Walk(session, screen, keys).run()
+    decided = _Walk(session, screen, keys).run()
+    told = ", ".join(f"{count} {what}" for what, count in decided.items())
+    click.echo(f"\n{told or 'nothing decided'}")
     left = session.keys()
-    click.echo(
-        f"\n{len(left)} still open: {', '.join(map(str, left[:6]))}{' …' if len(left) > 6 else ''}"
-        if left
-        else "\nnothing is open"
-    )
-    if not left:
-        click.echo(f"next: vitesse build {folder}")
+    if left:
+        click.echo(f"{len(left)} still open: {', '.join(map(str, left[:6]))}{' …' if len(left) > 6 else ''}")
+    else:
+        click.echo(f"nothing is open; next: vitesse build {folder}")
     return Exit.DONE
 
 
@@ -76,9 +76,10 @@ class _Walk:
         self._screen = screen
         self._keys = keys
         self._at = 0
+        self._decided: list[str] = []
 
-    def run(self) -> None:
-        """Until the last one, or until the person stops."""
+    def run(self) -> Mapping[str, int]:
+        """Ask until the last one, or until the person stops. What was decided → how often."""
         try:
             while self._at < len(self._keys):
                 question = self._session.question(self._keys[self._at])
@@ -88,7 +89,8 @@ class _Walk:
                 click.echo(self._screen.question(question, self._at + 1, len(self._keys)))
                 self._ask(question)
         except _Done:
-            return
+            pass
+        return Counter(self._decided)
 
     def _ask(self, question: Question) -> None:
         """Take keys until one of them leads on."""
@@ -195,6 +197,7 @@ class _Walk:
         from ..workflow.review import Key
 
         self._session.put(question, rule)
+        self._decided.append("changed")
         self._keys[self._at] = Key(stream=question.key.stream, kind="rule", id=rule.id)
         click.echo(f"  written to mappings/{question.key.stream}.yaml; accept it when it is right")
 
@@ -249,11 +252,14 @@ class _Walk:
             click.echo(f"  sample: {visible(str(draft.sample))}")
 
     def _undo(self) -> bool:
+        from ..diagnostics.terminal import visible
+
         key = self._session.undo()
         if key is None:
             click.echo("  nothing to undo, or a file was edited since")
             return False
-        click.echo(f"  undone: {key}")
+        self._decided.pop()
+        click.echo(f"  undone: {visible(str(key))}")
         places = [index for index, one in enumerate(self._keys) if (one.stream, one.id) == (key.stream, key.id)]
         if places:
             self._at = places[0]
@@ -266,6 +272,7 @@ class _Walk:
         from ..diagnostics.terminal import visible
 
         click.echo(self._screen.paint(f"  {what} {visible(str(key))}", "32"))
+        self._decided.append(what)
         self._at += 1
 
     def _unknown(self, key: str, question: Question) -> bool:

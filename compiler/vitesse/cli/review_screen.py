@@ -68,7 +68,8 @@ class Screen:
 
     def _rule(self, question: OpenRule) -> Iterator[str]:
         from ..api.paths import format_path
-        from ..rules.words import detail, in_words, status_in_words
+        from ..mapper.append import flow
+        from ..rules.words import detail, status_in_words
 
         rule, checked = question.rule, question.checked
         types = checked.sources if checked is not None else ()
@@ -87,14 +88,13 @@ class Screen:
                 yield from self._fault(one)
         for loss in checked.losses if checked is not None else ():
             yield from self._told("loses", f"{loss.code}: {loss.detail}", "33")
-            reason = "no reason yet: accepting asks for one" if loss.reason is None else f"because: {loss.reason}"
-            yield from self._told("", reason)
+            yield from self._told("", _because(loss.reason))
         yield from self._alternatives(alternatives(question))
         yield from self._told("review", status_in_words(question.status, question.entry))
         if not question.is_as_proposed and question.proposed is not None:
             proposed = question.proposed.rule
-            old = f"{proposed.get('transform')} of {proposed.get('from', 'nothing')}"
-            yield from self._told("", f"not as it was proposed: {old}" if old != in_words(rule) else "not as proposed")
+            parts = [f"{key}: {flow(value)}" for key, value in proposed.items() if key != "waive"]
+            yield from self._told("", f"not as it was proposed, which was {', '.join(parts)}")
 
     def _evidence(self, question: OpenRule) -> Iterator[str]:
         proposed = question.proposed
@@ -107,6 +107,8 @@ class Screen:
         yield from self._told("confidence", f"{proposed.confidence:.2f}, by {proposed.by}", style)
         for index, sentence in enumerate(proposed.evidence):
             yield from self._told("evidence" if index == 0 else "", sentence)
+        if (back := proposed.back) is not None:
+            yield from self._told("way back", back.transform or f"none: {back.why}")
         for hole in proposed.holes:
             yield from self._told("decide", hole, "1;33")
 
@@ -114,7 +116,9 @@ class Screen:
         yield self._end(question.key.id, question.reached, question.destination)
         field = question.reached.steps[-1].field
         yield ""
-        yield from self._told("open", f"it is required, and {question.why}", "33")
+        is_required = all(step.required for step in question.reached.steps)
+        told = f"it is required, and {question.why}" if is_required else "no rule fills it, and none has to"
+        yield from self._told("open", told, "33")
         if field is not None and field.description:
             yield from self._told("meaning", field.description)
         yield from self._alternatives(question.alternatives)
@@ -149,6 +153,16 @@ class Screen:
         wrapped = textwrap.wrap(visible(text), self._width - _LABEL - 2, break_on_hyphens=False) or [""]
         for index, line in enumerate(wrapped):
             yield f"  {label if index == 0 else '':<{_LABEL}}{self.paint(line, style) if style else line}"
+
+
+def _because(reason: str | None) -> str:
+    from ..workflow.review import PROPOSED
+
+    if reason is None:
+        return "no reason yet: accepting asks for one"
+    if reason.startswith(PROPOSED):
+        return f"a reason is proposed: {reason.removeprefix(PROPOSED)}"
+    return f"because: {reason}"
 
 
 def alternatives(question: Question) -> tuple[AlternativeForm, ...]:
