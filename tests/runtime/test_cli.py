@@ -89,6 +89,16 @@ def test_sync_then_nothing_then_what_changed(shell: Shell) -> None:
     assert [run["written"] for run in json.loads(out)] == [1, 30]
 
 
+def test_status_tells_where_replies_are_not_as_described(shell: Shell) -> None:
+    """By place and kind, with how often; the run says how many."""
+    shell.shopify.put(5, email=["planted@example.com"])
+    code, out, _ = shell.run("sync")
+    assert (code, "; 1 not as described" in out) == (3, True)
+    assert "  source not as described at email: string type, 1 times" in shell.run("status")[1]
+    [stream] = json.loads(shell.run("status", "--json")[1])["streams"]
+    assert [(each["path"], each["times"]) for each in stream["drift"]] == [("email", 1)]
+
+
 def test_sync_with_dead_letters_is_partial_and_they_can_be_retried(shell: Shell) -> None:
     """Exit code 3; list, show, retry, discard."""
     shell.shopify.put(5, total_spent="a lot")

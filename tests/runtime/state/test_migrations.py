@@ -11,13 +11,14 @@ from sqlalchemy import Connection, inspect, text
 
 from runtime.state import SchemaNewer, State, StateError
 from runtime.state.database import Database
+from runtime.state.ledger import Drifts, Runs
 from runtime.state.migrations import migrate
-from runtime.state.tables import Tables
+from runtime.state.tables import SCHEMA_VERSION, Tables
 
 
 def test_prepare_makes_the_tables_once(state: State) -> None:
     """A second start finds the schema and leaves it."""
-    assert state.prepare() == 1
+    assert state.prepare() == SCHEMA_VERSION
 
 
 def test_state_of_a_newer_schema_is_refused(state_url: str) -> None:
@@ -25,7 +26,7 @@ def test_state_of_a_newer_schema_is_refused(state_url: str) -> None:
     database = Database(state_url, name="newer")
     database.prepare()
     database.execute(database.tables.schema_version.insert().values(version=99, applied_at=0.0))
-    with pytest.raises(SchemaNewer, match="schema 99 and this package knows 1"):
+    with pytest.raises(SchemaNewer, match=f"schema 99 and this package knows {SCHEMA_VERSION}"):
         database.prepare()
     database.close()
 
@@ -41,11 +42,34 @@ def test_step_that_fails_leaves_the_version_before_it(state_url: str) -> None:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        migrate(database._engine, database.tables, 0.0, steps={2: broken}, known=2)
+        migrate(database._engine, database.tables, 0.0, steps={SCHEMA_VERSION + 1: broken}, known=SCHEMA_VERSION + 1)
     with database._engine.connect() as connection:
         columns = {column["name"] for column in inspect(connection).get_columns("links", schema=database.tables.schema)}
     assert "more" not in columns
+    assert database.prepare() == SCHEMA_VERSION
+    database.close()
+
+
+def test_state_of_the_first_schema_is_brought_up_to_count_drift(state_url: str) -> None:
+    """Runs of before have seen none."""
+    database = Database(state_url, name="first")
+    database.prepare()
+    schema = "" if database.tables.schema is None else f'"{database.tables.schema}".'
+    with database._engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {schema}drift"))
+        connection.execute(text(f"ALTER TABLE {schema}runs DROP COLUMN drift"))
+        connection.execute(text(f"UPDATE {schema}schema_version SET version = 1"))
+        counts = 'seconds, step, fetched, "read", written, created, updated, deleted, unchanged, skipped, dead, unknown, held, resolved'
+        connection.execute(
+            text(
+                f"INSERT INTO {schema}runs (id, stream, kind, trigger, state, dry_run, started_at, parameters, mapping, token, {counts})"
+                f" VALUES ('r', 's', 'full', 'cli', 'done', false, 0, '{{}}', '', 0, {', '.join('0' * 14)})"
+            )
+        )
     assert database.prepare() == 1
+    assert Runs(database).latest()[0]["drift"] == 0
+    assert Drifts(database).latest() == []
+    assert database.prepare() == SCHEMA_VERSION
     database.close()
 
 
