@@ -163,6 +163,8 @@ def summary(run: dict[str, Any]) -> str:
     )
     if run["resolved"]:
         text += f"; {run['resolved']} outcomes of earlier runs found out"
+    if run["drift"]:
+        text += f"; {run['drift']} not as described"
     return text + (f"; {run['error']}" if run["error"] else "")
 
 
@@ -196,6 +198,10 @@ def status_of(integration: Integration, state: State) -> dict[str, Any]:
             "is_in_pass": point.cursor is not None,
             "mapping_changed": bool(point.mapping and point.mapping != stream.mapping_digest),
             "dead_letters": state.dead_letters.open_count(stream.name),
+            "drift": [
+                {name: row[name] for name in ("side", "path", "kind", "times", "first_at", "last_at", "run_id")}
+                for row in state.drift.latest(stream.name)
+            ],
             "unknown_outcomes": len(state.store.intents(stream.name)),
             "last_run": run_json(runs[0]) if runs else None,
         })  # fmt: skip

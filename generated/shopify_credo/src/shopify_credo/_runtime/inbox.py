@@ -16,6 +16,7 @@ import msgspec
 
 from .declare import Webhook
 from .engine import Engine, RunReport, RunRequest
+from .engine.drift import Drift
 from .engine.items import Reader
 from .errors import IntegrationError
 from .paging import walk
@@ -125,7 +126,7 @@ class InboxWorker:
 
     async def _sync(self, stream_name: str, rows: Sequence[Mapping[str, Any]]) -> RunReport | None:
         stream = self._engine.stream(stream_name)
-        reader = self._readers.setdefault(stream_name, Reader(stream))
+        reader = self._readers.setdefault(stream_name, Reader(stream, Drift(stream)))
         records: dict[str, bytes] = {}
         good: list[int] = []
         for row in rows:

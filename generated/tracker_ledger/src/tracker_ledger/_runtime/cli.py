@@ -119,6 +119,11 @@ def status(load: Loader, as_json: bool) -> int:
         last = each["last_run"]
         click.echo(f"{each['stream']}: {_run_line(last) if last else 'never ran'}")
         click.echo(f"  watermark {each['watermark'] or '-'}, dead letters {each['dead_letters']}")
+        for drift in each["drift"]:
+            click.echo(
+                f"  {drift['side']} not as described at {drift['path'] or 'the whole reply'}: {drift['kind']},"
+                f" {drift['times']} times"
+            )
     return EXIT_DONE
 
 

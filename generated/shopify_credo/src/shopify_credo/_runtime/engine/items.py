@@ -18,6 +18,7 @@ from ..matching import digester
 from ..records import Record
 from ..values import MappingError
 from .decoding import record_decoder
+from .drift import Drift
 
 S = TypeVar("S", bound=Record)
 D = TypeVar("D", bound=Record)
@@ -89,8 +90,9 @@ class Bad:
 class Reader(Generic[S, D]):
     """Makes items of one stream."""
 
-    def __init__(self, stream: Stream[S, D]) -> None:
+    def __init__(self, stream: Stream[S, D], drift: Drift) -> None:
         self._stream = stream
+        self._drift = drift
         self._decode = record_decoder(stream.source.record, exact=stream.source.exact_numbers)
         self._encode = BodyCodec(stream.destination.body).encode
         self._match_of = digester([match.source for match in stream.match], [match.compare for match in stream.match])
@@ -115,6 +117,8 @@ class Reader(Generic[S, D]):
                 body, digest = encode(mapping(record))
                 values, match = match_of(record)
             except Exception as error:
+                if stage == "decode":
+                    self._drift.record(error)
                 bad.append(Bad(raw, identity, version, Why(stage, "permanent_record", reason_of(error))))
                 continue
             items.append(Item(identity, version, body, digest, match, values, raw))

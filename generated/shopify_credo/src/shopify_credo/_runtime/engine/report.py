@@ -25,6 +25,8 @@ class Counts:
     read: int = 0
     resolved: int = 0
     """Outcomes of earlier runs that this one found out. They are not in the equation: they were read then."""
+    drift: int = 0
+    """Replies and records that were not as described. Not in the equation either: such a record is dead too."""
 
     @property
     def written(self) -> int:
@@ -42,6 +44,7 @@ class Counts:
             "fetched": self.fetched, "read": self.read, "written": self.written, "created": self.created,
             "updated": self.updated, "deleted": self.deleted, "unchanged": self.unchanged, "skipped": self.skipped,
             "dead": self.dead, "unknown": self.unknown, "held": self.held, "resolved": self.resolved,
+            "drift": self.drift,
         }  # fmt: skip
 
 
@@ -98,6 +101,7 @@ def run_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "unknown": row["unknown"],
         "held": row["held"],
         "resolved": row["resolved"],
+        "drift": row["drift"],
         "failure": row["failure"],
         "error": row["error"],
     }

@@ -14,13 +14,14 @@ from typing import Any
 
 from ..clock import Clock
 from ..declare import Stream
-from ..errors import IntegrationError, NotFound, PagingError, Rejected
+from ..errors import DecodeError, IntegrationError, NotFound, PagingError, Rejected
 from ..session import Session
 from ..settings import Settings
 from ..state import State
 from ..state.rows import Checkpoint, Commit, Found, IntentRow, Lease, Link, Look, NewLink, Outcomes
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
+from .drift import Drift
 from .errors import Stopped, TooManyDead
 from .items import Bad, Item, Reader, Why
 from .letters import Letters
@@ -78,7 +79,8 @@ class Run:
         self._now = around.clock.now
         options, text = around.settings.options, around.settings.text
         fixed = fixed_params(stream.destination.parameters, text)
-        self._reader: Reader[Any, Any] = Reader(stream)
+        self._drift = Drift(stream, run_id=run_id)
+        self._reader: Reader[Any, Any] = Reader(stream, self._drift)
         self._letters = Letters(
             stream=stream.name, run_id=run_id, mapping=stream.mapping_digest, redactor=around.settings.redactor
         )
@@ -93,6 +95,7 @@ class Run:
             owner_of=self._owner_of,
             judge=self._judge,
             excerpt=around.settings.redactor.excerpt,
+            drift=self._drift,
             workers=options.max_concurrent,
             batch_size=options.batch_size,
         )
@@ -111,6 +114,13 @@ class Run:
 
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
+        try:
+            await self._execute()
+        except DecodeError as error:
+            self._drift.reply(error)
+            raise
+
+    async def _execute(self) -> None:
         name = self._stream.name
         self._state.store.matches.forget(name)  # whoever ran the stream before may have added to them
         self._has_dead = await self._state.call(lambda: self._state.dead_letters.open_count(name)) > 0
@@ -142,7 +152,7 @@ class Run:
         """Say that the run ended by itself, for whatever reason."""
         if (point := self.progress.ended()) is not None:
             self._pending = Outcomes(stream=self._stream.name, checkpoint=point)
-            await self._flush()
+        await self._flush()
 
     # --- reading ---
 
@@ -390,6 +400,10 @@ class Run:
         self, *, look: Look | None = None, plan: Callable[[Found], Sequence[IntentRow]] | None = None
     ) -> Found:
         self._step += 1
+        self.counts.drift = self._drift.total
+        if self._drift.is_waiting:
+            self._pending = self._pending or Outcomes(stream=self._stream.name)
+            self._pending.drift += self._drift.take(self._now())
         self.counts.check()
         work = Commit(
             run_id=self._run_id,
@@ -405,7 +419,7 @@ class Run:
         return found
 
     async def _flush(self) -> None:
-        if self._pending is not None:
+        if self._pending is not None or self._drift.is_waiting:
             await self._commit()
 
     async def _note(self, requests: Sequence[Request]) -> None:

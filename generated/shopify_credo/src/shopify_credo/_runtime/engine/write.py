@@ -27,6 +27,7 @@ from ..matching import optional_text
 from ..session import Session
 from .adopt import Adopter, object_of
 from .classify import SEVERAL_MATCHES, refuse_duplicate
+from .drift import Drift
 from .items import Item, Why
 from .json_paths import at, getter, overlaid, without, wrapped
 from .pages import Params
@@ -51,6 +52,7 @@ class Writer:
         owner_of: Callable[[str], Awaitable[str | None]],
         judge: Callable[[int], IntegrationError | None],
         excerpt: Callable[[str], str],
+        drift: Drift,
         workers: int,
         batch_size: int,
     ) -> None:
@@ -64,6 +66,7 @@ class Writer:
         self._owner_of = owner_of
         self._judge = judge
         self._excerpt = excerpt
+        self._drift = drift
         self._workers = workers
         self.batch_size = batch_size
         """Records with one request; grows smaller when the destination finds a batch too large."""
@@ -157,6 +160,8 @@ class Writer:
             item.destination_id = self._adopter.identity(at(decode_exact(reply.body), operation.record))
         except msgspec.MsgspecError:
             item.destination_id = None  # an empty reply: it is found by match when it changes
+        if item.destination_id is None and reply.body.strip():
+            self._drift.lacks((*operation.record, *self._destination.identity))
 
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
         if error.failure == "unknown":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .database import Database
 from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
 from .leases import LEASE_S, Leases
-from .ledger import DeadLetters, Inbox, Runs
+from .ledger import DeadLetters, Drifts, Inbox, Runs
 from .store import Store
 from .thread import Caller, Inline, OneThread
 
@@ -46,6 +46,7 @@ class State:
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
         self.dead_letters = DeadLetters(self._database)
+        self.drift = Drifts(self._database)
         self.inbox = Inbox(self._database)
         self.call = self._caller.call
 

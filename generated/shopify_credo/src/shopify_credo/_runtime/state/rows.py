@@ -56,6 +56,19 @@ class DeadLetter(NamedTuple):
     mapping: str
 
 
+class DriftRow(NamedTuple):
+    """How often replies were not as described in one way, since it was last written down."""
+
+    stream: str
+    side: str
+    path: str
+    kind: str
+    times: int
+    first_at: float
+    last_at: float
+    run_id: str
+
+
 class IntentRow(NamedTuple):
     """Requests that are about to be sent, or whose outcome is not known."""
 
@@ -121,6 +134,7 @@ class Outcomes:
     """Intents whose outcome is known."""
     unknown: list[IntentRow] = field(default_factory=list)
     """Intents that stay, because it is not."""
+    drift: list[DriftRow] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
 
 

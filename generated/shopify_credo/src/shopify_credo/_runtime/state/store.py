@@ -15,11 +15,24 @@ from .connect import Statement, Statements
 from .database import Database
 from .errors import LeaseLost
 from .matches import Matches
-from .rows import Checkpoint, Commit, DeadLetter, Found, IndexEntry, IntentRow, Lease, Link, Look, NewLink, Outcomes
+from .rows import (
+    Checkpoint,
+    Commit,
+    DeadLetter,
+    DriftRow,
+    Found,
+    IndexEntry,
+    IntentRow,
+    Lease,
+    Link,
+    Look,
+    NewLink,
+    Outcomes,
+)
 
 COUNTS = (
     "fetched", "read", "written", "created", "updated", "deleted", "unchanged", "skipped", "dead", "unknown", "held",
-    "resolved",
+    "resolved", "drift",
 )  # fmt: skip
 """Columns of `runs` that a commit sets."""
 _CHECKPOINT = (
@@ -54,6 +67,7 @@ class Store:
         self._put_intent = self._sql.compile(t.intents.insert(), IntentRow._fields)
         self._end_intents = self._sql.compile(delete(t.intents).where(self._sql.is_one_of(t.intents.c.id)), ("many",))
         self._put_dead = self._dead_statement(t.dead_letters)
+        self._put_drift = self._drift_statement(t.drift)
         self._clear_dead = self._sql.compile(
             delete(t.dead_letters).where(
                 t.dead_letters.c.stream == bindparam("of"), self._sql.is_one_of(t.dead_letters.c.source_id)
@@ -200,6 +214,7 @@ class Store:
         if outcomes.finished:
             self._end_intents.run(connection, (self._sql.many(outcomes.finished),))
         self._put_intent.run_many(connection, outcomes.unknown)
+        self._put_drift.run_many(connection, outcomes.drift)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
             row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
@@ -251,6 +266,19 @@ class Store:
                 "attempts": table.c.attempts + 1,
                 # What a person discarded stays discarded until the record changes.
                 "state": case((table.c.version == insert.excluded.version, table.c.state), else_="open"),
+            },
+        )
+        return self._sql.compile(again, names)
+
+    def _drift_statement(self, table: Table) -> Statement:
+        names = DriftRow._fields
+        insert = self._sql.insert(table).values({name: bindparam(name) for name in names})
+        again = insert.on_conflict_do_update(
+            index_elements=["stream", "side", "path", "kind"],
+            set_={
+                "times": table.c.times + insert.excluded.times,
+                "last_at": insert.excluded.last_at,
+                "run_id": insert.excluded.run_id,
             },
         )
         return self._sql.compile(again, names)

@@ -10,6 +10,7 @@ from ..hashing import decode_exact
 from ..state.rows import Checkpoint, Look
 from .adopt import object_of
 from .classify import classify, drop_repeated
+from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
 from .json_paths import at
@@ -34,7 +35,8 @@ class Preview:
         self._stream = stream
         self._request = request
         self._around = around
-        self._reader: Reader[Any, Any] = Reader(stream)
+        self._drift = Drift(stream)
+        self._reader: Reader[Any, Any] = Reader(stream, self._drift)
         self._uses_index = point.indexed_at is not None
         self._fixed: Params = fixed_params(stream.destination.parameters, around.settings.text)
         self._matches: dict[str, str] = {}
@@ -61,6 +63,7 @@ class Preview:
     async def _group(self, raws: Any) -> None:
         items, bad = self._reader.read(raws)
         self.counts.dead += len(bad)
+        self.counts.drift = self._drift.total
         for entry in bad:
             self._show({"source_id": entry.source_id, "action": "dead", "reason": entry.why.reason})
         drop_repeated(items)

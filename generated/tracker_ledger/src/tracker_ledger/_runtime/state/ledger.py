@@ -120,6 +120,22 @@ class DeadLetters:
         return int(self._database.read(lambda connection: connection.execute(query).scalar_one()))
 
 
+class Drifts:
+    """Rows of `drift`: where replies were not as described, how often, and when."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._table = database.tables.drift
+
+    def latest(self, stream: str | None = None, limit: int = 50) -> list[Shown]:
+        """The ways in which replies differ, the last seen first."""
+        table = self._table
+        query = select(table).order_by(table.c.last_at.desc(), table.c.path, table.c.kind).limit(limit)
+        if stream is not None:
+            query = query.where(table.c.stream == stream)
+        return [dict(row) for row in self._database.read(lambda connection: connection.execute(query).mappings().all())]
+
+
 class Inbox:
     """Rows of `inbox`: webhook deliveries, stored before they are acknowledged."""
 

@@ -18,7 +18,14 @@ from .tables import SCHEMA_VERSION, Tables
 
 Step: TypeAlias = Callable[[Connection, Tables], None]
 
-STEPS: Mapping[int, Step] = {}
+
+def _count_drift(connection: Connection, tables: Tables) -> None:
+    tables.drift.create(connection)
+    runs = "runs" if tables.schema is None else f'"{tables.schema}".runs'
+    connection.execute(text(f"ALTER TABLE {runs} ADD COLUMN drift BIGINT NOT NULL DEFAULT 0"))
+
+
+STEPS: Mapping[int, Step] = {2: _count_drift}
 """Version → the change that leads to it from the one before."""
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the definitions below. A change here needs a step in `migrations.py`."""
 
 
@@ -64,11 +64,26 @@ class Tables:
             Column("unknown", number, nullable=False, default=0),
             Column("held", number, nullable=False, default=0),
             Column("resolved", number, nullable=False, default=0),  # outcomes of earlier runs, found out by this one
+            Column(
+                "drift", number, nullable=False, default=0, server_default="0"
+            ),  # replies and records not as described
             Column("failure", Text),
             Column("error", Text),
             Column("mapping", Text, nullable=False, default=""),
             Column("token", number, nullable=False, default=0),
             Index("runs_by_start", "stream", "started_at"),
+        )
+        self.drift = Table(
+            "drift",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("side", Text, primary_key=True),  # source, destination
+            Column("path", Text, primary_key=True),  # field path as described; empty: the whole reply
+            Column("kind", Text, primary_key=True),  # missing, string type, not JSON
+            Column("times", number, nullable=False),
+            Column("first_at", Float, nullable=False),
+            Column("last_at", Float, nullable=False),
+            Column("run_id", Text, nullable=False),  # the last one that saw it
         )
         self.checkpoints = Table(
             "checkpoints",
