@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def fill(folder: Path, *, keep_rules: bool = False) -> list[str]:
     Args:
         keep_rules: A person wrote the rules: none is taken out or changed.
     """
-    done: list[str] = []
+    done: list[str] = [] if keep_rules else list(_losses(folder))
     for _ in range(ROUNDS):
         found = [one for one in _errors(folder) if not (keep_rules and one.code in _OF_RULES)]
         repaired = [text for diagnostic in found if (text := _repair(folder, diagnostic)) is not None]
@@ -52,6 +52,22 @@ def fill(folder: Path, *, keep_rules: bool = False) -> list[str]:
         if not repaired:
             break
     return done
+
+
+def _losses(folder: Path) -> Iterator[str]:
+    """Losses that were proposed with a reason of the machine: a person has to want them. A value that the destination does not take
+    is none that a run could send."""
+    for file in sorted((folder / "mappings").glob("*.yaml")):
+        name = f"mappings/{file.name}"
+        for id, rule in (_load(file).get("rules") or {}).items():
+            for loss, reason in (rule.get("waive") or {}).items():
+                if not str(reason).startswith("proposed: "):
+                    continue
+                yield f"`{id}`: {str(reason).removeprefix('proposed: ')}"
+                if loss == "enum_gap":
+                    value = _sample_at(folder, file.stem, id)
+                    _edit_rule(folder, name, id, {"transform": "constant", "with": {"value": value}}, "")
+                    break
 
 
 def _errors(folder: Path) -> list[Diagnostic]:

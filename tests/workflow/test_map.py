@@ -115,3 +115,16 @@ def test_map_command_prints_what_it_proposed_and_its_json(folder: Path, capsys: 
     assert run(["map", str(folder), "--json"]) == 0
     (stream,) = json.loads(capsys.readouterr().out)["streams"]
     assert stream["added"] == []
+
+
+def test_map_never_proposes_what_names_the_record_over_there(folder: Path) -> None:
+    """The destination gives a record its identity, and would throw ours away; a hint is a person's word."""
+    spec = folder / "specs" / "credo.json"
+    api = json.loads(spec.read_text())
+    body = next(schema for schema in api["components"]["schemas"].values() if "email" in schema.get("required", ()))
+    body["properties"]["id"] = {"type": "string"}
+    spec.write_text(json.dumps(api))
+    map_streams(folder, on=DAY)
+    assert "id" not in {rule.id for rule in load_rules(folder, "customers").rules}
+    map_streams(folder, hints=["id=id"], on=DAY)
+    assert "id" in {rule.id for rule in load_rules(folder, "customers").rules}

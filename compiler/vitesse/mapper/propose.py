@@ -59,6 +59,8 @@ class Asked:
     """What reviewers decided before, in this integration's like."""
     also_required: frozenset[str] = frozenset()
     """Destination paths that the stream needs, such as those it matches by."""
+    set_there: frozenset[Path] = frozenset()
+    """Where the destination puts what names a record: filled only where it is required, or by a hint."""
 
 
 def propose(
@@ -97,7 +99,11 @@ def _propose(
     ways, pairs = score(from_fields.side, to_fields.side, weights or shipped_weights(), known)
     if asked.lessons:
         ways = taught(ways, pairs, from_fields.side, to_fields.side, asked.lessons)
-    taken = _taken(asked)
+    taken = _taken(asked) | {
+        one.path
+        for one in to_fields.reached
+        if one.path in asked.set_there and one.text not in asked.hints and not all(step.required for step in one.steps)
+    }
     if adviser is not None:
         wanted = [
             position

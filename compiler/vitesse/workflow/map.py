@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..api.paths import Path as FieldPath
 from ..api.paths import PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
@@ -153,7 +154,20 @@ def _asked(integration: Integration, name: str, given: _Given) -> Asked:
         rules=existing_rules(integration.folder, name),
         review=load_review(integration.folder, name),
         also_required=frozenset(match.destination for match in stream.match),
+        set_there=_identity_paths(integration, stream),
     )
+
+
+def _identity_paths(integration: Integration, stream: Stream) -> frozenset[FieldPath]:
+    """Where a written body would hold what the destination names a record by: beside the other fields, or in their envelope."""
+    facts, create = integration.destination_facts, stream.destination.create
+    known = facts.get(create, "identity")
+    identity = stream.destination.identity or (known.value if known is not None else None)
+    if not isinstance(identity, str) or not identity:
+        return frozenset()
+    path, record = parse_path(identity), facts.get(create, "record")
+    envelope = parse_path(record.value) if record is not None and isinstance(record.value, str) and record.value else ()
+    return frozenset({path, (*envelope, *path)})
 
 
 def _manifest_hints(stream: Stream) -> dict[str, tuple[str, ...]]:
