@@ -104,7 +104,7 @@ class Screen:
         if not question.is_as_proposed:
             return
         style = "32" if proposed.confidence >= 0.9 else "33" if proposed.confidence >= 0.6 else "31"
-        yield from self._told("confidence", f"{proposed.confidence:.2f}, by {proposed.by}", style)
+        yield from self._told("confidence", f"{proposed.confidence:.2f}, by {proposed.proposer}", style)
         for index, sentence in enumerate(proposed.evidence):
             yield from self._told("evidence" if index == 0 else "", sentence)
         if (back := proposed.back) is not None:

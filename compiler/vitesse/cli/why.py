@@ -116,7 +116,7 @@ def _rule(trace: RuleTrace, sources: Sources) -> Iterator[tuple[str, str]]:
         other = proposed.rule.get("transform")
         yield "proposed", f"otherwise ({other} of {proposed.rule.get('from', 'nothing')}), then changed by hand"
     else:
-        yield "proposed", f"with confidence {proposed.confidence:.2f}, by {proposed.by}"
+        yield "proposed", f"with confidence {proposed.confidence:.2f}, by {proposed.proposer}"
         for index, sentence in enumerate(proposed.evidence):
             yield "evidence" if index == 0 else "", sentence
     place = (
@@ -203,6 +203,7 @@ def _form(trace: Trace, sources: Sources) -> dict[str, Any]:
             "confidence": trace.proposed.confidence,
             "evidence": list(trace.proposed.evidence),
             "by": trace.proposed.by,
+            "without_model": trace.proposed.without_model,
             "as_it_stands": trace.is_as_proposed,
         },
         "review": {"status": trace.status, "by": entry.by if entry else None, "on": entry.on if entry else None},

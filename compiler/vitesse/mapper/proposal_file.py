@@ -65,6 +65,13 @@ class ProposedForm(Form):
     without_model: float | None = None
     """The confidence without the model that was asked; `accept_above` counts the lower of the two."""
 
+    @property
+    def proposer(self) -> str:
+        """What proposed it, as a person reads it: `names`, `gpt-5-mini; 0.12 without it`."""
+        if self.without_model is None:
+            return self.by
+        return f"{self.by}; {self.without_model:.2f} without {'the model' if self.by == 'names' else 'it'}"
+
 
 class UnfilledForm(Form):
     """A destination field for which nothing is proposed."""

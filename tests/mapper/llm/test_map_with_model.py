@@ -17,6 +17,7 @@ from vitesse.cli.group import run
 from vitesse.diagnostics import DiagnosticError
 from vitesse.mapper.llm.run import ModelRun
 from vitesse.mapper.llm.settings import ModelSettings
+from vitesse.mapper.proposal_file import load_proposal
 from vitesse.rules.load import load_rules
 from vitesse.workflow.accept import accept
 from vitesse.workflow.map import map_streams
@@ -303,3 +304,17 @@ def test_a_recording_that_somebody_edited_is_held_to_the_same_form(folder: Path)
         map_streams(folder, on=DAY, model=asking(server.url, replay=True))
     (found,) = caught.value.diagnostics
     assert (found.code, found.notes) == ("V466", ("the first is `phone_number` of `customers`",))
+
+
+def test_review_and_why_tell_what_the_model_added(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reviewer sees both numbers and the model's sentence."""
+    with serving(lambda request: picks(request, {**PICKS, "job_title": "note"})) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+    proposed = load_proposal(folder, "customers")
+    assert proposed is not None
+    assert proposed.rules["job_title"].proposer.startswith("test-model; 0.")
+    assert proposed.rules["job_title"].proposer.endswith(" without it")
+    assert proposed.rules["email"].proposer.endswith(" without the model")
+    run(["review", str(folder)])
+    shown = capsys.readouterr()
+    assert "without the model" in shown.out + shown.err

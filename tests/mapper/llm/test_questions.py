@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.mapper.ends import destination, source
 from vitesse.mapper.llm.adviser import ModelAdviser, Planner
 from vitesse.mapper.llm.prompt import prompt_for
@@ -256,3 +258,30 @@ def test_planner_finds_what_would_be_asked_and_changes_nothing() -> None:
     assert planned == plain
     assert (estimate.fields, estimate.recorded, len(estimate.prompts)) == (2, 0, 1)
     assert estimate.tokens_in > 500
+
+
+USES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any]]] = {
+    "split": ("string", "string", {"separator": " ", "part": 0, "rest": None}, {"separator": " ", "part": 0}),
+    "text": ("string", "string", {"trim": True, "case": "lower"}, {"trim": True, "case": "lower"}),
+    "parse": ("string", "number", {"to": "decimal", "places": 3}, {"to": "decimal", "places": 3}),
+    "stringify": ("integer", "string", {}, {}),
+    "parse_bool": ("string", "boolean", {}, {}),
+    "first": (["string"], "string", {}, {}),
+    "wrap": ("string", ["string"], {}, {}),
+    "collect": ("string", ["string"], {"separator": ";"}, {"separator": ";"}),
+    "join": (["string"], "string", {"separator": ", "}, {"separator": ", "}),
+    "date": ("string", "string:date", {"to": "date", "form": "%d/%m/%Y"}, {"to": "date", "form": "%d/%m/%Y"}),
+    "custom": ("string", "string:date", {"function": "parse_iso8601_to_date"}, {"function": "parse_iso8601_to_date"}),
+}
+
+
+@pytest.mark.parametrize("transform", USES)
+def test_a_transform_of_the_answer_becomes_the_rules(transform: str) -> None:
+    """Every one that a model may name, with its arguments, where the types alone say less."""
+    given, wanted, arguments, options = USES[transform]
+    picked = {"zorp": (["blat"], {"transform": transform, **arguments})}
+    with serving(lambda request: picks(request, picked)) as server:
+        found, run = proposed(server, {"blat": given, "other": "string"}, {"zorp": wanted, "another": "string"})
+    assert run.found == []
+    [rule] = [one.rule for one in found.proposals if one.id == "zorp"]
+    assert (rule.transform, rule.sources, dict(rule.options)) == (transform, (("blat",),), options)
