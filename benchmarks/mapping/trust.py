@@ -44,12 +44,13 @@ class Tally:
     def form(self) -> dict[str, float]:
         made = self.right + self.wrong
         precision, recall = self.right / made, self.right / self.wanted
-        return {
+        figures = {
             "P": precision,
             "R": recall,
             "F1": 2 * precision * recall / (precision + recall),
             "Brier": self.error / made,
         }
+        return {name: round(value, 6) for name, value in figures.items()}
 
 
 def simulated(cases: Sequence[Case], found: Found, accuracy: float | None, trust: Trust, seed: int) -> Tally:
@@ -135,7 +136,7 @@ def measured(cases: Sequence[Case], found: Found) -> dict[str, Any]:
 
 def _mean(cases: Sequence[Case], found: Found, accuracy: float, trust: Trust) -> dict[str, float]:
     runs = [simulated(cases, found, accuracy, trust, seed).form() for seed in SEEDS]
-    return {name: sum(one[name] for one in runs) / len(runs) for name in runs[0]}
+    return {name: round(sum(one[name] for one in runs) / len(runs), 4) for name in runs[0]}
 
 
 def lines(result: Mapping[str, Any]) -> Iterable[str]:

@@ -129,6 +129,10 @@ def _lines(one: Mapped) -> Iterator[str]:
     optional = sum(not left.is_required for left in proposal.unfilled)
     if optional:
         yield f"  {optional} optional fields stay empty"
+    if one.again:
+        otherwise = [found.id for found in one.again if found.is_adviser_choice]
+        said = f"; of {', '.join(otherwise)} it says otherwise" if otherwise else ""
+        yield f"  the model looked at {len(one.again)} open rules again{said}"
     if one.accepted:
         yield f"  accepted by the manifest's policy: {len(one.accepted)} rules"
     if proposal.proposals:
@@ -169,4 +173,5 @@ def _form(one: Mapped) -> dict[str, Any]:
             for left in one.proposal.unfilled
         ],
         "accepted": list(one.accepted),
+        "again": [found.id for found in one.again],
     }

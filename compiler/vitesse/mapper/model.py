@@ -61,6 +61,11 @@ class Proposal:
     def id(self) -> str:
         return self.rule.id
 
+    @property
+    def is_adviser_choice(self) -> bool:
+        """Whether names and types alone would propose something else, or nothing."""
+        return self.without_adviser is not None and self.by not in ("names", "hint")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfilled:

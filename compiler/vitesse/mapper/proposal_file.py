@@ -6,7 +6,7 @@ Proposals of earlier runs stay in it as long as their rules are in the mapping, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,12 +121,14 @@ def proposal_text(
     rules: Rules | None = None,
     recorded: RecordedForm | None = None,
     rejected: frozenset[str] = frozenset(),
+    again: Sequence[Proposal] = (),
 ) -> str:
     """The file's text: new proposals, and earlier ones whose rules are still there.
 
     Args:
         rejected: Rules that somebody rejected: what was proposed stays told, so that others can learn from it.
         recorded: What models said; what the earlier file has of it when None.
+        again: What a model makes of rules that stand in the mapping already, unchanged and not reviewed.
     """
     kept: dict[str, Any] = {}
     if earlier is not None and rules is not None:
@@ -136,6 +138,8 @@ def proposal_text(
             for id, one in earlier.rules.items()
             if id in present or id in rejected
         }
+        for one in again:
+            kept[one.id] = _looked_at_again(kept[one.id], one)
     form: dict[str, Any] = {
         "vitesse": 1,
         "stream": proposal.stream,
@@ -164,6 +168,30 @@ def proposal_schema() -> Mapping[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mappings/<stream>.proposal.json",
         **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def _looked_at_again(earlier: dict[str, Any], one: Proposal) -> dict[str, Any]:
+    """The earlier proposal with what a model says of it: of the same rule, or in favour of another one."""
+    if one.without_adviser is None:
+        return earlier
+    if earlier["digest"] == rule_digest(one.rule):
+        return _proposed(one)
+    if not one.is_adviser_choice:
+        return earlier
+    other = _alternative(
+        Alternative(
+            sources=tuple(format_path(source) for source in one.rule.sources),
+            transform=one.rule.transform,
+            confidence=one.confidence,
+        )
+    )
+    rest = [had for had in earlier.get("alternatives", ()) if had["from"] != other["from"]]
+    sentence = f"{one.evidence[0]} ({' + '.join(other['from'])}, {other['transform']})"
+    return {
+        **earlier,
+        "evidence": list(dict.fromkeys([sentence, *earlier["evidence"]])),
+        "alternatives": [other, *rest],
     }
 
 

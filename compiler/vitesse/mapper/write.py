@@ -38,12 +38,17 @@ def existing_rules(folder: Path, stream: str) -> Rules | None:
 
 
 def write_proposal(
-    folder: Path, proposal: StreamProposal, destination: End, recorded: RecordedForm | None = None
+    folder: Path,
+    proposal: StreamProposal,
+    destination: End,
+    recorded: RecordedForm | None = None,
+    again: Sequence[Proposal] = (),
 ) -> Written:
     """Append the proposals to the mapping and write the proposal file.
 
     Args:
         recorded: What models said of the stream, to be kept beside the proposals.
+        again: What a model makes of rules that are in the mapping already; the mapping is left as it is.
 
     Raises:
         DiagnosticError: V433 when the mapping's form leaves no place between its rules.
@@ -62,7 +67,8 @@ def write_proposal(
     _check(before, proposal.proposals, written)
     entries = load_review(folder, proposal.stream).rules
     rejected = frozenset(id for id, entry in entries.items() if entry.state == "rejected")
-    write_text(folder / proposal_file(proposal.stream), proposal_text(proposal, earlier, written, recorded, rejected))
+    told = proposal_text(proposal, earlier, written, recorded, rejected, again)
+    write_text(folder / proposal_file(proposal.stream), told)
     return Written(
         mapping=file, proposal=proposal_file(proposal.stream), added=tuple(one.id for one in proposal.proposals)
     )

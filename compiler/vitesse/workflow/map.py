@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import either, near
 from ..manifest import ReviewPolicy, Stream
 from ..mapper.lessons import Lessons
-from ..mapper.model import StreamProposal
+from ..mapper.model import Proposal, StreamProposal
 from ..mapper.proposal_file import load_proposal, proposal_file
 from ..mapper.propose import Asked, propose
 from ..mapper.write import Written, existing_rules, write_proposal
 from ..pipeline import Integration, read_integration
+from ..rules.digests import rule_digest
 from ..rules.review import load_review
 from .accept import accept_by_policy
 from .learn import learn_from
@@ -35,6 +36,8 @@ class Mapped:
     written: Written
     accepted: tuple[str, ...] = ()
     """Rules that the policy accepted: `stream.rule`."""
+    again: tuple[Proposal, ...] = ()
+    """What a model says of rules that stood in the mapping already, as they were proposed and not reviewed."""
 
 
 def map_streams(
@@ -74,6 +77,7 @@ def map_streams(
         Mapped(
             proposal=one.proposal,
             written=one.written,
+            again=one.again,
             accepted=tuple(text for text in accepted if text.startswith(f"{one.proposal.stream}.")),
         )
         for one in found
@@ -116,7 +120,7 @@ def _plan(integration: Integration, names: Sequence[str], given: _Given, model: 
     for name in names:
         planner = Planner(_adviser(integration, name, model), estimate, name)
         source, destination = integration.ends(name)
-        asked = _asked(integration, name, given)
+        asked, _ = _with_open_rules(integration, name, _asked(integration, name, given))
         propose(name, source, destination, registry=integration.registry, asked=asked, adviser=planner)
     return estimate
 
@@ -141,9 +145,45 @@ def _map_stream(integration: Integration, name: str, given: _Given, model: Model
     source, destination = integration.ends(name)
     adviser = _adviser(integration, name, model) if model is not None else None
     asked = _asked(integration, name, given)
-    proposal = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
-    recorded = adviser.recorded if adviser is not None else None
-    return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination, recorded))
+    if adviser is None:
+        proposal = propose(name, source, destination, registry=integration.registry, asked=asked)
+        return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination))
+    asked, reopened = _with_open_rules(integration, name, asked)
+    everything = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
+    again = tuple(one for one in everything.proposals if one.id in reopened)
+    proposal = replace(
+        everything, proposals=tuple(one for one in everything.proposals if not _stands(one.rule.destination, reopened))
+    )
+    unfilled = tuple(one for one in proposal.unfilled if not _stands(one.destination, reopened))
+    proposal = replace(proposal, unfilled=unfilled)
+    written = write_proposal(integration.folder, proposal, destination, adviser.recorded, again)
+    return Mapped(proposal=proposal, written=written, again=again)
+
+
+def _with_open_rules(integration: Integration, name: str, asked: Asked) -> tuple[Asked, Mapping[str, FieldPath]]:
+    """What a model is asked about: also the rules that stand as they were proposed and that nobody reviewed.
+
+    Returns:
+        The question without those rules, and their destinations.
+    """
+    earlier = load_proposal(integration.folder, name)
+    if earlier is None or asked.rules is None or asked.review is None:
+        return asked, {}
+    reopened = {
+        rule.id: rule.destination
+        for rule in asked.rules.rules
+        if (proposed := earlier.rules.get(rule.id)) is not None
+        and proposed.digest == rule_digest(rule)
+        and proposed.by != "hint"
+        and rule.id not in asked.review.rules
+    }
+    kept = tuple(rule for rule in asked.rules.rules if rule.id not in reopened)
+    return replace(asked, rules=replace(asked.rules, rules=kept)), reopened
+
+
+def _stands(path: FieldPath, reopened: Mapping[str, FieldPath]) -> bool:
+    """Whether a rule in the mapping fills the field, what it stands in, or something inside it."""
+    return any(path[: len(one)] == one or one[: len(path)] == path for one in reopened.values())
 
 
 def _asked(integration: Integration, name: str, given: _Given) -> Asked:

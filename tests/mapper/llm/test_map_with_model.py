@@ -22,7 +22,7 @@ from vitesse.rules.load import load_rules
 from vitesse.workflow.accept import accept
 from vitesse.workflow.map import map_streams
 
-from .server import picks, serving
+from .server import Raw, picks, serving
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shopify_credo"
 DAY = "2026-11-21"
@@ -318,3 +318,57 @@ def test_review_and_why_tell_what_the_model_added(folder: Path, capsys: pytest.C
     run(["review", str(folder)])
     shown = capsys.readouterr()
     assert "without the model" in shown.out + shown.err
+
+
+def proposals(folder: Path) -> Any:
+    return json.loads(files(folder)["customers.proposal.json"])["rules"]
+
+
+def test_a_model_is_asked_about_rules_that_are_open_and_leaves_the_mapping_alone(folder: Path) -> None:
+    """After an offline run: what it agrees with is said so, what it would do otherwise becomes an alternative."""
+    map_streams(folder, on=DAY)
+    mapping = files(folder)["customers.yaml"]
+    with serving(lambda request: picks(request, {**PICKS, "notes": "tags"})) as server:
+        (done,) = map_streams(folder, on=DAY, model=asking(server.url))
+    assert files(folder)["customers.yaml"] == mapping
+    found = proposals(folder)
+    assert found["email"]["evidence"][0] == "the model `test-model` agrees: “they mean the same”"
+    assert found["email"]["without_model"] <= found["email"]["confidence"]
+    assert {"email", "notes"} <= {one.id for one in done.again}
+    assert done.proposal.proposals == ()
+    assert server.requests[0].destinations != []
+
+
+def test_a_model_that_would_fill_an_open_rule_otherwise_leaves_it_and_says_so(folder: Path) -> None:
+    """The rule, its number and its place stay; the model's way is the first alternative, once, however often it is asked."""
+    map_streams(folder, on=DAY)
+    mapping = files(folder)["customers.yaml"]
+    before = proposals(folder)["address.city"]
+    other = "default_address.name"
+    with serving(lambda request: picks(request, {**PICKS, "address.city": other})) as server:
+        map_streams(folder, on=DAY, model=asking(server.url))
+        after = proposals(folder)["address.city"]
+        map_streams(folder, on=DAY, model=asking(server.url))
+    assert files(folder)["customers.yaml"] == mapping
+    assert proposals(folder)["address.city"] == after
+    assert {key: after[key] for key in ("rule", "digest", "confidence", "by")} == {
+        key: before[key] for key in ("rule", "digest", "confidence", "by")
+    }
+    assert after["alternatives"][0]["from"] == [other]
+    assert after["evidence"][0].startswith("the model `test-model` would take this")
+    assert f"({other}, mapping)" in after["evidence"][0]
+    assert len(server.requests) == 1
+
+
+def test_a_run_after_one_that_failed_asks_again(folder: Path) -> None:
+    """What was proposed without the model gets its opinion; a rule that somebody reviewed or edited does not."""
+    with serving(lambda request: Raw(status=500)) as server:
+        map_streams(folder, on=DAY, model=asking(server.url, attempts=1))
+        accept(folder, ("customers.email",), by="ana", on=DAY)
+        server.behaviour = lambda request: picks(request, PICKS)
+        map_streams(folder, on=DAY, model=asking(server.url))
+    asked = server.requests[-1].destinations
+    assert "email" not in asked
+    assert "first_name" in asked
+    assert "without_model" in proposals(folder)["first_name"]
+    assert "without_model" not in proposals(folder)["email"]

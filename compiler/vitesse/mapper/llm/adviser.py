@@ -129,7 +129,7 @@ class ModelAdviser:
                 code,
                 f"the model `{model}` for embeddings {said}: {failed.why}",
                 self._file,
-                "go on without further candidates, or reject those rules and run `vitesse map` again",
+                "go on without further candidates, or run `vitesse map` with it again: open rules are looked at again",
             )
             return None
         near = nearest_of(texts, vectors, model, tokens)
@@ -216,7 +216,7 @@ class ModelAdviser:
             code,
             f"the model `{self._run.settings.model}` {said} for {shown}: {why}",
             self._file,
-            "go on with what names and types propose, or reject those rules and run `vitesse map --llm` again",
+            "go on with what names and types propose, or run `vitesse map --llm` again: open rules are looked at again",
         )
 
 
