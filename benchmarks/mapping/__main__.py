@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--score", type=Path, help="the scorer; `score.py` beside the cases' folder when it is there")
     parser.add_argument("--cross", choices=("provider", "origin"))
+    parser.add_argument(
+        "--beside",
+        metavar="NAME=FOLDER",
+        type=_named_folder,
+        action="append",
+        default=[],
+        help="another matcher's two files",
+    )
+    parser.add_argument(
+        "--keep", metavar="SECTION", help="write the figures into the committed results and docs/mapping.md"
+    )
+    parser.add_argument("--only", metavar="PATTERN", default="", help="cases whose id matches")
     add_options(parser)
     arguments = parser.parse_args()
     panel = panel_from(parser, arguments)
-    cases = load_cases(arguments.cases)
+    cases = [case for case in load_cases(arguments.cases) if re.search(arguments.only, case.id)]
     predictions: dict[str, list[dict[str, Any]]] = {}
     ranked: dict[str, list[list[Any]]] = {}
     if arguments.cross:
@@ -90,41 +103,34 @@ def main() -> None:
     (arguments.out / "ranked.json").write_text(json.dumps(ranked))
     scorer = arguments.score or arguments.cases.parent / "score.py"
     if scorer.is_file():
-        _print_table(
-            scorer,
-            cases,
-            predictions,
-            ranked,
-            f"Vitesse, without the {arguments.cross}"
-            if arguments.cross
-            else "Vitesse, as shipped" + (f", with {panel.name}" if panel is not None else ""),
-        )
+        ours = f"Vitesse, without the {arguments.cross}" if arguments.cross else "Vitesse, as shipped"
+        ours += f", with {panel.name}" if panel is not None else ""
+        _report(scorer, cases, {ours: (predictions, ranked)}, arguments)
     print(f"{len(cases)} cases, {sum(map(len, predictions.values()))} predictions written to {arguments.out}")
 
 
-def _print_table(scorer: Path, cases: list[Case], predictions: Any, ranked: Any, name: str) -> None:
-    from .table import calibration, load_scorer, same_leaf, simple, sure_line, table, token_set
+def _report(scorer: Path, cases: list[Case], ours: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Print the figures beside those of simple matchers; keep them when that is asked for."""
+    from .page import keep
+    from .table import load_scorer, markdown, same_leaf, section, simple, token_set
 
-    rows = {
+    rows: dict[str, Any] = {
         "equal leaf names": simple(cases, same_leaf, 0.5),
         "rapidfuzz token_set": simple(cases, token_set, 0.8),
-        name: (predictions, ranked),
     }
-    module = load_scorer(scorer)
-    print(table(module, cases, rows))
-    print()
-    print(sure_line(cases, predictions))
-    print()
-    print("| confidence | right | 90 % interval | proposals |\n| --- | --- | --- | --- |")
-    for line in calibration(cases, predictions):
-        print(line)
-    for what in ("domain", "origin"):
-        print(f"\n| {what} | F1 | pairs |\n| --- | --- | --- |")
-        for group in sorted({getattr(case, what) for case in cases}):
-            some = [case for case in cases if getattr(case, what) == group]
-            found = module.score([case.form for case in some], predictions)
-            print(f"| {group} | {found['F1']:.3f} | {found['gold']} |")
-    print()
+    for name, folder in arguments.beside:
+        rows[name] = tuple(json.loads((folder / f"{what}.json").read_text()) for what in ("predictions", "ranked"))
+    found = section(load_scorer(scorer), cases, {**rows, **ours}, next(iter(ours)))
+    print(markdown(found), end="\n\n")
+    if arguments.keep:
+        keep(arguments.keep, found)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("write NAME=FOLDER")
+    return name, Path(folder)
 
 
 if __name__ == "__main__":

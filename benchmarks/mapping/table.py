@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -20,7 +20,11 @@ from .cases import Case, normal
 Predictions: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 Ranked: TypeAlias = Mapping[str, Sequence[Sequence[Any]]]
 
-COLUMNS = ("P", "R", "F1", "R same leaf", "R other leaf", "transform", "Recall@GT", "MRR dst", "hit@5")
+COLUMNS = {
+    "P": "P", "R": "R", "F1": "F1", "same leaf": "R_same_leaf", "other leaf": "R_other_leaf", "several": "multi_source_recall",
+    "transform": "transform_acc", "hit@5": "hit5", "MRR": "mrr_dst", "MRR of sources": "mrr_src", "Recall@GT": "recall_gt",
+}  # fmt: skip
+"""Heading → the scorer's word."""
 
 
 def load_scorer(path: Path) -> ModuleType:
@@ -33,16 +37,13 @@ def load_scorer(path: Path) -> ModuleType:
     return module
 
 
-def figures(scorer: ModuleType, cases: Sequence[Case], predictions: Predictions, ranked: Ranked) -> list[str]:
-    """One row of the table."""
+def figures(
+    scorer: ModuleType, cases: Sequence[Case], predictions: Predictions, ranked: Ranked
+) -> dict[str, float | None]:
+    """One row of the table: heading → figure; None where there is nothing to count."""
     forms = [case.form for case in cases]
-    scored = scorer.score(forms, predictions)
-    ranks = scorer.rank_score(forms, ranked)
-    values = [
-        scored["P"], scored["R"], scored["F1"], scored["R_same_leaf"], scored["R_other_leaf"], scored["transform_acc"],
-        ranks["recall_gt"], ranks["mrr_dst"], ranks["hit5"],
-    ]  # fmt: skip
-    return ["–" if value is None else f"{value:.3f}" for value in values]
+    found = {**scorer.score(forms, predictions), **scorer.rank_score(forms, ranked)}
+    return {heading: None if found[word] is None else round(found[word], 4) for heading, word in COLUMNS.items()}
 
 
 def simple(
@@ -95,21 +96,25 @@ def sure(cases: Sequence[Case], predictions: Predictions) -> list[tuple[float, b
     ]
 
 
-def sure_line(cases: Sequence[Case], predictions: Predictions, least: float = 0.9) -> str:
+def sure_figures(cases: Sequence[Case], predictions: Predictions, least: float = 0.9) -> dict[str, float]:
     """How right, and how many of all pairs, the sure ones are."""
     found = [right for confidence, right, _ in sure(cases, predictions) if confidence >= least]
-    pairs = sum(
-        len(case.form.get("mappings", ())) - sum(not one["source"] for one in case.form["mappings"]) for case in cases
-    )
-    precision = sum(found) / (len(found) or 1)
-    return f"confidence ≥ {least}: precision {precision:.3f}, covers {sum(found) / (pairs or 1):.3f} of the pairs"
+    pairs = sum(sum(bool(one["source"]) for one in case.form.get("mappings", ())) for case in cases)
+    return {
+        "least": least,
+        "precision": round(sum(found) / (len(found) or 1), 4),
+        "covers": round(sum(found) / (pairs or 1), 4),
+    }
 
 
-def calibration(cases: Sequence[Case], predictions: Predictions, bins: int = 10, draws: int = 200) -> Iterable[str]:
-    """Bins of equal count: mean confidence, share that is right, and its 90 % interval over providers."""
+def calibration(
+    cases: Sequence[Case], predictions: Predictions, bins: int = 10, draws: int = 1000
+) -> list[dict[str, float]]:
+    """Bins of equal count: mean confidence, share that is right, and its 90 % interval when providers are drawn again."""
     rows = sorted(sure(cases, predictions))
     size = max(1, len(rows) // bins)
     chance = random.Random(7)
+    found = []
     for index in range(bins):
         part = rows[index * size : (index + 1) * size if index < bins - 1 else len(rows)]
         if not part:
@@ -123,15 +128,88 @@ def calibration(cases: Sequence[Case], predictions: Predictions, bins: int = 10,
             drawn = [right for name in chance.choices(names, k=len(names)) for right in groups[name]]
             shares.append(sum(drawn) / len(drawn))
         shares.sort()
-        mean = sum(confidence for confidence, _, _ in part) / len(part)
-        right = sum(right for _, right, _ in part) / len(part)
-        low, high = shares[int(0.05 * draws)], shares[int(0.95 * draws) - 1]
-        yield f"| {mean:.3f} | {right:.3f} | {low:.3f}–{high:.3f} | {len(part)} |"
+        found.append(
+            {
+                "confidence": round(sum(confidence for confidence, _, _ in part) / len(part), 3),
+                "right": round(sum(right for _, right, _ in part) / len(part), 3),
+                "low": round(shares[int(0.05 * draws)], 3),
+                "high": round(shares[int(0.95 * draws) - 1], 3),
+                "proposals": len(part),
+            }
+        )
+    return found
 
 
-def table(scorer: ModuleType, cases: Sequence[Case], rows: Mapping[str, tuple[Predictions, Ranked]]) -> str:
-    """The Markdown table."""
-    lines = ["| matcher | " + " | ".join(COLUMNS) + " |", "| --- |" + " --- |" * len(COLUMNS)]
-    for name, (predictions, ranked) in rows.items():
-        lines.append(f"| {name} | " + " | ".join(figures(scorer, cases, predictions, ranked)) + " |")
+def groups(scorer: ModuleType, cases: Sequence[Case], predictions: Predictions, by: str) -> dict[str, dict[str, float]]:
+    """The figures of each domain or origin."""
+    found = {}
+    for group in sorted({getattr(case, by) for case in cases}):
+        some = [case.form for case in cases if getattr(case, by) == group]
+        scored = scorer.score(some, predictions)
+        found[group] = {
+            "cases": len(some),
+            "pairs": scored["gold"],
+            **{heading: round(scored[COLUMNS[heading]], 3) for heading in ("P", "R", "F1", "same leaf", "other leaf")},
+        }
+    return found
+
+
+def section(
+    scorer: ModuleType,
+    cases: Sequence[Case],
+    rows: Mapping[str, tuple[Predictions, Ranked]],
+    ours: str,
+) -> dict[str, Any]:
+    """Everything that is measured, as data."""
+    predictions = rows[ours][0]
+    return {
+        "cases": len(cases),
+        "pairs": sum(sum(bool(one["source"]) for one in case.form.get("mappings", ())) for case in cases),
+        "ours": ours,
+        "rows": {name: figures(scorer, cases, *row) for name, row in rows.items()},
+        "sure": sure_figures(cases, predictions),
+        "calibration": calibration(cases, predictions),
+        "domain": groups(scorer, cases, predictions, "domain"),
+        "origin": groups(scorer, cases, predictions, "origin"),
+    }
+
+
+def markdown(found: Mapping[str, Any], *, short: bool = False) -> str:
+    """One section as tables; what caps everything, hit@5 of the candidates, is said first. Short: no more than the matchers."""
+    best = found["rows"][found["ours"]]
+    sure_ones, lines = found["sure"], []
+    lines += [
+        f"{found['cases']} cases, {found['pairs']} pairs. The right source is among the first five candidates of"
+        f" {_share(best['hit@5'])} of the mapped fields.",
+        "",
+        "| matcher | " + " | ".join(COLUMNS) + " |",
+        "| --- |" + " --- |" * len(COLUMNS),
+    ]
+    for name, row in found["rows"].items():
+        lines.append(
+            f"| {name} | " + " | ".join("–" if row[one] is None else f"{row[one]:.3f}" for one in COLUMNS) + " |"
+        )
+    if short:
+        return "\n".join(lines)
+    lines += [
+        "",
+        f"Rules with a confidence of {sure_ones['least']} or more: {_share(sure_ones['precision'])} are right, and they cover"
+        f" {_share(sure_ones['covers'])} of the pairs.",
+        "",
+        "| confidence | right | 90 % interval | proposals |",
+        "| --- | --- | --- | --- |",
+    ]
+    for one in found["calibration"]:
+        lines.append(
+            f"| {one['confidence']:.3f} | {one['right']:.3f} | {one['low']:.3f}–{one['high']:.3f} | {one['proposals']} |"
+        )
+    for by in ("domain", "origin"):
+        lines += ["", f"| {by} | cases | pairs | P | R | F1 | same leaf | other leaf |", "| --- |" + " --- |" * 7]
+        for group, row in found[by].items():
+            cells = " | ".join(f"{row[one]:.3f}" for one in ("P", "R", "F1", "same leaf", "other leaf"))
+            lines.append(f"| {group or '–'} | {row['cases']} | {row['pairs']} | {cells} |")
     return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
