@@ -74,6 +74,29 @@ Setting: TypeAlias = Annotated[Annotated[str, Tag("(text)")] | Annotated[Env, Ta
 """A fixed text or an environment variable."""
 
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_ADDRESS = re.compile(r"(?:https?://|\{)[^\x00-\x20\x7f\"<>\\^`|#\u0085\u2028\u2029]+", re.IGNORECASE)
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u0085\u2028\u2029]")
+HeaderName = Annotated[str, _matching(_HEADER, "a header's name")]
+
+
+def _text_of(value: str | Env) -> str:
+    return value if isinstance(value, str) else value.default or ""
+
+
+def _check_line(value: str | Env) -> str | Env:
+    if _NOT_IN_A_LINE.search(_text_of(value)):
+        raise ValueError("a header holds no line break and no other control character")
+    return value
+
+
+def _check_address(value: str | Env) -> str | Env:
+    text = _text_of(value)
+    if text and not _ADDRESS.fullmatch(text):
+        raise ValueError(f"`{text[:80]}` is not an address: `https://…` without blanks, quotes or `#`")
+    return value
+
+
 class Auth(Form):
     """How to sign in. The kind comes from the spec's security scheme of that name; `kind` is for specs that have none or a wrong one."""
 
@@ -86,11 +109,11 @@ class Auth(Form):
     """Of an API key; the same as `token`."""
     username: Setting | None = None
     password: Setting | None = None
-    header: str | None = None
+    header: HeaderName | None = None
     """The header that an API key goes into, when no scheme of the spec says it."""
     query: str | None = None
     """The query parameter that an API key goes into, when no scheme of the spec says it."""
-    prefix: str = ""
+    prefix: Annotated[str, AfterValidator(_check_line)] = ""
     """What stands before an API key in its header: `Token `."""
 
     @model_validator(mode="after")
@@ -120,8 +143,8 @@ class Auth(Form):
 
 
 LimitName: TypeAlias = Literal[
-    "document_bytes", "nodes", "depth", "aliases", "alias_growth", "integer_digits", "files", "ref_chain", "schema_depth",
-    "operations", "enum_values", "name_characters",
+    "document_bytes", "nodes", "depth", "aliases", "alias_growth", "integer_digits", "files", "ref_chain", "schemas", "schema_depth",
+    "operations", "parameters", "enum_values", "name_characters",
 ]  # fmt: skip
 """A bound of `vitesse.openapi.limits.Limits`."""
 
@@ -135,11 +158,11 @@ class System(Form):
     """The spec's file below `specs/`, when it is not named after the API."""
     title: str | None = None
     """What people call it; the spec's title when it is left out."""
-    base_url: Setting | None = None
+    base_url: Annotated[Setting, AfterValidator(_check_address)] | None = None
     """With `{name}` for each of `variables`; the spec's first server when it is left out."""
     variables: dict[str, Setting] = Field(default_factory=dict)
     auth: Auth | None = None
-    headers: dict[str, Setting] = Field(default_factory=dict)
+    headers: dict[HeaderName, Annotated[Setting, AfterValidator(_check_line)]] = Field(default_factory=dict)
     """Sent with every request."""
     timezone: Zone | None = None
     """The zone of dates and times that name none."""

@@ -27,6 +27,8 @@ HOSTILE = "stranger"
 OURS = "ours"
 LIST = "harness_records"
 """The property that is added to a reply which holds no list, so that the operation can be listed."""
+SECRET = "STRANGER_TOKEN"
+"""The variable that holds the credential of the API whose document is hostile."""
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What the name of a header or a cookie may be."""
 _MAX_STREAMS = 8
@@ -306,7 +308,7 @@ def _write_manifest(folder: Path, document: dict[str, Any], role: Role, streams:
     stranger: dict[str, Any] = {"api": HOSTILE}
     name, scheme = _scheme(document)
     if name is not None:
-        token = {"env": "STRANGER_TOKEN"}
+        token = {"env": SECRET}
         is_basic = isinstance(scheme, dict) and scheme.get("scheme") == "basic"
         credential = {"username": "ada", "password": token} if is_basic else {"token": token}
         stranger["auth"] = {"scheme": name, **credential}
@@ -343,7 +345,7 @@ def _fixed(side: str, document: dict[str, Any], operation: Operation, *others: O
     listed += [one for other in others if other is not None for one in other.parameters if one.location != "path"]
     given: dict[str, str] = {}
     for index, one in enumerate(listed):
-        if one.location in ("header", "cookie") and not TOKEN.fullmatch(one.name):
+        if not one.name or (one.location in ("header", "cookie") and not TOKEN.fullmatch(one.name)):
             continue  # such a name cannot be sent
         value = outline.samples(document, one.schema, f"p{index}")[0]
         given[f"{side}.{one.name}"] = value if isinstance(value, str) else json.dumps(value)

@@ -115,6 +115,9 @@ def properties(document: Any, schema: Any, depth: int = 0) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     members = schema.get("allOf")
+    for choice in ("oneOf", "anyOf"):
+        if isinstance(schema.get(choice), list) and len(schema[choice]) == 1:
+            found |= properties(document, schema[choice][0], depth + 1)
     for member in members if isinstance(members, list) else ():
         found |= properties(document, member, depth + 1)
     own = schema.get("properties")
@@ -193,7 +196,7 @@ def _is_kind(value: Any, kind: Any) -> bool:
         case "string":
             return isinstance(value, str)
         case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
+            return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
         case "number":
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case "boolean":

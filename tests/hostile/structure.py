@@ -19,7 +19,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from .allowed import faults_of
-from .integration import MODULE
+from .integration import MODULE, SECRET
 
 _DERIVED = re.compile(rf"src/{MODULE}/(?:(?:clients|models|mappers)/[a-z][a-z0-9_]*|app|settings)\.py")
 _AS_BASELINE = re.compile(rf"src/{MODULE}/(?:__init__|__main__|cli|(?:clients|models|mappers)/__init__)\.py")
@@ -53,6 +53,8 @@ def read_files(folder: Path) -> tuple[dict[str, bytes], list[str]]:
 
 def faults(files: Files, baseline: Files, streams: Sequence[str]) -> Iterator[str]:
     """What a package has that it may not have, given the package of the benign document and the integration's own streams."""
+    if SECRET.encode() not in files.get(".env.example", b""):  # the document asks for no credential
+        baseline = {name: _without_secret(content) for name, content in baseline.items()}
     modules = frozenset(_module(name) for name in files if name.startswith(f"src/{MODULE}/") and name.endswith(".py"))
     for name in sorted(set(baseline) - set(files)):
         if not _DERIVED.fullmatch(name):
@@ -67,8 +69,12 @@ def faults(files: Files, baseline: Files, streams: Sequence[str]) -> Iterator[st
         except UnicodeDecodeError:
             yield f"{name} is not UTF-8"
             continue
-        yield from (f"{name}: {fault}" for fault in _invisible(text))
+        yield from (f"{name}: {fault}" for fault in invisible(text))
         yield from (f"{name}: {fault}" for fault in _file(name, text, baseline, modules, streams))
+
+
+def _without_secret(content: bytes) -> bytes:
+    return b"".join(line for line in content.splitlines(keepends=True) if SECRET.encode() not in line)
 
 
 def _module(name: str) -> str:
@@ -101,7 +107,7 @@ def _blanked(text: str) -> str:
     return ast.dump(tree)
 
 
-def _invisible(text: str) -> Iterator[str]:
+def invisible(text: str) -> Iterator[str]:
     """Control, bidirectional and line-separating characters are escaped wherever they come from."""
     for number, line in enumerate(text.split("\n"), 1):
         for char in line:

@@ -102,6 +102,7 @@ def test_operation_that_is_not_there_is_named_with_its_likeness(tmp_path: Path):
         ("enum_values", 3, "type: number", "type: string, enum: [a, b, c, d]"),
         ("name_characters", 20, "total:", "t" * 21 + ":"),
         ("name_characters", 20, "summary: All orders", "parameters: [{name: " + "p" * 21 + ", in: query}]"),
+        ("parameters", 1, "summary: All orders", "parameters: [{name: a, in: query}, {name: b, in: query}]"),
         ("schema_depth", 5, "type: number", "items: {items: {items: {items: {items: {items: {}}}}}}"),
     ],
 )

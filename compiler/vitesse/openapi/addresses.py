@@ -11,6 +11,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(?!\d+(?:/|\Z))")
 _SCHEME_VARIABLE = re.compile(r"\A\{[^{}/]*\}:(?=//)")
 _PORT_VARIABLE = re.compile(r":\{[^{}/]*\}")
 _VARIABLE = re.compile(r"\{[^{}/]*\}")
+_NUMBERS = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}\.?", re.IGNORECASE)
 
 
 def fault_of(url: str) -> str | None:
@@ -23,6 +24,8 @@ def fault_of(url: str) -> str | None:
     plain = _VARIABLE.sub("x", _PORT_VARIABLE.sub(":1", plain))
     if _FORBIDDEN.search(plain):
         return "holds a character that no URL has"
+    if "#" in plain:
+        return "holds a `#`, and what follows one is never sent"
     scheme = _SCHEME.match(plain)
     if scheme is None or plain.startswith("/"):
         return None
@@ -45,7 +48,7 @@ def _fault_of_host(host: str) -> str | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return None
+        return "writes an address as a number" if _NUMBERS.fullmatch(host) else None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_link_local or address.is_multicast or address.is_unspecified:

@@ -27,9 +27,13 @@ class Limits:
     files: int = 2_000
     ref_chain: int = 100
     """References that lead to references."""
+    schemas: int = 200_000
+    """Schemas read, those that merging copies among them."""
     schema_depth: int = 80
     """Schemas inside schemas, written out in one place."""
     operations: int = 20_000
+    parameters: int = 500
+    """Of one operation."""
     enum_values: int = 50_000
     name_characters: int = 256
     """Of a property, a parameter or a component."""

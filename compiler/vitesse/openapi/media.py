@@ -195,8 +195,13 @@ def _part_types(builder: Builder, chosen: Chosen) -> tuple[tuple[str, str], ...]
         if value.get("headers"):
             message = f"the headers of the part `{shown(name)}` are not sent"
             builder.reports.note("V208", message, chosen.file, f"{at}/headers")
-        if isinstance(said := value.get("contentType"), str) and _is_one(said):
+        if not isinstance(said := value.get("contentType"), str):
+            continue
+        if _is_one(said):
             kept.append((name, said.strip()))
+        elif not all(is_media_type(one.strip().replace("*", "any")) for one in said.split(",")):
+            message = f"the part `{shown(name)}` is sent as `{shown(said)}`, which is not a media type"
+            builder.reports.error("V208", message, chosen.file, f"{at}/contentType")
     return tuple(kept)
 
 

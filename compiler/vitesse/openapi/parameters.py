@@ -57,7 +57,11 @@ def listed(builder: Builder, entry: Entry) -> list[Listed]:
         if known is not None and known.pointer.startswith(f"{entry.pointer}/"):
             builder.reports.warn("V206", f"the parameter `{shown(one.name)}` is listed twice", one.file, one.pointer)
         found[one.name, one.location] = one
-    return list(found.values())
+    bound = builder.document.limits.parameters
+    if len(found) > bound:
+        message = f"the operation has {len(found)} parameters, and the limit `parameters` is {bound}"
+        builder.reports.error("V105", message, entry.file, f"{entry.pointer}/parameters")
+    return list(found.values())[:bound]
 
 
 def _read_list(builder: Builder, published: Any, file: str, pointer: str) -> list[Listed]:
@@ -230,7 +234,10 @@ def is_token(name: str) -> bool:
 
 def is_header_name(builder: Builder, name: str, file: str, pointer: str) -> bool:
     """Whether a header of this name would leave the message whole; reports when it would not."""
-    if not name or _CONTROL.search(name):
+    if not name:
+        builder.reports.error("V206", "a header has an empty name", file, pointer)
+        return False
+    if _CONTROL.search(name):
         builder.reports.error("V206", f"the header `{shown(name)}` holds a control character", file, pointer)
         return False
     return True

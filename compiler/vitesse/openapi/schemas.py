@@ -47,6 +47,7 @@ class Schemas:
         self._depth = 0
         self._reading: set[tuple[str, str]] = set()
         """Places of the schemas that are being read right now, from the component or operation on that is built."""
+        self._count = 0
 
     def read(self, schema: Any, file: str, pointer: str, title: str = "") -> Type:
         """The type of one schema.
@@ -63,7 +64,10 @@ class Schemas:
             return Ref(name=target.key, nullable=says_nullable(schema), place=self.reports.place(file, pointer))
         self._reading.add(at)
         self._depth += 1
+        self._count += 1
         try:
+            if self._count > self.limits.schemas:
+                return self._too_many(file, pointer)
             if self._depth > self.limits.schema_depth:
                 message = (
                     f"schemas stand inside one another, and the limit `schema_depth` is {self.limits.schema_depth}"
@@ -82,6 +86,13 @@ class Schemas:
         finally:
             self._depth -= 1
             self._reading.discard(at)
+
+    def _too_many(self, file: str, pointer: str) -> Type:
+        """Merging copies what it merges, so that a small file can ask for any number of schemas."""
+        if self._count == self.limits.schemas + 1:
+            message = f"its schemas, merged as they ask for, are more, and the limit `schemas` is {self.limits.schemas}"
+            self.reports.error("V105", message, file, pointer)
+        return self.anything(file, pointer)
 
     def component(self, key: str) -> Type:
         """Build the type that a Ref of this key stands for."""

@@ -24,6 +24,8 @@ _FLOWS = (
     "deviceAuthorization",
     "implicit",
 )
+_FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Headers by which a message is delimited and delivered."""
 _LOCATIONS: dict[str, Literal["header", "query", "cookie"]] = {"header": "header", "query": "query", "cookie": "cookie"}
 
 
@@ -123,6 +125,10 @@ class Security:
             reports.error("V210", f"the API key `{shown(name)}` does not say where it goes", file, pointer)
             return None
         if location == "header" and not is_header_name(self._builder, parameter, file, f"{pointer}/name"):
+            return None
+        if location == "header" and parameter.lower() in _FRAMING:
+            message = f"the API key `{shown(name)}` goes into `{parameter}`, which says how a message is delivered"
+            reports.error("V210", message, file, f"{pointer}/name")
             return None
         if location in ("header", "cookie") and not is_token(parameter):
             message = (

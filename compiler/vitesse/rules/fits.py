@@ -84,8 +84,16 @@ def way_out(wanted: Shape, given: Shape) -> str:
             return "choose another source or a `custom` function"
 
 
-def unfit(value: Json, type: Type, types: Mapping[str, Type]) -> str | None:
-    """Why a literal cannot stand where this type is; None when it can."""
+def unfit(value: Json, type: Type, types: Mapping[str, Type], inside: frozenset[str] = frozenset()) -> str | None:
+    """Why a literal cannot stand where this type is; None when it can.
+
+    Args:
+        inside: The names on the way here through unions: one that is a choice of itself takes nothing more by that.
+    """
+    if isinstance(type, Ref):
+        if type.name in inside:
+            return "is nothing that the destination takes there"
+        inside |= {type.name}
     type = resolve(type, types)
     if value is None:
         return None if type.nullable else "is null, and the destination takes no null there"
@@ -93,7 +101,7 @@ def unfit(value: Json, type: Type, types: Mapping[str, Type]) -> str | None:
         case Anything():
             return None
         case Union():
-            reasons = [unfit(value, member, types) for member in type.members]
+            reasons = [unfit(value, member, types, inside) for member in type.members]
             return None if not reasons or None in reasons else reasons[0]
         case Array():
             if not isinstance(value, list):

@@ -23,9 +23,17 @@ def resolve(type: Type, types: Mapping[str, Type]) -> Type:
     return replace(type, nullable=True) if nullable and not type.nullable else type
 
 
-def shape_of(type: Type, types: Mapping[str, Type]) -> Shape:
-    """What a value of this type is in a mapper, apart from being null."""
-    type = resolve(type, types)
+def shape_of(type: Type, types: Mapping[str, Type], inside: frozenset[str] = frozenset()) -> Shape:
+    """What a value of this type is in a mapper, apart from being null. A list or map of itself holds anything.
+
+    Args:
+        inside: The names on the way here.
+    """
+    while isinstance(type, Ref):
+        if type.name in inside:
+            return ANY
+        inside |= {type.name}
+        type = types[type.name]
     match type:
         case Scalar():
             if type.kind == "null":
@@ -33,19 +41,17 @@ def shape_of(type: Type, types: Mapping[str, Type]) -> Shape:
             enum = tuple(value for value in type.enum if value is not None)
             return Shape(kind=type.kind, format=type.format, enum=enum, max_length=type.max_length)
         case Array():
-            return Shape(kind="list", items=shape_of(type.items, types))
+            return Shape(kind="list", items=shape_of(type.items, types, inside))
         case Object(fields=()) if type.extra is not None:
-            return Shape(kind="map", items=shape_of(type.extra, types))
+            return Shape(kind="map", items=shape_of(type.extra, types, inside))
         case Object(fields=()):
             return Shape(kind="map", items=ANY)
         case Object():
             return Shape(kind="object")
         case Union():
-            return _common([shape_of(member, types) for member in type.members])
+            return _common([shape_of(member, types, inside) for member in type.members])
         case Anything():
             return ANY
-        case Ref():
-            raise AssertionError("resolved above")
         case _:
             assert_never(type)
 

@@ -146,6 +146,34 @@ def made(asked: dict[str, Any]) -> Any:
             return {
                 "anyOf": [{"type": "object", "properties": {f"m{index}": {"type": "string"}}} for index in range(count)]
             }
+        case "merges":
+            refs = [{"$ref": f"#/components/schemas/M{index}"} for index in range(count)]
+            merged = {"type": "object", "properties": {"a": {"type": "string"}}, "oneOf": refs}
+            names = {f"M{index}": {"type": "object", "properties": {f"x{index}": merged}} for index in range(count)}
+            return base()["components"]["schemas"] | names | {"Book": with_field("M0")}
+        case "paths":
+            return {f"/p{index}": {"get": {"responses": {}}} for index in range(count)}
+        case "one_of":
+            return {
+                "oneOf": [
+                    {"type": "object", "title": f"T{index}", "properties": {"a": {"const": index}}}
+                    for index in range(count)
+                ]
+            }
+        case "all_of":
+            return {
+                "allOf": [{"type": "object", "properties": {f"m{index}": {"type": "string"}}} for index in range(count)]
+            }
+        case "schemas":
+            names = {f"S{index}": {"type": "string"} for index in range(count)}
+            return base()["components"]["schemas"] | names
+        case "parameters":
+            return [{"name": f"q{index}", "in": "query", "schema": {"type": "string"}} for index in range(count)]
+        case "arrays":
+            schema = {"type": "string"}
+            for _ in range(count):
+                schema = {"type": "array", "items": schema}
+            return schema
         case other:
             raise SystemExit(f"nothing makes {other}")
 
