@@ -1,7 +1,7 @@
 """The other way in: a person starts an integration from a hostile document by the commands, step by step.
 
-create → ingest → map → accept → build → check. What these write (manifest, facts, mappings, proposals) comes from the document too, so
-it has to be readable as what it is; no step ends in a traceback, prints what a terminal obeys, or calls anybody.
+inspect → create → ingest → map → accept → build → check. What these write (manifest, facts, mappings, proposals) comes from the
+document too, so it has to be readable as what it is; no step ends in a traceback, prints what a terminal obeys, or calls anybody.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def _try(case: Case, role: Role, place: Path, environ: dict[str, str]) -> Iterat
     stream = f"{listing}=POST /records" if role == "source" else f"GET /records={creating}"
     folder, out = place / "integration", place / "out"
     steps: Steps = (
+        ("inspect", str(hostile)),
         ("create", "hostile-twin", "--source", f"{names[0]}={specs[0]}", "--destination", f"{names[1]}={specs[1]}",
          "--stream", stream, "--intent", "Try it", "--dir", str(folder)),
         ("ingest", str(folder)),
