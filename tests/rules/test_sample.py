@@ -95,14 +95,32 @@ def test_every_transform_has_a_case() -> None:
 def test_sample_of_a_rule_shows_a_value_of_the_fields_type_and_what_becomes_of_it() -> None:
     """Made up where the vendor gives no example."""
     shop = source(
-        {"total": "string:decimal", "at": "string:date-time", "tags": ["string"], "addresses": [{"zip": "string"}]}
+        {
+            "total": "string:decimal",
+            "at": "string:date-time",
+            "tags": ["string"],
+            "addresses": [{"zip": "string"}],
+            "zip": "string",
+        }
     )
-    crm = destination({"value": "number", "day": "string:date", "labels": ["string"], "zips": ["string"]})
+    crm = destination(
+        {
+            "value": "number",
+            "day": "string:date",
+            "labels": ["string"],
+            "zips": ["string"],
+            "flag": "boolean",
+            "count": "integer",
+        }
+    )
     rules = [
         rule("value", "total", "parse", options={"to": "decimal", "places": 1}),
         rule("day", "at", "date", options={"to": "date"}, waive={"datetime_to_date": "fine"}),
         rule("labels", "tags"),
         rule("zips", "addresses[].zip"),
+        rule("flag", "zip", "parse_bool", options={"true": ["ja"], "false": ["nein"]}),
+        rule("count", "zip", "parse", options={"to": "integer"}),
+        rule("day", "zip", "date", options={"to": "date", "form": "%d/%m/%Y"}),
     ]
     found = []
     for one in rules:
@@ -114,6 +132,9 @@ def test_sample_of_a_rule_shows_a_value_of_the_fields_type_and_what_becomes_of_i
         '"2024-03-09T18:32:05-05:00" → "2024-03-09"',
         '["tags"] → ["tags"]',
         '["zip"] → ["zip"]',
+        '"ja" → true',
+        '"42" → 42',
+        '"09/03/2024" → "2024-03-09"',
     ]
 
 

@@ -469,6 +469,8 @@ class RuleRow:
     """`accepted by ana on 2026-11-21`, `open (draft)`."""
     notes: tuple[str, ...] = ()
     """Waived losses with their reasons."""
+    sample: str = ""
+    """One value in and out, `"19.90" → 19.90`; empty where the result is not certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

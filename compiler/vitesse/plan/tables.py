@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from ..api.paths import format_path
-from ..rules.model import CheckedRule, Default, ReviewedRules
+from ..rules.model import CheckedRule, Default, End, ReviewedRules
+from ..rules.sample import sample_of
 from .model import RuleRow, StreamTable
 
 
@@ -15,14 +16,15 @@ def stream_table(rules: ReviewedRules) -> StreamTable:
         stream=rules.stream,
         source=f"{rules.source.operation.id} of {rules.source.title}",
         destination=f"{rules.destination.operation.id} of {rules.destination.title}",
-        rows=tuple(_row(rule) for rule in rules.rules),
+        rows=tuple(_row(rule, rules.source) for rule in rules.rules),
         waived=tuple((waiver.id, waiver.reason) for waiver in rules.waivers),
         unfilled=tuple(format_path(path) for path in rules.unfilled),
         unread=tuple(format_path(path) for path in rules.unread),
     )
 
 
-def _row(rule: CheckedRule) -> RuleRow:
+def _row(rule: CheckedRule, source: End) -> RuleRow:
+    sample = sample_of(rule, source)
     return RuleRow(
         destination=rule.id,
         sources=tuple(format_path(path) for path in rule.rule.sources),
@@ -32,6 +34,7 @@ def _row(rule: CheckedRule) -> RuleRow:
         source_types=tuple(getattr(source.type, "kind", type(source.type).__name__.lower()) for source in rule.sources),
         state=f"accepted by {rule.accepted_by} on {rule.accepted_on}" if rule.accepted_by else "open (draft)",
         notes=tuple(f"{loss.code}: {loss.reason}" for loss in rule.losses if loss.reason),
+        sample=str(sample) if sample is not None and sample.before else "",
     )
 
 

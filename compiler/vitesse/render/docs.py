@@ -59,7 +59,10 @@ def mapping_page(plan: Plan) -> str:
 
 def _stream(table: StreamTable) -> list[str]:
     lines = [f"## {markdown(table.stream)}", "", f"{code_span(table.source)} → {code_span(table.destination)}", ""]
-    lines += ["| destination | source | transform | detail | review |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        "| destination | source | transform | detail | sample | review |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     lines += [_row(row) for row in table.rows]
     if table.waived:
         lines += ["", "Left empty on purpose:", ""]
@@ -82,6 +85,7 @@ def _row(row: RuleRow) -> str:
         ", ".join(sources) or "–",
         markdown(row.transform),
         detail or "–",
+        code_span(row.sample),
         markdown(row.state),
     )
     return f"| {' | '.join(cells)} |"

@@ -31,6 +31,8 @@ _BY_FORMAT: Mapping[str, Json] = {
     "uuid": "5f2c6a9e-2b7d-4a55-9c43-0d8f5e0c7a11",
     "decimal": "19.90",
 }
+_MOST = 120
+"""Characters of a value that are shown."""
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP, "down": ROUND_DOWN, "up": ROUND_UP}
 _TRUE, _FALSE = ("true", "yes", "y", "1", "on", "t"), ("false", "no", "n", "0", "off", "f")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,23 +58,51 @@ def sample_of(checked: CheckedRule, source: End) -> Sample | None:
     """One value before and after; None where the result is not certain."""
     depth = len(checked.loops)
     values = [_example(one, depth, source.types) for one in checked.sources]
-    try:
-        after = computed(checked.spelling, values)
-    except (_Unknown, ValueError, TypeError, LookupError, ArithmeticError):
-        return None
-    return Sample(before=tuple(shown(value) for value in values), after=shown(after))
+    for tried in (values, _fitting(checked.spelling, values)):
+        try:
+            after = computed(checked.spelling, tried)
+        except (_Unknown, ValueError, TypeError, LookupError, ArithmeticError):
+            continue
+        return Sample(before=tuple(shown(value) for value in tried), after=shown(after))
+    return None
+
+
+def _fitting(spelling: Spelling, values: Sequence[Any]) -> list[Any]:
+    """Made-up text becomes such text as the transform takes: a number, a word of its table, a time in its form."""
+    if len(values) != 1 or not isinstance(values[0], str):
+        return list(values)
+    options: Mapping[str, Any] = dict(spelling.keywords)
+    match spelling.function:
+        case "to_decimal":
+            return ["19.90"]
+        case "to_integer":
+            return ["42"]
+        case "to_bool":
+            return [next(iter(options.get("true", _TRUE)))]
+        case "enum_map" if isinstance(spelling.first, dict):
+            return [next(iter(spelling.first))]
+        case "to_date" | "to_datetime" | "to_unix" | "date_text" if "%" in str(options.get("form", "")):
+            return [datetime(2024, 3, 9, 18, 32, 5, tzinfo=UTC).strftime(options["form"])]
+        case "to_date" | "to_datetime" | "to_unix" | "date_text" if options.get("form") in ("unix_s", "unix_ms"):
+            return ["1710027125" if options["form"] == "unix_s" else "1710027125000"]
+        case "to_date" | "to_datetime" | "to_unix" | "date_text" | "apply":
+            return [_MOMENT]
+        case _:
+            return list(values)
 
 
 def shown(value: object) -> str:
-    """As JSON on one line; decimals with all their digits, times as text."""
+    """As JSON on one line, cut where it is long; decimals with all their digits, times as text."""
+    text = _spelled(value)
+    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+
+
+def _spelled(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, list):
-        return f"[{', '.join(shown(item) for item in value)}]"
-    if isinstance(value, date):
-        return json.dumps(value.isoformat())
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else text[:119] + "…"
+        return f"[{', '.join(_spelled(item) for item in value)}]"
+    return json.dumps(value.isoformat() if isinstance(value, date) else value, ensure_ascii=False)
 
 
 def example_of(reached: Reached, types: Mapping[str, Type]) -> Json:

@@ -61,14 +61,14 @@ def check_markdown(text: str) -> Iterator[str]:
 
 
 def check_page(text: str, expected: Page) -> Iterator[str]:
-    """MAPPING.md: its headings and table rows are those of the plan, and every row has five cells."""
+    """MAPPING.md: its headings and table rows are those of the plan, and every row has six cells."""
     yield from check_markdown(text)
     rows: list[int] = []
     for line in text.split("\n"):
         if line.startswith("## "):
             rows.append(-2)  # the table's own two lines
         elif line.startswith("|"):
-            if not rows or len(re.findall(r"(?<!\\)\|", line)) != 6:
+            if not rows or len(re.findall(r"(?<!\\)\|", line)) != 7:
                 yield "a row has another number of cells"
                 return
             rows[-1] += 1
