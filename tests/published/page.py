@@ -20,10 +20,10 @@ _INTRODUCTION = """\
 
 <!-- Written by `python -m tests.published.page` from tests/published/results/. -->
 
-Twenty integrations between descriptions as their vendors publish them: Swagger 2.0, OpenAPI 3.0 and 3.1, one file and several. Each
-is compiled, installed without Vitesse into an environment of its own, imported, type-checked with `mypy --strict`, tested with its
-own tests, run twice against its two mocks, and scored by the Guardian. The mocks are made from the package's own plan and the
-vendors' descriptions: this proves that a package agrees with its plan, not that a vendor behaves as described.
+Twenty integrations between descriptions as their vendors publish them: Swagger 2.0, OpenAPI 3.0 and 3.1, one file and several. With
+its mapping each is compiled, installed without Vitesse into an environment of its own, imported, type-checked with `mypy --strict`,
+tested with its own tests, run twice against its two mocks, and scored by the Guardian. The mocks are made from the package's own plan
+and the vendors' descriptions: this proves that a package agrees with its plan, not that a vendor behaves as described.
 
 ```
 make pairs PAIRS=pairs.json SPECS=specs                     with the mappings of tests/published/mappings/
@@ -44,9 +44,9 @@ _PROPOSED = """\
 ## As proposed
 
 Nothing is written for the pair: what `vitesse map` proposes is accepted with `--accept-above {above:g}`, and what is left to a person
-is listed below, by name. So that the chain can go on to its end, the tool then accepts what a person would have to read, and fills
-holes with constants that say so: that shows that the chain carries the pair, not that the result is wanted. *Map* is `vitesse map` as
-a whole command, the reading of both descriptions included.
+is listed below, by name: rules to read, holes to decide, facts to confirm. So that the chain can go on, the tool then accepts what a
+person would have to read, and fills holes with constants that say so: a package of so many *files* shows that the chain carries the
+pair, not that the result is wanted. *Map* is `vitesse map` as a whole command, the reading of both descriptions included.
 """
 
 
@@ -108,6 +108,7 @@ def _run(counts: Json) -> str:
 
 
 def _proposed(rows: list[Json]) -> str:
+    whole = any(row["runs"] for row in rows)
     head = [
         "pair",
         "complexity",
@@ -117,48 +118,50 @@ def _proposed(rows: list[Json]) -> str:
         "to decide",
         "facts",
         "map CPU s",
-        "tests",
-        "runs",
-        "score",
+        "map wall s",
+        "files",
     ]
-    lines = []
-    for row in rows:
-        found = row["proposal"]
-        if found is None:
-            lines.append([row["pair"], f"✗ {row['failed_at']}: {row['note']}", *[""] * 9])
-            continue
-        lines.append(
-            [
-                row["pair"],
-                str(found["complexity"]),
-                str(found["rules"]),
-                str(len(found["accepted"])),
-                str(len(found["read"])),
-                str(len(found["decide"]) + len(row["filled"] or ())),
-                str(len(found["facts"])),
-                f"{found['map_cpu_s']:.2f}",
-                "–" if row["tests"] is None else str(row["tests"]),
-                "; ".join(_run(counts) for counts in row["runs"])
-                if row["ok"]
-                else f"✗ {row['failed_at']}: {row['note']}",
-                "–" if row["score"] is None else f"{row['score']:g}",
-            ]
-        )
-    total = [row["proposal"] for row in rows if row["proposal"] is not None]
-    lines.append(
-        [
-            "**all**",
-            "",
-            str(sum(found["rules"] for found in total)),
-            str(sum(len(found["accepted"]) for found in total)),
-            str(sum(len(found["read"]) for found in total)),
-            str(sum(len(row["proposal"]["decide"]) + len(row["filled"] or ()) for row in rows if row["proposal"])),
-            str(sum(len(found["facts"]) for found in total)),
-            f"{sum(found['map_cpu_s'] for found in total):.2f}",
-            *[""] * 3,
-        ]
-    )
-    return _table(head, lines)
+    lines = [[*_counted(row), *(_carried(row) if whole else ())] for row in rows]
+    found = [row["proposal"] for row in rows if row["proposal"] is not None]
+    sums = [
+        "**all**",
+        "",
+        *(str(sum(int(line[column]) for line in lines if line[column].isdigit())) for column in range(2, 7)),
+    ]
+    sums += [f"{sum(one[name] for one in found):.2f}" for name in ("map_cpu_s", "map_wall_s")]
+    head += ["tests", "runs", "score"] if whole else []
+    return _table(head, [*lines, [*sums, *[""] * (len(head) - len(sums))]])
+
+
+def _counted(row: Json) -> list[str]:
+    found = row["proposal"]
+    if found is None:
+        return [row["pair"], f"✗ {row['failed_at']}: {row['note']}", *[""] * 8]
+    return [
+        row["pair"],
+        str(found["complexity"]),
+        str(found["rules"]),
+        str(len(found["accepted"])),
+        str(len(found["read"])),
+        str(len(_to_decide(row))),
+        str(len(found["facts"])),
+        f"{found['map_cpu_s']:.2f}",
+        f"{found['map_wall_s']:.2f}",
+        "✗" if row["files"] is None else str(row["files"]),
+    ]
+
+
+def _carried(row: Json) -> list[str]:
+    return [
+        "–" if row["tests"] is None else str(row["tests"]),
+        "; ".join(_run(counts) for counts in row["runs"]) if row["ok"] else f"✗ {row['failed_at']}: {row['note']}",
+        "–" if row["score"] is None else f"{row['score']:g}",
+    ]
+
+
+def _to_decide(row: Json) -> list[str]:
+    """Each hole once: those that a proposal names, and those that keep the mapping from being compiled."""
+    return list(dict.fromkeys((*row["proposal"]["decide"], *(row["filled"] or ()))))
 
 
 def _decisions(rows: list[Json]) -> str:
@@ -168,7 +171,7 @@ def _decisions(rows: list[Json]) -> str:
         if found is None:
             continue
         lines.append(f"**{row['pair']}**\n")
-        told = [f"decide: {_line(one)}" for one in (*found["decide"], *(row["filled"] or ()))]
+        told = [f"decide: {_line(one)}" for one in _to_decide(row)]
         told += [f"confirm: {_line(one)}" for one in found["facts"]]
         if found["accepted"]:
             told.append(f"accepted unread: {', '.join(f'`{_rule(one)}`' for one in found['accepted'])}")

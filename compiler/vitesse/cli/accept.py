@@ -55,6 +55,7 @@ def command(
     places_are_in(folder)
     today = datetime.now(UTC).date().isoformat()
     done = accept(folder, selection, everything=everything, above=above, by=by or who(), on=today)
+    show_diagnostics(done.refused)
     if as_json:
         forms = {"refused": diagnostic_forms(done.refused), "left": diagnostic_forms(done.left)}
         show_json({"rules": done.rules, "facts": done.facts, **forms})
@@ -63,7 +64,6 @@ def command(
             click.echo(f"accepted {text}")
         if not done.rules and not done.facts and not done.refused:
             click.echo("nothing more to accept" if done.left else "nothing was open")
-        show_diagnostics(done.refused)
         for line in _left(done.left):
             click.echo(line)
     if not done.refused:
