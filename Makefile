@@ -56,6 +56,7 @@ pairs: setup ## prove each pair of PAIRS=FILE, its specs in SPECS=FOLDER [MAPPIN
 bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for a few minutes, nothing kept
 	$(BIN)/python -m benchmarks.compile $(FLAGS)
 	$(BIN)/python -m benchmarks.compile --more $(FLAGS)
+	$(BIN)/python -m benchmarks.compile.stages $(FLAGS)
 	$(BIN)/python -m benchmarks.mapping.size $(FLAGS)
 	$(BIN)/python -m benchmarks.many $(FLAGS)
 	$(BIN)/python -m benchmarks.sync $(FLAGS)

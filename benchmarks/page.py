@@ -35,6 +35,11 @@ _TEXTS = {
         "CPU seconds · peak MiB. The integrations are those of `tests/published/`; each uses up to seven operations. ✗ is a command "
         "that failed or wrote nothing, † output that does not import as a whole.",
     ),
+    "compile-stages": (
+        "Where a build's time goes",
+        "One build in one process that imports the libraries first, each by itself. Their imports are the floor below any build "
+        "that uses them.",
+    ),
     "mapping-size": (
         "Proposing a mapping",
         "The whole command `vitesse map`, reading and writing included. Each side is one record of nested objects with two dozen "
@@ -92,6 +97,8 @@ def _section(title: str, text: str, result: Json) -> str:
         f"`{result['command']}`, {result['taken']}, commit `{result['vitesse']}`: {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gib']} GiB, {machine['system']}, {machine['python']}, load {machine['load_average'][0]} at the end. {versions}."
     )
+    if "stages" in result:
+        return f"## {title}\n\n{text}\n\n{facts}\n\n{_stages(result['stages'])}"
     if result["benchmark"] == "compile-more":
         tables = _matrix(result["tables"])
     else:
@@ -108,6 +115,17 @@ def _matrix(tables: list[Json]) -> str:
     for table in tables:
         rows = {row["name"]: row for row in table["rows"]}
         lines.append(f"| {table['title']} | {' | '.join(_cost(rows.get(name)) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _stages(documents: dict[str, dict[str, float]]) -> str:
+    """A row a stage, a column a document, milliseconds."""
+    stages = list(dict.fromkeys(stage for times in documents.values() for stage in times))
+    lines = [f"| ms of CPU | {' | '.join(documents)} |", f"|{' --- |' * (len(documents) + 1)}"]
+    for stage in stages:
+        cells = (f"{times[stage] * 1000:.0f}" if stage in times else "–" for times in documents.values())
+        lines.append(f"| {stage} | {' | '.join(cells)} |")
+    lines.append(f"| all | {' | '.join(f'{sum(times.values()) * 1000:.0f}' for times in documents.values())} |")
     return "\n".join(lines) + "\n"
 
 

@@ -78,6 +78,11 @@ def _rounded(spread: Spread | None, places: int = 4) -> Json | None:
 
 def save(name: str, tables: Sequence[Table], *, command: str, versions: Mapping[str, str]) -> Json:
     """Write `benchmarks/results/<name>.json` with the facts that the figures depend on, and return what was written."""
+    return save_plain(name, {"tables": [table.to_json() for table in tables]}, command=command, versions=versions)
+
+
+def save_plain(name: str, measured: Json, *, command: str, versions: Mapping[str, str]) -> Json:
+    """As `save`, for what is no table of commands."""
     written = {
         "benchmark": name,
         "taken": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -85,7 +90,7 @@ def save(name: str, tables: Sequence[Table], *, command: str, versions: Mapping[
         "vitesse": _commit(),
         "machine": machine(),
         "versions": dict(sorted(versions.items())),
-        "tables": [table.to_json() for table in tables],
+        **measured,
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(written, indent=1, ensure_ascii=False)

@@ -26,7 +26,7 @@ def builds(document: Document) -> list[Command]:
     if not can_build():
         sys.stdout.write("`vitesse build` does not run with this interpreter: only the others are measured\n")
         return []
-    integration = _prepared(document)
+    integration = prepared(document)
     new, kept, cache = (WORK / "compile" / name for name in ("new", "kept", "cache"))
     remembering = {**ENV, "VITESSE_CACHE": str(cache)}
     clear(kept)
@@ -62,7 +62,7 @@ def builds(document: Document) -> list[Command]:
     ]
 
 
-def _prepared(document: Document) -> Path:
+def prepared(document: Document) -> Path:
     """The integration's folder: the example as it is, or Stripe's with the document in its place, reviewed."""
     examples = REPOSITORY / "examples" / "shopify_credo"
     if document.name == "example":
