@@ -59,7 +59,7 @@ _BUILD, _UNCHANGED = "vitesse build", "vitesse build, nothing changed"
 _SHAKEN = "datamodel-code-generator, shaken"
 _CLIENT = "openapi-python-client, literal enums"
 
-_IMPORTS = "nearly half of a build is importing pydantic, black, cookiecutter and the model generator"
+_IMPORTS = "nearly half of a build is importing the libraries that write a package (below)"
 _GENERATED = "generated package"
 _DLT = "dlt, rest_api → destination"
 
@@ -107,7 +107,10 @@ AIMS = (
         over=_SHAKEN,
         at_least=10,
         unit="×",
-        why="since this aim was set (by 0.86), that tool has learnt to shake about five times as fast",
+        why=(
+            "since this aim was set (by 0.86), that tool has learnt to shake about five times as fast; a tenth of what it takes now "
+            "is what importing the libraries that write a package takes (below)"
+        ),
     ),
     Aim(
         text="the same against version 0.86, by which the aim was set",

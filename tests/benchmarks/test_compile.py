@@ -73,3 +73,19 @@ def test_example_is_the_one_that_is_committed():
 def test_spoken_names_no_folder_of_this_machine():
     said = spoken(f"{WORK}/x {REPOSITORY}/compiler {Path.home()}/y")
     assert said == "$BENCH/x ./compiler ~/y"
+
+
+def test_stages_of_a_build_are_told_apart_and_the_package_is_written(tmp_path: Path):
+    script = Path(REPOSITORY / "benchmarks" / "compile" / "stage_times.py")
+    folder = REPOSITORY / "examples" / "shopify_credo"
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder), str(tmp_path / "out")],
+        env={"PYTHONPATH": str(REPOSITORY / "compiler")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    times = json.loads(done.stdout)
+    assert {"import black", "read both specs", "layout, by black", "write"} <= set(times)
+    assert min(times.values()) >= 0
+    assert (tmp_path / "out" / "vitesse.lock").is_file()
