@@ -17,6 +17,7 @@ from pydantic import Field
 
 from runtime.declare import Operation, Parameter
 from runtime.encode import (
+    asking_body,
     canonical_json,
     cookie_pair,
     encode_body,
@@ -401,3 +402,19 @@ def test_body_that_is_no_object_is_not_fitted() -> None:
         id="PATCH /people", api="crm", method="PATCH", path="/people", body="json", not_taken=(("associations",),)
     )
     assert fitted(operation, b"[1]", {}) == b"[1]"
+
+
+def test_body_of_a_list_has_each_value_where_and_as_it_is_described() -> None:
+    """Settings are texts; a value that is no number goes as it is, for the vendor to refuse."""
+    asked = (
+        ("options.count", ("options", "count"), "integer"),
+        ("options.all", ("options", "all"), "boolean"),
+        ("rate", ("rate",), "number"),
+        ("cursor", ("cursor",), "string"),
+        ("odd", ("odd",), "integer"),
+    )
+    operation = Operation(id="POST /search", api="a", method="POST", path="/search", body="json", asked=asked)
+    given = {"options.count": "50", "options.all": "true", "rate": "1.10", "cursor": 7, "odd": "many", "page": 2}
+    body, rest = asking_body(operation, given)
+    assert body == {"options": {"count": 50, "all": True}, "rate": Decimal("1.10"), "cursor": "7", "odd": "many"}
+    assert rest == {"page": 2}

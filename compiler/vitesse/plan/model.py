@@ -161,6 +161,8 @@ class OperationPlan:
     """Of an update: parts of the stream's body that it has no place for."""
     repeats: tuple[tuple[JsonPath, str, Literal["string", "integer"]], ...] = ()
     """Of an update: (path in the body, path parameter that has the value, kind): `(("data", "id"), "id", "string")`."""
+    asked: tuple[tuple[str, JsonPath, Literal["string", "integer", "number", "boolean"]], ...] = ()
+    """Of a list that is asked for with a body: (name, path in the body, kind): `(("options.count", ("options", "count"), "integer"),)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from ..api.facts import ApiFacts, Paging, Success
-from ..api.model import Api, Array, Object, Operation, Parameter, Scalar, Type, Union
-from ..api.paths import EACH, parse_path
+from ..api.fields import find_field
+from ..api.model import Api, Array, Field, Object, Operation, Parameter, Scalar, Type, Union
+from ..api.paths import EACH, PathSyntaxError, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..frozen import dataclass
 from .model import FieldStyle, JsonPath, OperationPlan, PagingPlan, ParameterPlan, PyType, SettingValue, SuccessPlan
@@ -116,7 +117,12 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         if has_reply
         else "nothing"
     )
-    body = None if role in ("list", "get", "find") and use.whole is None else body_kind(operation)
+    reads = role in ("list", "get", "find") and use.whole is None
+    is_asked = (
+        reads and role != "get" and operation.method not in ("GET", "HEAD") and body_kind(operation) in ("json", "form")
+    )
+    asked = _asked(side, api, use, wanted) if is_asked else ()
+    body = None if reads and not is_asked else body_kind(operation)
     return OperationPlan(
         id=operation.id,
         constant=constants.claim(constant(name, otherwise="REQUEST")),
@@ -141,6 +147,44 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
         headers=(*headers, *_accept(use)),
         not_taken=use.update.not_taken,
         repeats=use.update.repeats,
+        asked=asked,
+    )
+
+
+_Kind: TypeAlias = Literal["string", "integer", "number", "boolean"]
+
+
+def _asked(side: str, api: Api, use: Use, wanted: set[str]) -> tuple[tuple[str, JsonPath, _Kind], ...]:
+    """Where in the body of a list stands what asks for a page, filters it or is fixed by the manifest.
+
+    Raises:
+        DiagnosticError: V501 for a field that the body requires and nothing gives a value.
+    """
+    body = use.operation.body
+    assert body is not None
+    declared = {parameter.name for parameter in use.operation.parameters}
+    found: list[tuple[str, JsonPath, _Kind]] = []
+    for name in sorted((wanted | use.fixed) - declared):
+        try:
+            field = find_field(api, body.type, name)
+        except PathSyntaxError:
+            continue
+        if field is not None and isinstance(field.type, Scalar) and field.type.kind != "null":
+            found.append((name, json_path(name), field.type.kind))
+    filled = {path[0] for _, path, _ in found}
+    known = as_object(api, body.type)
+    missing = [one for one in known.fields if one.required and one.name not in filled] if known is not None else []
+    if missing:
+        raise DiagnosticError([_field_without_value(side, use.operation, one) for one in missing])
+    return tuple(found)
+
+
+def _field_without_value(side: str, operation: Operation, field: Field) -> Diagnostic:
+    return Diagnostic(
+        code="V501",
+        message=f"`{operation.id}` needs `{field.name}` in its body and nothing gives it a value",
+        places=(Place(file=field.place.file, pointer=field.place.pointer, label="required here"),),
+        help=f'give it one in the stream: `parameters: {{"{side}.{field.name}": …}}` or `{{env: NAME}}`',
     )
 
 

@@ -63,7 +63,7 @@ def _method(operation: OperationPlan, local: Mapping[tuple[str, str], str], name
         constant=operation.constant,
         required=tuple(_typed(one, local) for one in parameters if not one.type.may_miss),
         optional=tuple(_typed(one, local) for one in parameters if one.type.may_miss),
-        has_body=operation.body is not None,
+        has_body=operation.body is not None and operation.result != "records",
         body=_named(operation.body_type, local),
         has_key=operation.idempotency_header is not None,
         cursor="cursor" if "cursor" not in arguments else "page_cursor",
