@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from .batches import Batch
@@ -77,6 +77,8 @@ class Operation:
     def answer(self, call: Call) -> Reply:
         """Do what was asked. Raises `Refused`; then nothing has happened."""
         self._check_parameters(call)
+        if self.form.does == "list" and self.form.method != "GET":
+            call = replace(call, query={**_flat(call.body), **call.query})
         body = self._read_body(call)
         key = call.headers.get(self.form.idempotency_header.lower()) if self.form.idempotency_header else None
         digest = hashlib.sha256(f"{call.path}{sorted(call.query.items())}".encode() + call.body).hexdigest()
@@ -263,6 +265,23 @@ def path_values(operation: Operation, path: str) -> dict[str, str] | None:
     if found is None:
         return None
     return {name: unquote(text) for name, text in zip(operation.names, found.groups(), strict=True)}
+
+
+def _flat(body: bytes) -> dict[str, str]:
+    """What a list is asked for in a body, by dotted names, as a query would have it."""
+    try:
+        value: Json = loads(body.decode()) if body.strip() else {}
+    except ValueError:
+        raise Refused(400, "the body is not JSON") from None
+    found: dict[str, str] = {}
+    stack: list[tuple[str, Json]] = [("", value)]
+    while stack:
+        name, part = stack.pop()
+        if isinstance(part, dict):
+            stack += [(f"{name}.{key}" if name else key, each) for key, each in part.items()]
+        elif part is not None and not isinstance(part, list):
+            found[name] = part if isinstance(part, str) else dumps(part)
+    return found
 
 
 def _known_query(form: OperationForm, auth: AuthForm | None) -> frozenset[str]:

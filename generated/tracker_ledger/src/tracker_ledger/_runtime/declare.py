@@ -187,6 +187,8 @@ class Operation:
     """Parts of a stream's body that this operation has no place for: they are taken out before it is sent."""
     repeats: tuple[tuple[Path, str, Literal["string", "integer"]], ...] = ()
     """Where the body repeats a path parameter, by wire name: `(("data", "id"), "id", "string")`."""
+    asked: tuple[tuple[str, Path, Literal["string", "integer", "number", "boolean"]], ...] = ()
+    """Of a list that is asked for with a body: where a value goes that has this name, such as a cursor or a page size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -284,6 +284,41 @@ def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> 
     return data
 
 
+def asking_body(operation: Operation, params: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
+    """What a list is asked for → its body, and the parameters that do not stand in it."""
+    places = {name: (path, kind) for name, path, kind in operation.asked}
+    body: dict[str, Any] = {}
+    rest: dict[str, object] = {}
+    for name, value in params.items():
+        if name not in places:
+            rest[name] = value
+            continue
+        (*above, last), kind = places[name]
+        holder = body
+        for step in above:
+            holder = holder.setdefault(str(step), {})
+        holder[str(last)] = _of_kind(value, kind)
+    return body, rest
+
+
+def _of_kind(value: object, kind: str) -> object:
+    """A setting is a text, and so are some cursors; the body wants it as described."""
+    if kind == "string":
+        return value if value is None or isinstance(value, str) else scalar(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        match kind:
+            case "integer":
+                return int(value)
+            case "number":
+                return Decimal(value)
+            case _:
+                return value.lower() == "true"
+    except (ValueError, ArithmeticError):
+        return value
+
+
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ import httpx
 from .breaker import BreakerPolicy
 from .clock import Clock, SystemClock
 from .declare import Api, Json, Operation
+from .encode import asking_body
 from .errors import ApiError, BodyTooLarge, PagingError
 from .paging import Progress, checked_target, next_cursor, own_target
 from .reply import RawPage, Reply
@@ -117,6 +118,9 @@ class Session(Sender):
             if where is not None and cursor is not None:
                 extra[where] = cursor
             params = extra
+        body: object = None
+        if operation.asked:
+            body, params = asking_body(operation, params)
         reader = call.reader()
         base = self._head.root + (target or call.constant_target or call.target(arguments, params)[0])
         progress = progress or Progress()
@@ -134,7 +138,7 @@ class Session(Sender):
             )
             return RawPage([bytes(record) for record in parts.records], following, reply)
 
-        return await self.send(operation, read, arguments, params, None, None, True, target)
+        return await self.send(operation, read, arguments, params, body, None, True, target)
 
     async def pages(
         self,
