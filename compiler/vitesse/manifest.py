@@ -450,7 +450,7 @@ class Manifest(Form):
     python: Literal["3.11", "3.12", "3.13", "3.14"] = "3.11"
     """The lowest Python that the package runs on."""
     models: Literal["narrow", "full"] = "narrow"
-    """`narrow` models hold the mapped and identifying fields only."""
+    """`narrow` models hold the mapped and identifying fields only, `full` ones every field of the used operations."""
     review: Annotated[
         Annotated[Literal["required"], Tag("(text)")] | Annotated[ReviewPolicy, Tag("(object)")],
         Discriminator(_shape),
