@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.rules.apis import rule
 from vitesse.diagnostics import DiagnosticError
@@ -49,7 +53,7 @@ waive:
 
 def load(text: str, tmp_path: Path) -> dict[str, Rule]:
     (tmp_path / "mappings").mkdir(exist_ok=True)
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    (tmp_path / FILE).write_bytes(text.encode("utf-8"))
     return {one.id: one for one in load_rules(tmp_path, "customers").rules}
 
 
@@ -110,6 +114,35 @@ def test_put_rule_changes_the_lines_of_what_changed_and_no_other(
     extra = ["  # decide: which of the two"] if id == "email" else []
     assert (was, now) == ([*extra, *gone], come)
     found = load(after, tmp_path)
+    assert {one: rule_form(found[one]) for one in found} == {
+        one: rule_form(wanted if one == id else rules[one]) for one in rules
+    }
+
+
+WORDS = st.text(max_size=12) | st.sampled_from(
+    ["yes", "null", "1", "~", "- a", "a: b", "# no", "{x}", "'", '"', "\\", "\u2028", "\t"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(
+    id=st.sampled_from(["email", 'settings."app.name"', "value", "tags"]),
+    options=st.dictionaries(WORDS, VALUES, max_size=3),
+    waive=st.dictionaries(WORDS, WORDS.filter(bool), max_size=2),
+    sources=st.lists(WORDS.filter(bool).map(lambda word: (word,)), max_size=2),
+)
+def test_put_rule_of_any_values_reads_back_as_it_was_meant(
+    id: str, options: dict[str, Any], waive: dict[str, str], sources: list[tuple[str, ...]]
+) -> None:
+    """Whatever a path, a parameter or a reason holds, it is quoted so that YAML gives it back; the other rules are as they were."""
+    with TemporaryDirectory() as name:
+        rules = load(TEXT, Path(name))
+        wanted = replace(rules[id], options=options, waive=waive, sources=tuple(sources))
+        found = load(put_rule(TEXT, wanted, rules[id], {}, FILE), Path(name))
     assert {one: rule_form(found[one]) for one in found} == {
         one: rule_form(wanted if one == id else rules[one]) for one in rules
     }

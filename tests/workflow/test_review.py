@@ -212,6 +212,28 @@ def test_review_of_a_fact_that_is_a_question_accepts_it(folder: Path) -> None:
     assert list(load_review(folder, "customers").facts) == [("GET /contacts", "paging")]
 
 
+def test_review_without_a_mapping_starts_one(folder: Path) -> None:
+    """The first rule of a stream may come from a review."""
+    shutil.rmtree(folder / "mappings")
+    text = review(folder, "c\nemail\na\n")
+    assert "it is required, and no rule fills it" in text
+    rule = load_rules(folder, "customers").rule("email")
+    assert rule is not None
+    assert (rule.sources, states(folder)) == ((("email",),), {"email": ("accepted", "ana")})
+
+
+def test_review_of_text_that_moves_the_cursor_shows_it_as_escapes(folder: Path) -> None:
+    """Names, values and evidence come from outside."""
+    path = folder / "mappings" / "customers.yaml"
+    path.write_text(path.read_text().replace('{separator: ","}', '{separator: "\\e[2J", "\\e[1mx": "\\u202e"}'))
+    proposal = folder / "mappings" / "customers.proposal.json"
+    proposal.write_text(proposal.read_text().replace("same format email", "\\u001b[31msame"))
+    text = review(folder, "s\n" * 19)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\\u{1b}[31msame" in text
+
+
 # --- on a terminal ----------------------------------------------------------------------------------------------------
 
 

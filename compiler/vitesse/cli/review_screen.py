@@ -78,7 +78,7 @@ class Screen:
             reached = types[index] if index < len(types) else None
             yield "  ← " + self._end(format_path(source), reached, question.source)
         told = detail(rule)
-        yield f"  {self.paint(rule.transform, '36')}" + (f"  {visible(told)}" if told else "")
+        yield f"  {self.paint(visible(rule.transform), '36')}" + (f"  {visible(told)}" if told else "")
         yield ""
         if question.sample is not None:
             yield from self._told("sample", str(question.sample))
