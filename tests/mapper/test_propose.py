@@ -284,3 +284,29 @@ def test_propose_says_what_makes_a_mapping_complex() -> None:
     assert plain.score == 1
     assert hard.score > plain.score
     assert any(line.startswith("3 required fields without a source") for line in hard.because)
+
+
+EXPANDED = {
+    "email": "string",
+    "name": "string",
+    "source": {
+        "account": {"email": "string", "vat": "string", "owner": {"name": "string"}},
+        "address": {"city": "string"},
+    },
+    "address": {"city": "string"},
+}
+
+
+def test_propose_takes_no_field_of_another_record_inside_this_one() -> None:
+    """An expanded account has an email of its own; the record's is nearer. What only stands there is looked at."""
+    found = by_id(proposal(EXPANDED, {"email": "string", "account_email": "string", "vat": "string"}))
+    assert sources(found["email"]) == ["email"]
+    assert sources(found["vat"]) == ["source.account.vat"]
+    assert "source.account.email" not in {source for one in found.values() for source in sources(one)}
+
+
+def test_propose_with_a_hint_reaches_a_field_of_another_record() -> None:
+    """A person may know better."""
+    found = by_id(proposal(EXPANDED, {"contact": "string"}, hints={"contact": ("source.account.email",)}))
+    assert sources(found["contact"]) == ["source.account.email"]
+    assert (found["contact"].confidence, found["contact"].by) == (1.0, "hint")

@@ -177,7 +177,7 @@ class _Maker:
             return None
         views = [self._view_at(text) for text in texts]
         if any(view is None for view in views):
-            return None
+            return self._hinted_far(reached.text, texts)
         sources = tuple(view for view in views if view is not None)
         candidate = Candidate(sources=sources, chances=tuple(1.0 for _ in sources), pattern=_pattern(sources))
         made = self._make(position, Way(candidate=candidate, chance=1.0, features=[]))
@@ -194,25 +194,34 @@ class _Maker:
         for text, sources in self._asked.hints.items():
             if text in done or any(one.text == text for one in self._destination.reached):
                 continue
-            rule = Rule(
-                destination=parse_path(text),
-                sources=tuple(parse_path(source) for source in sources),
-                transform="mapping" if len(sources) == 1 else "coalesce",
-                place=Place(file=self._file, pointer=pointer("rules", text)),
-            )
-            proved = self._prove(rule)
-            if proved is not None:
-                rule, checked = proved
-                found.append(
-                    Proposal(
-                        rule=rule,
-                        confidence=1.0,
-                        evidence=("a hint asks for it",),
-                        losses=tuple(loss.code for loss in checked.losses),
-                        by="hint",
-                    )
-                )
+            far = self._hinted_far(text, sources)
+            if far is not None:
+                found.append(far)
         return found
+
+    def _hinted_far(self, text: str, sources: Sequence[str]) -> Proposal | None:
+        """A hinted rule for paths that are not looked at otherwise; None where it does not hold."""
+        try:
+            paths = tuple(parse_path(source) for source in sources)
+        except PathSyntaxError:
+            return None
+        rule = Rule(
+            destination=parse_path(text),
+            sources=paths,
+            transform="mapping" if len(sources) == 1 else "coalesce",
+            place=Place(file=self._file, pointer=pointer("rules", text)),
+        )
+        proved = self._prove(rule)
+        if proved is None:
+            return None
+        rule, checked = proved
+        return Proposal(
+            rule=rule,
+            confidence=1.0,
+            evidence=("a hint asks for it",),
+            losses=tuple(loss.code for loss in checked.losses),
+            by="hint",
+        )
 
     def best(self, position: int, ways: Sequence[Way]) -> Proposal | Unfilled:
         """The best way that holds, or why there is none."""

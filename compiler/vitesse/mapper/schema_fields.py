@@ -15,6 +15,8 @@ from .fields import Described, Side, read_side
 
 MOST = 1500
 """Fields of one side that are looked at: of a schema without end, those near the top."""
+NEAR = 600
+"""Of more source fields than these, those that stand deeper than two objects are left to hints."""
 _SKIP = frozenset(
     {"get", "post", "put", "list", "create", "batch", "json", "api", "admin", "rest", "v", "crm", "objects", "data"}
 )
@@ -65,8 +67,35 @@ def fields_of(end: End, *, writable: bool) -> EndFields:
         found = [
             one for one in found if not any(step.field is not None and step.field.write_only for step in one.steps)
         ]
+    if not writable:
+        found = own_fields(found)
     described = [_described(one, end.types) for one in found]
     return EndFields(end=end, reached=tuple(found), side=read_side(described, about(end)))
+
+
+_ANYBODYS = frozenset(
+    {"id", "name", "type", "value", "status", "state", "object", "key", "code", "url", "title", "created", "updated"}
+)
+"""Leaves that every record has: they say something only with the object around them."""
+
+
+def own_fields(found: list[Reached]) -> list[Reached]:
+    """The fields without those of other records that stand whole inside this one.
+
+    An expanded customer's default source has an account with an address of its own. Where the record has the same field two
+    levels nearer, the far one is somebody else's; a hint still reaches it.
+    """
+    nearest: dict[tuple[str, ...], int] = {}
+    keys = []
+    for one in found:
+        names = [str(segment) for segment in one.path if segment is not EACH]
+        leaf = names[-1].lower() if names else ""
+        key = (leaf, names[-2].lower()) if leaf in _ANYBODYS and len(names) > 1 else (leaf,)
+        keys.append((key, len(names)))
+        nearest[key] = min(nearest.get(key, len(names)), len(names))
+    own = [(depth, one) for one, (key, depth) in zip(found, keys, strict=True) if depth - nearest[key] < 2]
+    far = sorted(depth for depth, _ in own)[NEAR:][:1]
+    return [one for depth, one in own if not far or depth < far[0] or depth <= 2]
 
 
 def about(end: End) -> list[str]:

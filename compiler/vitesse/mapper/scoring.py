@@ -295,7 +295,7 @@ def whole_name(destination: View, candidate: Candidate, side: Side, single: floa
     """
     if candidate.pattern != "names" or len(candidate.sources) != 2 or single > 0.3:
         return False
-    if destination.home - side.entity:
+    if destination.home - side.entity or len(candidate.sources[0].segments) > 2:
         return False
     if destination.leaf.concepts == ("full_name",):
         return True
