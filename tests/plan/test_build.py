@@ -10,11 +10,11 @@ from tests.plan.integrations import CUSTOMERS, inputs_for, manifest_for, rules_t
 from tests.plan.test_full import spelled
 from vitesse.api.facts import ApiFacts
 from vitesse.diagnostics import DiagnosticError
-from vitesse.manifest import System
+from vitesse.manifest import Env, System
 from vitesse.openapi import build_api, read_document
 from vitesse.plan.build import build_plan
 from vitesse.plan.model import Call, Read, SettingValue
-from vitesse.plan.systems import address_of
+from vitesse.plan.systems import address_of, planned_headers
 
 
 def codes(caught):
@@ -265,3 +265,21 @@ paths:
     assert codes(caught) == ["V510"]
     given = System(api="files", base_url="https://all.example")
     assert address_of(given, api, "source", api.operations)[0] == SettingValue(text="https://all.example")
+
+
+def test_header_that_the_spec_calls_a_key_is_a_secret(tmp_path):
+    """A second key beside the one that signs in is redacted as that is; a version is shown."""
+    path = tmp_path / "keys.yaml"
+    path.write_text(
+        """
+openapi: 3.0.3
+info: {title: Keys, version: "1"}
+components: {securitySchemes: {app: {type: apiKey, in: header, name: X-App-Id}}}
+paths: {}
+"""
+    )
+    system = System(api="keys", headers={"x-app-id": Env(env="APP_ID"), "Version": Env(env="API_VERSION")})
+    assert planned_headers(system, build_api(read_document(path)).api) == (
+        ("x-app-id", SettingValue(env="APP_ID", secret=True)),
+        ("Version", SettingValue(env="API_VERSION")),
+    )

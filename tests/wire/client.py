@@ -16,7 +16,7 @@ from tests.wire.cases import Case, Cases
 from vitesse.api.facts import ApiFacts
 from vitesse.manifest import System
 from vitesse.openapi import build_api, read_document
-from vitesse.plan.systems import address_of, sign_in
+from vitesse.plan.systems import address_of, planned_headers, sign_in
 from vitesse.plan.whole import plan_whole
 from vitesse.render import render_api
 from vitesse.templates import template_home
@@ -60,13 +60,12 @@ def compiled(spec: Path, bounds: Path | None, cases: Cases, folder: Path) -> Cli
     system = System(api="system", **cases.system)
     whole = plan_whole(api, ApiFacts(api="system"), api.operations, name)
     base_url, variables = address_of(system, api, "source", api.operations)
-    headers = tuple((key, value) for key, value in system.headers.items())
     planned = replace(
         whole.api,
         base_url=base_url,
         variables=variables,
         auth=sign_in(system, api, "source"),
-        headers=_settings(headers),
+        headers=planned_headers(system, api),
     )
     rendered = render_api(planned, whole.models, template_home())
     verify_package(rendered, expect_api(planned, whole.models))
@@ -83,12 +82,6 @@ def compiled(spec: Path, bounds: Path | None, cases: Cases, folder: Path) -> Cli
     finally:
         sys.path.remove(str(folder))
     return Client(package, module, planned.constant, planned.client)
-
-
-def _settings(headers: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
-    from vitesse.plan.systems import setting
-
-    return tuple((name, setting(value)) for name, value in headers)
 
 
 async def call(client: Client, session: Any, case: Case) -> None:

@@ -111,9 +111,19 @@ def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses
         url_env=f"{names.constant}_BASE_URL",
         auth=auth,
         rate_limit=_rate_limit(facts, uses, used_header),
-        headers=tuple((name, setting(value)) for name, value in system.headers.items()),
+        headers=planned_headers(system, api),
         operations=tuple(operations),
     )
+
+
+def planned_headers(system: System, api: Api) -> tuple[tuple[str, SettingValue], ...]:
+    """What the manifest has sent with every request; what the spec says is a key is kept as a secret."""
+    keys = {
+        scheme.parameter.lower()
+        for scheme in api.security_schemes
+        if scheme.kind == "api_key" and scheme.location == "header" and scheme.parameter
+    }
+    return tuple((name, setting(value, secret=name.lower() in keys)) for name, value in system.headers.items())
 
 
 def sign_in(system: System, api: Api, side: str) -> AuthPlan | None:
