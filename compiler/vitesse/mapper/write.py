@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..rules.review import load_review, write_text
 from ..rules.shapes import position_of, reach
 from .append import Position, append_rules, new_mapping
 from .llm.records import RecordedForm
-from .model import Proposal, StreamProposal
+from .model import Complexity, Proposal, StreamProposal
 from .proposal_file import load_proposal, proposal_file, proposal_text
 
 
@@ -72,6 +73,19 @@ def write_proposal(
     return Written(
         mapping=file, proposal=proposal_file(proposal.stream), added=tuple(one.id for one in proposal.proposals)
     )
+
+
+def keep_recorded(folder: Path, stream: str, recorded: RecordedForm) -> None:
+    """Write down what models said of a stream whose proposal did not come about."""
+    earlier = load_proposal(folder, stream)
+    rules = existing_rules(folder, stream)
+    nothing = StreamProposal(stream=stream, proposals=(), unfilled=(), complexity=Complexity(score=1))
+    if earlier is None:
+        write_text(folder / proposal_file(stream), proposal_text(nothing, None, rules, recorded))
+        return
+    form = json.loads((folder / proposal_file(stream)).read_text(encoding="utf-8"))
+    form["recorded"] = recorded.model_dump(mode="json", exclude_defaults=True)
+    write_text(folder / proposal_file(stream), json.dumps(form, indent=2, ensure_ascii=False) + "\n")
 
 
 def _positions(rules: Sequence[Rule], destination: End) -> dict[str, Position]:

@@ -16,7 +16,7 @@ from ..mapper.lessons import Lessons
 from ..mapper.model import Proposal, StreamProposal
 from ..mapper.proposal_file import load_proposal, proposal_file
 from ..mapper.propose import Asked, propose
-from ..mapper.write import Written, existing_rules, write_proposal
+from ..mapper.write import Written, existing_rules, keep_recorded, write_proposal
 from ..pipeline import Integration, read_integration
 from ..rules.digests import rule_digest
 from ..rules.review import load_review
@@ -149,7 +149,12 @@ def _map_stream(integration: Integration, name: str, given: _Given, model: Model
         proposal = propose(name, source, destination, registry=integration.registry, asked=asked)
         return Mapped(proposal=proposal, written=write_proposal(integration.folder, proposal, destination))
     asked, reopened = _with_open_rules(integration, name, asked)
-    everything = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
+    try:
+        everything = propose(name, source, destination, registry=integration.registry, asked=asked, adviser=adviser)
+    except BaseException:
+        if adviser.has_news:  # answers that were paid for are kept, also when somebody stops the run
+            keep_recorded(integration.folder, name, adviser.recorded)
+        raise
     again = tuple(one for one in everything.proposals if one.id in reopened)
     proposal = replace(
         everything, proposals=tuple(one for one in everything.proposals if not _stands(one.rule.destination, reopened))

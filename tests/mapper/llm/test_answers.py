@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mapper.ends import destination, source
 from vitesse.mapper.llm.answers import read_reply
+from vitesse.mapper.llm.forms import answer_schema
+from vitesse.mapper.llm.prompt import INSTRUCTIONS
 from vitesse.mapper.llm.questions import Group, questions_for
 from vitesse.mapper.schema_fields import fields_of
 from vitesse.rules.transforms import TRANSFORMS
@@ -91,3 +94,23 @@ def test_lone_surrogates_go_nowhere() -> None:
     """They could not be written down."""
     text = '{"answers": [{"destination": "p", "sources": ["a"], "use": {"transform": "mapping"}, "why": "\\ud800"}]}'
     check(text)
+
+
+def test_parameters_that_say_nothing_are_overlooked() -> None:
+    """As models give them that see no schema; one that says something and does not belong there is a fault."""
+    use = {"transform": "mapping", "separator": None, "places": None}
+    item = {"destination": "p", "sources": ["a"], "use": use, "why": ""}
+    assert set(read_reply(json.dumps({"answers": [item]}), GROUP, ()).answers) == {"p"}
+    use["separator"] = ","
+    assert read_reply(json.dumps({"answers": [item]}), GROUP, ()).answers == {}
+
+
+def test_the_instructions_name_every_transform_of_the_form_and_every_word_of_its_lists() -> None:
+    """A server may enforce nothing: what a model may answer stands in words too."""
+    schema = json.dumps(answer_schema(["p"], ["a"], ["f"]))
+    for word in {word for match in re.findall(r'"enum": (\[[^]]*\])', schema) for word in json.loads(match)} - {
+        "p",
+        "a",
+        "f",
+    }:
+        assert json.dumps(word) in INSTRUCTIONS or word == "direct", word

@@ -384,3 +384,36 @@ def test_map_without_the_extra_says_how_to_install_it(folder: Path, monkeypatch:
     (found,) = caught.value.diagnostics
     assert (found.code, 'pip install "vitesse[llm]"' in str(found.help)) == ("V460", True)
     assert not list((folder / "mappings").iterdir())
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_answers_that_were_paid_for_are_kept_when_a_run_ends_early(folder: Path, mapped: bool, stopped: bool) -> None:
+    """A key that is withdrawn on the way, or Ctrl-C: the next run asks only for the rest."""
+    if mapped:
+        map_streams(folder, on=DAY)
+    before = dict(files(folder))
+
+    def behaviour(request: Request) -> Any:
+        if len(request.destinations) > 12:
+            return completion("", finish="length")
+        if request.destinations[0] != "email":
+            return Raw(status=503 if stopped else 401, headers={"Retry-After": "1"})
+        return picks(request, PICKS)
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with serving(behaviour) as server:
+        run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=30), pause=interrupt)
+        with pytest.raises(KeyboardInterrupt if stopped else DiagnosticError):
+            map_streams(folder, on=DAY, model=run)
+        run.close()
+        assert files(folder).get("customers.yaml") == before.get("customers.yaml")
+        server.behaviour = lambda request: picks(request, PICKS)
+        run = ModelRun(ModelSettings(model="m", base_url=server.url, timeout_s=30))
+        map_streams(folder, on=DAY, model=run)
+        run.close()
+    assert "email" not in server.requests[-1].destinations
+    assert server.requests[-1].destinations
+    assert codes(run) == []

@@ -37,6 +37,7 @@ class ModelAdviser:
         self._asking = asking
         self._file = file
         before = recorded or RecordedForm()
+        self._before = before
         self._answers = list(before.answers)
         self._nearest = list(before.nearest)
 
@@ -44,6 +45,11 @@ class ModelAdviser:
     def recorded(self) -> RecordedForm:
         """What models said before and now."""
         return RecordedForm(answers=tuple(self._answers[-MOST:]), nearest=tuple(self._nearest[-MOST:]))
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was said that was not recorded before."""
+        return self.recorded != self._before
 
     def advise(
         self,

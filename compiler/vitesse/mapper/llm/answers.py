@@ -96,12 +96,19 @@ def _no_constant(text: str) -> Json:
     raise ValueError(f"{text} is no JSON")
 
 
+def _without_nulls(item: Json) -> Json:
+    """Servers that enforce no schema get every parameter from some models, null where it says nothing."""
+    if isinstance(item, dict) and isinstance(use := item.get("use"), dict):
+        return {**item, "use": {name: value for name, value in use.items() if value is not None}}
+    return item
+
+
 def _answer(item: Json, index: int, asked: Mapping[str, Question], functions: Sequence[str]) -> Answer | str:
     where = f"answer {index + 1}"
     if isinstance(item, dict) and isinstance(item.get("destination"), str):
         where = f"`{one_line(str(item['destination']), 80)}`"
     try:
-        form = AnswerForm.model_validate_json(json.dumps(item))
+        form = AnswerForm.model_validate_json(json.dumps(_without_nulls(item)))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         steps = ".".join(str(step) for step in first["loc"])
