@@ -150,6 +150,7 @@ def words(found: Diagnostic) -> str:
         (rule("name", "orders_count", "custom", options={"function": "shout", "times": 2}), "V419", "takes string"),
         (rule("labels", "orders[].lines[].sku"), "V418", "2 lists"),
         (rule("value", "tags", "parse", options={"to": "decimal"}), "V419", "`first`"),
+        (rule("count", "state", "parse", options={"to": "integer"}), "V419", "none of the source's values is a number"),
         (rule("name", "address", "text"), "V419", "fields inside"),
         (rule("name", ("first_name", "orders_count"), "coalesce"), "V419", "one kind"),
         (rule("mail", "email", "direct"), "V419", "transform: mapping"),

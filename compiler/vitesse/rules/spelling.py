@@ -20,6 +20,7 @@ from .transforms import TRANSFORMS, Option, Transform
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*")
 _DIRECTIVES = re.compile(r"%(.?)", re.DOTALL)
 _KNOWN_DIRECTIVES = frozenset("aAwdbBmyYHIpMSfzZj%")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
 _NAME_CHARS = re.compile(r"[^a-z0-9]+")
 
 
@@ -261,7 +262,7 @@ def _spell(
         case "direct" | "mapping":
             return Spelling(style="none"), one
         case "parse":
-            return _parse(options)
+            return _parse(options, one)
         case "stringify":
             return _call("stringify", options, "places"), Shape(kind="string")
         case "parse_bool":
@@ -318,7 +319,16 @@ def _call(function: str, options: Mapping[str, Json], *keywords: str) -> Spellin
     return Spelling(style="value", function=function, keywords=written)
 
 
-def _parse(options: Mapping[str, Json]) -> tuple[Spelling, Shape]:
+def _parse(options: Mapping[str, Json], one: Shape) -> tuple[Spelling, Shape]:
+    if one.kind == "string" and one.enum and not any(_NUMBER.fullmatch(str(value).strip()) for value in one.enum):
+        named = ", ".join(f"`{value}`" for value in one.enum[:4])
+        raise Refused(
+            Fault(
+                kind="source type",
+                message=f"none of the source's values is a number: {named}{' …' if len(one.enum) > 4 else ''}",
+                help="use `enum` with a number for each value, or another source",
+            )
+        )
     if options["to"] == "integer":
         if options.get("places") is not None:
             raise Refused(
