@@ -222,6 +222,17 @@ def test_review_without_a_mapping_starts_one(folder: Path) -> None:
     assert (rule.sources, states(folder)) == ((("email",),), {"email": ("accepted", "ana")})
 
 
+def test_review_fills_a_required_field_with_a_constant(folder: Path) -> None:
+    """Where no source has it; a value that the destination does not take is not taken."""
+    review(folder, "r\nq\n", "customers.email")
+    text = review(folder, "c\n=[1]\nc\n=sales@example.com\na\nq\n")
+    assert "not taken" in text
+    rule = load_rules(folder, "customers").rule("email")
+    assert rule is not None
+    assert (rule.transform, rule.options) == ("constant", {"value": "sales@example.com"})
+    assert states(folder)["email"] == ("accepted", "ana")
+
+
 def test_review_of_text_that_moves_the_cursor_shows_it_as_escapes(folder: Path) -> None:
     """Names, values and evidence come from outside."""
     path = folder / "mappings" / "customers.yaml"

@@ -149,7 +149,11 @@ class _Walk:
             self._next("waived", question.key)
             return True
         if key in ("c", "choose"):
-            text = self._read(f"  source fields of {question.source.title}, with commas between: ")
+            text = self._read(
+                f"  source fields of {question.source.title}, with commas between, or =VALUE for a constant: "
+            )
+            if text.startswith("="):
+                return self._constant(question, text[1:].strip())
             return self._fill(question, [part.strip() for part in text.split(",") if part.strip()])
         return (key.isdigit() and self._take(question, int(key))) or self._unknown(key, question)
 
@@ -190,6 +194,23 @@ class _Walk:
             click.echo("  no rule holds for " + (", ".join(f"`{one}`" for one in sources) or "no source"))
             return False
         self._write(question, rule)
+        return True
+
+    def _constant(self, question: OpenField, text: str) -> bool:
+        """A rule that writes the same value in every record; YAML, so that `7`, `true` and `[]` are what they look like."""
+        from ..diagnostics.terminal import visible
+        from ..yaml import YamlError, read_yaml
+
+        try:
+            draft = self._session.edited(question, {"transform": "constant", "with": {"value": read_yaml(text)}})
+        except YamlError as error:
+            click.echo(f"  not taken: the value cannot be read: {visible(str(error))}")
+            return False
+        if draft.checked is None:
+            for one in draft.found:
+                click.echo(f"  not taken: {visible(one.message)}")
+            return False
+        self._write(question, draft.rule)
         return True
 
     def _write(self, question: OpenRule | OpenField, rule: Rule) -> None:

@@ -313,7 +313,7 @@ class Session:
         )
         return next((one.rule for one in made.proposals if one.id == id and one.by == "hint"), None)
 
-    def edited(self, question: OpenRule, form: Mapping[str, Json]) -> OpenRule:
+    def edited(self, question: OpenRule | OpenField, form: Mapping[str, Json]) -> OpenRule:
         """The question about the rule with this form, as its file would have it.
 
         Raises:
