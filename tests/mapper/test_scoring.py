@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from typing import Any
 
 from vitesse.mapper.fields import Described, Side, read_side
 from vitesse.mapper.memory import Memory, leaf_key, memory_form, observe, read_memory, shipped_memory
@@ -22,6 +24,25 @@ def test_shipped_weights_are_for_these_features() -> None:
     weights = shipped_weights()
     for name, model in (("pair", weights.pair), ("context", weights.context), ("final", weights.final)):
         assert 0 <= model([0.0] * len(feature_names()[name])) <= 1
+
+
+def walked(tree: Any, features: list[float]) -> float:
+    while isinstance(tree, list):
+        tree = tree[2] if features[tree[0]] <= tree[1] else tree[3]
+    return float(tree)
+
+
+def test_trees_find_the_leaves_that_walking_finds() -> None:
+    """Also on a threshold, where a tree splits twice on one feature, and where several trees share one."""
+    trees = [
+        [0, 0.5, [1, 1.0, -1, [0, 0.25, 2, 3]], [0, 0.75, 0.5, [2, 0.0, 7, -7]]],
+        [2, 0.0, 1.5, [0, 0.5, -2.5, 0.25]],
+        0.125,
+    ]
+    values = (-1.0, 0.0, 0.25, 0.3, 0.5, 0.6, 0.75, 0.8, 1.0, 2.0)
+    for features in ([a, b, c] for a in values for b in values for c in values):
+        total = sum(walked(tree, features) for tree in trees)
+        assert Trees(trees)(features) == 1 / (1 + math.exp(-total))
 
 
 def test_trees_walk_to_the_leaf_that_the_features_say() -> None:

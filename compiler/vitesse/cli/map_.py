@@ -62,6 +62,9 @@ def command(
     With --llm a language model ranks the candidates and says why; it is sent schemas and the intent, never records. The key comes
     from VITESSE_LLM_API_KEY or OPENAI_API_KEY, or from the file that the same name with _FILE names.
     """
+    import gc
+
+    gc.disable()  # a proposal ends before collecting garbage would pay
     from datetime import UTC, datetime
 
     from ..diagnostics import Exit

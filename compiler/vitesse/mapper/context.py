@@ -49,6 +49,8 @@ def context_features(hits: Sequence[Hits], from_side: Side, to_side: Side) -> li
             by_source[view.position].append(p)
     for uses in by_source.values():
         uses.sort(reverse=True)
+    total_of = {position: sum(uses) for position, uses in by_source.items()}
+    strong_of = {position: sum(one > 0.3 for one in uses) for position, uses in by_source.items()}
     parents = _Support([parent_of(view) for view in from_side.views], [parent_of(view) for view in to_side.views], hits)
     lists = _Support([list_of(view) for view in from_side.views], [list_of(view) for view in to_side.views], hits)
     best = [row[0][1] if row else 0.0 for row in hits]
@@ -99,7 +101,7 @@ def context_features(hits: Sequence[Hits], from_side: Side, to_side: Side) -> li
                     logit(rival),
                     logit(other_use),
                     total,
-                    sum(uses),
+                    total_of[view.position],
                     here,
                     top_support,
                     here - top_support,
@@ -108,7 +110,7 @@ def context_features(hits: Sequence[Hits], from_side: Side, to_side: Side) -> li
                     mean_best,
                     share_sure,
                     strong,
-                    sum(one > 0.3 for one in uses),
+                    strong_of[view.position],
                     parents.siblings_destination[parents.destination[index]],
                     parents.siblings_source[parents.source[view.position]],
                     p / (total + 1e-6),

@@ -114,6 +114,8 @@ class View:
     """Named value → how much it tells: little when many fields of the side have it, as `yes` and `unknown`."""
     leaf_twins: int = 1
     """Fields of this side with the same leaf."""
+    core: tuple[str, ...] | None = None
+    """As `sets.core_of` has it, once it was asked for."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -42,6 +42,12 @@ class Candidate:
 
 def core_of(view: View) -> tuple[str, ...]:
     """The leaf's concepts without what tells members of a series apart."""
+    if view.core is None:
+        view.core = _core(view)
+    return view.core
+
+
+def _core(view: View) -> tuple[str, ...]:
     kept = [
         concept
         for concept in view.leaf.concepts
