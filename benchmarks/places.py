@@ -19,6 +19,7 @@ def spoken(text: str) -> str:
     """The text with the folders of this machine replaced by names that hold on any."""
     for folder, name in (
         (Path(sys.executable), "python"),
+        ((WORK / "environments").resolve(), "$BENCH/environments"),
         (WORK, "$BENCH"),
         (SHARED, "$VITESSE_SHARED"),
         (REPOSITORY, "."),
