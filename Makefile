@@ -66,6 +66,7 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.page
 
 hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
+	@test -n "$(CORPUS)" || { echo "usage: make hostile CORPUS=FILE [ARGS='--only ID' or ARGS=--peers]" >&2; exit 2; }
 	$(BIN)/python -m tests.hostile --corpus $(CORPUS) $(ARGS)
 
 fuzz: setup ## made-up bytes into the loaders, made-up documents through the compiler, for SECONDS=60 together

@@ -78,7 +78,7 @@ def read_corpus(file: Path, folder: Path, only: frozenset[str] = frozenset()) ->
     listed = json.loads(file.read_text(encoding="utf-8"))
     documents = folder / "documents"
     documents.mkdir(parents=True, exist_ok=True)
-    _run_builder(file, _builder(file), folder, documents)
+    _build(listed, file.name, _builder(file), folder, documents)
     cases = tuple(_case(entry, documents) for entry in listed if not only or entry["id"] in only)
     missing = only - {case.id for case in cases}
     if missing:
@@ -95,13 +95,27 @@ def _builder(file: Path) -> Path:
     raise SystemExit(f"no build.py beside {file.name}, and none in the folder of shared test data")
 
 
-def _run_builder(file: Path, builder: Path, folder: Path, documents: Path) -> None:
+def _build(listed: list[dict[str, Any]], name: str, builder: Path, folder: Path, documents: Path) -> None:
+    """All at once; one after the other where the builder fails, to say which cases it does not know."""
+    if _run_builder(listed, name, builder, folder, documents) is None:
+        return
+    unknown = [
+        f"{entry['id']}: {why}" for entry in listed if (why := _run_builder([entry], name, builder, folder, documents))
+    ]
+    if unknown:
+        raise SystemExit("\n".join(["the builder cannot make the documents of these cases:", *unknown]))
+
+
+def _run_builder(listed: list[dict[str, Any]], name: str, builder: Path, folder: Path, documents: Path) -> str | None:
+    """Lay the builder and a corpus into one folder and run it; the last line of what it said when it failed."""
     home = folder / "builder"
     home.mkdir(exist_ok=True)
     (home / "build.py").write_bytes(builder.read_bytes())
-    for name in {"malicious_specs.json", file.name}:
-        (home / name).write_bytes(file.read_bytes())
-    subprocess.run([sys.executable, "-I", str(home / "build.py"), "--all", str(documents)], check=True, cwd=home)
+    for one in {"malicious_specs.json", "cases.json", name}:
+        (home / one).write_text(json.dumps(listed), encoding="utf-8")
+    command = [sys.executable, "-I", str(home / "build.py"), "--all", str(documents)]
+    done = subprocess.run(command, check=False, cwd=home, capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stderr.strip() or "it failed").splitlines()[-1]
 
 
 def _case(entry: dict[str, Any], documents: Path) -> Case:

@@ -119,7 +119,7 @@ def _as_source(folder: Path, document: dict[str, Any]) -> Wanted | None:
                 "identity": "id",
             },
             "adopt": "never",
-            "parameters": _fixed("source", document, operation),
+            "parameters": _fixed("source", document, operation, getter),
         }
         facts[operation.id] = {"records": _fact(_path_text(at)), "paging": _fact({"style": "none"})}
         if getter is not None:

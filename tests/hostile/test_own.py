@@ -34,7 +34,9 @@ def baselines(cases: Mapping[str, Case], place: Path) -> dict[Role, structure.Fi
     return quick.baseline_files(cases[IDS[0]], place / "baseline")
 
 
-@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize(
+    "id", [pytest.param(id, marks=pytest.mark.slow if id.startswith("res-") else ()) for id in IDS]
+)
 def test_hostile_document_is_refused_with_a_reason_or_stays_data(
     id: str, cases: Mapping[str, Case], baselines: dict[Role, structure.Files], place: Path
 ) -> None:
@@ -50,3 +52,12 @@ def test_hostile_document_does_nothing_when_its_package_runs(cases: Mapping[str,
         id: found.faults for id in RUN_FOR_REAL if (found := judge(cases[id], tmp_path, real)).outcome == "failed"
     }
     assert failed == {}
+
+
+def test_case_that_the_builder_does_not_know_is_named(tmp_path: Path) -> None:
+    """A corpus that needs a newer builder is no corpus without failures."""
+    (tmp_path / "build.py").write_bytes(CORPUS.with_name("build.py").read_bytes())
+    entries = [{"id": "res-new", "slot": "/components", "payload": {"make": "new", "n": 1}, "expected": "error"}]
+    (tmp_path / "more.json").write_text(json.dumps([json.loads(CORPUS.read_text("utf-8"))[0], *entries]))
+    with pytest.raises(SystemExit, match="res-new"):
+        read_corpus(tmp_path / "more.json", tmp_path / "work")

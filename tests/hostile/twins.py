@@ -26,6 +26,7 @@ from .integration import MODULE, TOKEN, Role, write_integration
 from .structure import Files
 
 _DERIVED = re.compile(rf"src/{MODULE}/(?!_runtime/|_plugins/|custom/).*\.py")
+_FIXED = re.compile(rf"src/{MODULE}/(?:__init__|__main__|cli)\.py")
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _STATUS = re.compile(r"[1-5](?:\d\d|XX)")
 _WORDS = frozenset(
@@ -142,9 +143,11 @@ def shape_of(path: str, content: bytes) -> object:
 
 
 def _values(value: Any, *, keys: bool) -> object:
-    """Types in their places. Without `keys`, members are compared in their order: their names are the document's."""
+    """Types in their places. Without `keys`, members are compared whatever their order: their names are the document's."""
+    if isinstance(value, dict) and keys:
+        return {key: _values(inner, keys=True) for key, inner in value.items()}
     if isinstance(value, dict):
-        return {key if keys else number: _values(inner, keys=keys) for number, (key, inner) in enumerate(value.items())}
+        return {"members": sorted(str(_values(inner, keys=False)) for inner in value.values())}
     if isinstance(value, list):
         return [_values(inner, keys=keys) for inner in value]
     return type(value).__name__
@@ -171,9 +174,10 @@ def _markdown(text: str) -> list[str]:
 
 def _forms(files: Files) -> Counter[str]:
     """The form of every derived module, and how often it comes."""
-    trees = [ast.parse(content) for path, content in files.items() if _DERIVED.fullmatch(path)]
-    planned = {name for tree in trees for name in _planned(tree)}
-    return Counter(_form(tree, planned) for tree in trees)
+    trees = {path: ast.parse(content) for path, content in files.items() if _DERIVED.fullmatch(path)}
+    planned = {name for tree in trees.values() for name in _planned(tree)}
+    # The package's own modules name no field: `getattr` is the builtin there, whatever a document calls a property.
+    return Counter(_form(tree, set() if _FIXED.fullmatch(path) else planned) for path, tree in trees.items())
 
 
 def _planned(tree: ast.Module) -> Iterator[str]:
