@@ -65,8 +65,9 @@ def page(results: dict[str, Json]) -> str:
 def _facts(result: Json) -> str:
     rows = result["rows"]
     good = sum(row["ok"] for row in rows)
+    told = "build" if result["until"] == "build" else "hold"
     return (
-        f"**{good} of {len(rows)} hold.** Taken {result['taken']} with commit `{result['vitesse']}`, Python {result['python']}, "
+        f"**{good} of {len(rows)} {told}.** Taken {result['taken']} with commit `{result['vitesse']}`, Python {result['python']}, "
         f"{result['records']} records.\n"
     )
 
