@@ -344,7 +344,10 @@ def _fixed(side: str, document: dict[str, Any], operation: Operation, *others: O
     listed = [*operation.parameters]
     listed += [one for other in others if other is not None for one in other.parameters if one.location != "path"]
     given: dict[str, str] = {}
+    key = (_key(document) or {}).get("name", "").lower()
     for index, one in enumerate(listed):
+        if one.name.lower() == key:
+            continue  # the sign-in sends it
         if not one.name or (one.location in ("header", "cookie") and not TOKEN.fullmatch(one.name)):
             continue  # such a name cannot be sent
         value = outline.samples(document, one.schema, f"p{index}")[0]

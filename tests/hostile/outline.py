@@ -146,6 +146,8 @@ def samples(document: Any, schema: Any, seed: str, depth: int = 0) -> list[Any]:
     if depth > 4:
         return [seed]
     enum = choices(document, schema, "enum")
+    if isinstance(enum, list):
+        enum = [one for one in enum if one is not None]  # whether null passes is the rule's choice
     if isinstance(enum, list) and enum:
         is_text = choices(document, schema, "type") == "string"
         return [str(one) if is_text and isinstance(one, (int, float)) else one for one in enum[:40]]
