@@ -20,7 +20,7 @@ import traceback
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -72,7 +72,8 @@ class Exercise:
         """What the document's own API answers: the records of the operation that the path is of, or one of them."""
         lists: dict[str, dict[str, Any]] = {id.partition(" ")[2]: listed for id, listed in self.wanted["lists"].items()}
         paths = [one["path"] for one in self.wanted["operations"] if one["method"] == "GET"]
-        found = path if path in paths else next((one for one in paths if _fits(one, path)), next(iter(lists), path))
+        same = next((one for one in paths if as_sent(one)[0] == path), None)
+        found = same or next((one for one in paths if _fits(one, path)), next(iter(lists), path))
         if found not in lists:
             record = next((listed["records"][0] for listed in lists.values()), {"id": "known"})
             return {**record, "harness_records": [{"id": "known"}]}
@@ -170,8 +171,13 @@ class Exercise:
                 by_place[parameter.location, parameter.name] = (
                     [str(one) for one in value] if isinstance(value, list) else [str(value)]
                 )
-        path = expected["path"]
+        path, in_path = as_sent(expected["path"])
         sent_query, sent_cookies = list(request.query), list(request.cookies)
+        for pair in in_path:
+            if pair in sent_query:
+                sent_query.remove(pair)
+            else:
+                self.say(f"{label}: the query of the path is not sent: {request.target!r}")
         headers = {name: value.decode("utf-8") for name, value in request.headers}
         extra = {name.decode("latin-1").lower() for name in headers} - OWN_HEADERS - {"cookie"}
         for one in expected["parameters"]:
@@ -212,7 +218,7 @@ class Exercise:
             sent_cookies = []  # which of the pairs are whose cannot be told
         for place, name in by_place:
             self.say(f"{label}: the package sends the {place} parameter {name!r}, which the document has not")
-        if "?" not in path and "#" not in expected["path"] and request.path != f"/stranger{path}":
+        if "#" not in expected["path"] and request.path != f"/stranger{path}":
             self.say(f"{label}: the path sent is {request.path!r}, not {path!r}")
         self._compare_key(label, headers, sent_query, sent_cookies, extra)
 
@@ -332,6 +338,13 @@ def _values(text: str) -> Any:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except ValueError:
         return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
+
+
+def as_sent(path: str) -> tuple[str, list[tuple[str, str]]]:
+    """A path of a document below the base URL, and the pairs of its query; both percent-decoded."""
+    before, _, query = path.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    return "/" + unquote(before).removeprefix("/"), [(unquote(name), unquote(value)) for name, _, value in pairs]
 
 
 def _fits(template: str, path: str) -> bool:
