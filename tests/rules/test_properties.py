@@ -442,7 +442,8 @@ def test_a_page_of_records_never_raises_but_dead_letters(compiled: Any, records:
         b"\xff",
         b'{"id": NaN}',
     ]
-    items, bad = within("engine.items").Reader(stream).read(raws)
+    drift = within("engine.drift").Drift(stream)
+    items, bad = within("engine.items").Reader(stream, drift).read(raws)
     assert len(items) + len(bad) == len(raws)
     assert len(bad) >= 4
     assert [one.why.reason for one in bad if one.why.reason.endswith("while mapping")] == []
