@@ -27,7 +27,7 @@ class Limits:
     files: int = 2_000
     ref_chain: int = 100
     """References that lead to references."""
-    schemas: int = 200_000
+    schemas: int = 100_000
     """Schemas read, those that merging copies among them."""
     schema_depth: int = 80
     """Schemas inside schemas, written out in one place."""
