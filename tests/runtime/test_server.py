@@ -17,6 +17,7 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.engine.opened import Opened, opened
 from runtime.errors import SettingsError
+from runtime.inbox import InboxWorker, InboxWriter
 from runtime.server import Service
 from runtime.state import StateUnavailable
 from tests.runtime.engine.conftest import ENVIRON
@@ -214,6 +215,21 @@ async def test_delivery_that_is_not_json_is_kept_as_dead(served: Served) -> None
     """400, so that the sender stops, and a row that says what came."""
     assert (await served.deliver(b"{")).status_code == 400
     assert await served.settled() == {"dead": 1}
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_worker_ends_when_it_is_told_to_while_a_delivery_arrives(served: Served, steps: int) -> None:
+    """However far the news of the delivery has come, being cancelled is not forgotten over it."""
+    writer = InboxWriter(served.found.state)
+    task = asyncio.create_task(InboxWorker(served.found.engine, writer).run())
+    await asyncio.sleep(0.1)
+    writer.arrived.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done == {task}
+    assert task.cancelled()
 
 
 async def test_delivery_that_cannot_be_stored_is_not_acknowledged(
