@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -106,10 +107,10 @@ class InboxWorker:
                     await self._state.call(lambda now=now: self._state.inbox.forget_before(now - KEPT_S))  # type: ignore[misc]
                 except IntegrationError as error:
                     log.warning("old deliveries were not forgotten: %s", error)
-            try:
-                await asyncio.wait_for(self._arrived.wait(), wait_s)
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                # Not `wait_for`: before Python 3.12 it forgets to be cancelled when a delivery arrives at that moment.
+                async with asyncio.timeout(wait_s):
+                    await self._arrived.wait()
 
     async def drain(self, stream_name: str) -> float:
         """Carry out what waits for one stream. Returns seconds until it is worth looking again."""
