@@ -1,4 +1,4 @@
-"""Published specs and other test data that are not part of the repository.
+"""What tests of several rooms share: published specs that are no part of the repository, and a package proving itself.
 
 `VITESSE_SHARED` names the folder; without it, a folder `shared` beside the repository's. Tests that need it skip and say so.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,16 @@ needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(),
     reason=f"published test data: no folder {SHARED.name!r} beside the repository or at VITESSE_SHARED",
 )
+
+
+def prove_by_its_own_tests(package: Path) -> None:
+    """Run the tests that were compiled into a package, where neither Vitesse nor the runtime's sources are on the path."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=package,
+        env={**environment, "PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

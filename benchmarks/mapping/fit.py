@@ -37,8 +37,6 @@ from .cases import Case, folds_of, load_cases, normal, turned
 KNOWLEDGE = Path(__file__).resolve().parents[2] / "compiler" / "vitesse" / "mapper" / "knowledge"
 FOLDS = 8
 AGREEING = 2
-TURN = True
-MONOTONE = True
 PAIR = {"n_estimators": 220, "num_leaves": 10, "learning_rate": 0.05, "min_child_samples": 20, "colsample_bytree": 0.35}
 CONTEXT = {
     "n_estimators": 220,
@@ -72,16 +70,10 @@ FALLING = frozenset(
 
 def monotone(step: str) -> dict[str, Any]:
     """More of what two fields share never lowers the chance, more of what they do not share never raises it."""
-    if step == "final" or not MONOTONE:
+    if step == "final":
         return {}
     signs = [int(name in RISING) - int(name in FALLING) for name in feature_names()[step]]
     return {"monotone_constraints": signs, "monotone_constraints_method": "intermediate"}
-
-
-def fit_model(rows: Sequence[Sequence[float]], labels: Sequence[bool], settings: dict[str, Any]) -> Any:
-    model = lightgbm.LGBMClassifier(**settings, **COMMON)
-    model.fit(np.asarray(rows, dtype=np.float32), np.asarray(labels))
-    return model
 
 
 def chances(model: Any, rows: Sequence[Sequence[float]]) -> list[float]:
@@ -151,8 +143,7 @@ class Stack:
         """Only these are predicted; turned ones behind them are lessons."""
         self.folds = folds_of(groups, folds)
         self.memory, others = memories(cases, groups)
-        if TURN:
-            cases, groups = [*cases, *map(turned, cases)], [*groups, *groups]
+        cases, groups = [*cases, *map(turned, cases)], [*groups, *groups]
         self.cases = cases
         self.fold = [self.folds[group] for group in groups]
         self.memories = [others[group] for group in groups]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -411,22 +411,3 @@ def _write(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False)
     escaped = (one if one == "\n" or one.isprintable() else f"\\u{ord(one):04x}" for one in text)
     path.write_text("".join(escaped), encoding="utf-8")
-
-
-def hostile_texts(document: Any, baseline: Any) -> Iterator[str]:
-    """The texts, keys among them, that stand in a document and not in the one it was made from."""
-    known = set(_texts(baseline))
-    yield from dict.fromkeys(text for text in _texts(document) if text not in known)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, str):
-            yield node
-        elif isinstance(node, dict):
-            yield from (str(key) for key in node)
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)

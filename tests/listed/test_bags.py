@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.shared import SHARED, needs_shared
+from tests.shared import SHARED, needs_shared, prove_by_its_own_tests
 from tests.wire.recorder import recording
 from vitesse.api.fields import find_field
 from vitesse.diagnostics import DiagnosticError
@@ -199,15 +196,7 @@ def test_wanted_fields_are_repeated_where_the_description_says_so(folder: Path):
 @pytest.mark.slow
 def test_package_of_a_bag_passes_its_own_tests_on_its_mocks(package: Path):
     """Models, mocks, generated tests and sync treat listed fields as any other."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-        cwd=package,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    prove_by_its_own_tests(package)
 
 
 HUBSPOT_FIELDS = {

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.shared import prove_by_its_own_tests
 from tests.wire.recorder import recording
 from vitesse.diagnostics import DiagnosticError
 from vitesse.pipeline import compile_integration
@@ -142,12 +141,4 @@ def test_field_that_the_body_requires_and_nobody_gives_is_named(folder: Path, tm
 
 @pytest.mark.slow
 def test_package_that_asks_with_a_body_passes_its_own_tests_on_its_mocks(package: Path):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-        cwd=package,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    prove_by_its_own_tests(package)

@@ -87,15 +87,6 @@ class Memory:
         several, seen = self.several.get(other.long, (0.0, 0.0))
         return (several + 0.1) / (seen + 1.0)
 
-    def known_for(self, destination_key: str, keys: Mapping[str, list[int]]) -> list[int]:
-        """Positions of the sources whose names were paired with this one before."""
-        return [
-            position
-            for key, positions in keys.items()
-            if self.leaves.get((key, destination_key), (0.0, 0.0))[0] > 0
-            for position in positions
-        ]
-
     def add(self, observed: Observed, weight: float = 1.0) -> None:
         """Count one mapping."""
         for pair, paired in observed.leaves.items():

@@ -379,8 +379,3 @@ def _from_branch(row: list[Way], branch: str) -> list[Way]:
             raised, lowered = replace(way, chance=best.chance), replace(best, chance=way.chance)
             return [raised, *row[1:at], lowered, *row[at + 1 :]]
     return row
-
-
-def best_by_destination(ways: Sequence[Sequence[Way]], threshold: float) -> Mapping[int, Way]:
-    """The best way for each destination whose chance is high enough."""
-    return {index: row[0] for index, row in enumerate(ways) if row and row[0].chance >= threshold}

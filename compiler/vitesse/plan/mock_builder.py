@@ -226,10 +226,6 @@ def positions(path: Path) -> JsonPath:
     return tuple(0 if step is EACH else str(step) for step in path)
 
 
-def _marked(path: JsonPath) -> Path:
-    return tuple(EACH if isinstance(step, int) else step for step in path)
-
-
 def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 

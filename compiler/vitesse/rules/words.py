@@ -6,7 +6,7 @@ import json
 
 from ..api.model import Json
 from ..api.paths import format_path
-from .model import CheckedRule, Default, Reached, Rule
+from .model import Default, Reached, Rule
 from .review import Entry, Status
 from .shapes import shape_of
 
@@ -55,13 +55,6 @@ def type_in_words(reached: Reached, types: object) -> str:
     if reached.type.nullable:
         words.append("may be null")
     return ", ".join(words)
-
-
-def state_in_words(checked: CheckedRule) -> str:
-    """`accepted by ana on 2026-11-21`, `open (draft)`."""
-    if checked.accepted_by is None:
-        return "open (draft)"
-    return f"accepted by {checked.accepted_by} on {checked.accepted_on}"
 
 
 def status_in_words(status: Status, entry: Entry | None) -> str:
