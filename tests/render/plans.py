@@ -439,7 +439,7 @@ def plan(text: str = "") -> Plan:
     return Plan(
         names=PackageNames(distribution="shopify-credo", module="shopify_credo", version="0.1.0"),
         intent=f"Sync all customers from Shopify to Credo CRM{text}",
-        contract=1,
+        contract=2,
         source=source_api(text),
         destination=destination_api(text),
         models=(contact_module(text), customer_module(text)),

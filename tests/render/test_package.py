@@ -81,7 +81,7 @@ def test_package_declares_what_the_plan_says(template: Path, tmp_path: Path, tex
         found += _said(said.webhooks, integration.webhooks, names, "webhooks")
         found += _said(said.settings, integration.settings, names, "settings")
         assert found == []
-        assert (integration.name, integration.version, integration.contract) == ("shopify-credo", "0.1.0", 1)
+        assert (integration.name, integration.version, integration.contract) == ("shopify-credo", "0.1.0", 2)
         assert (integration.source, integration.destination) == (names["SHOPIFY"], names["CREDO"])
         stream = integration.streams[0]
         assert (stream.source.record.__name__, stream.destination.body.__name__) == ("Customer", "Contact")

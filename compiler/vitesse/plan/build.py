@@ -36,7 +36,7 @@ from .operations import json_path
 from .streams import SideNames, StreamBuilder
 from .systems import plan_api, setting, side_names
 
-CONTRACT = 1
+CONTRACT = 2
 """The runtime contract that the derived code is written for."""
 
 

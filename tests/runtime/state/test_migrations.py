@@ -50,14 +50,34 @@ def test_step_that_fails_leaves_the_version_before_it(state_url: str) -> None:
     database.close()
 
 
-def test_state_of_the_first_schema_is_brought_up_to_count_drift(state_url: str) -> None:
-    """Runs of before have seen none."""
+FIRST_RUNS = """
+    id TEXT NOT NULL PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, trigger TEXT NOT NULL, state TEXT NOT NULL,
+    dry_run BOOLEAN NOT NULL, parameters TEXT NOT NULL, started_at FLOAT NOT NULL, ended_at FLOAT, seconds FLOAT NOT NULL,
+    step BIGINT NOT NULL, fetched BIGINT NOT NULL, "read" BIGINT NOT NULL, written BIGINT NOT NULL, created BIGINT NOT NULL,
+    updated BIGINT NOT NULL, deleted BIGINT NOT NULL, unchanged BIGINT NOT NULL, skipped BIGINT NOT NULL, dead BIGINT NOT NULL,
+    unknown BIGINT NOT NULL, held BIGINT NOT NULL, resolved BIGINT NOT NULL, failure TEXT, error TEXT, mapping TEXT NOT NULL,
+    token BIGINT NOT NULL
+"""
+FIRST_CONFLICTS = """
+    id TEXT NOT NULL PRIMARY KEY, stream TEXT NOT NULL, source_id TEXT NOT NULL, destination_id TEXT, base {blob}, source {blob},
+    destination {blob}, fields TEXT NOT NULL, state TEXT NOT NULL, resolution TEXT, made_at FLOAT NOT NULL,
+    resolved_at FLOAT, run_id TEXT NOT NULL
+"""
+LATER = ("drift", "changes", "waiting", "seen", "audit", "tokens", "budgets", "alerts", "ticks", "workers")
+
+
+def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
+    """Step by step it gets the tables and columns that a fresh one has, and runs of before have seen no drift."""
     database = Database(state_url, name="first")
     database.prepare()
     schema = "" if database.tables.schema is None else f'"{database.tables.schema}".'
+    fresh = _shape(database)
+    blob = "BYTEA" if database.is_postgresql else "BLOB"
     with database._engine.begin() as connection:
-        connection.execute(text(f"DROP TABLE {schema}drift"))
-        connection.execute(text(f"ALTER TABLE {schema}runs DROP COLUMN drift"))
+        for name in (*LATER, "runs", "conflicts"):
+            connection.execute(text(f"DROP TABLE {schema}{name}"))
+        connection.execute(text(f"CREATE TABLE {schema}runs ({FIRST_RUNS})"))
+        connection.execute(text(f"CREATE TABLE {schema}conflicts ({FIRST_CONFLICTS.format(blob=blob)})"))
         connection.execute(text(f"UPDATE {schema}schema_version SET version = 1"))
         counts = 'seconds, step, fetched, "read", written, created, updated, deleted, unchanged, skipped, dead, unknown, held, resolved'
         connection.execute(
@@ -67,10 +87,24 @@ def test_state_of_the_first_schema_is_brought_up_to_count_drift(state_url: str) 
             )
         )
     assert database.prepare() == 1
-    assert Runs(database).latest()[0]["drift"] == 0
+    [run] = Runs(database).latest()
+    assert (run["drift"], run["partition"], run["cancel_at"], run["restored"]) == (0, "", None, 0)
     assert Drifts(database).latest() == []
+    assert _shape(database) == fresh
     assert database.prepare() == SCHEMA_VERSION
     database.close()
+
+
+def _shape(database: Database) -> dict[str, dict[str, bool]]:
+    """Table → column → whether it may be null."""
+    with database._engine.connect() as connection:
+        found = inspect(connection)
+        return {
+            name: {
+                column["name"]: column["nullable"] for column in found.get_columns(name, schema=database.tables.schema)
+            }
+            for name in sorted(found.get_table_names(schema=database.tables.schema))
+        }
 
 
 def test_sqlite_commits_survive_a_power_cut(tmp_path: Path) -> None:
