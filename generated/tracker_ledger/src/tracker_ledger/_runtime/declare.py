@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from .records import Record
 
-CONTRACT = 1
+CONTRACT = 2
 
 Path: TypeAlias = tuple[str | int, ...]
 Json: TypeAlias = Any

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, inspect, select, text
-from sqlalchemy.schema import CreateSchema
+from sqlalchemy import Connection, Engine, Table, inspect, select, text
+from sqlalchemy.schema import CreateColumn, CreateSchema
 
 from .errors import SchemaNewer, StateError
 from .tables import SCHEMA_VERSION, Tables
@@ -25,7 +25,25 @@ def _count_drift(connection: Connection, tables: Tables) -> None:
     connection.execute(text(f"ALTER TABLE {runs} ADD COLUMN drift BIGINT NOT NULL DEFAULT 0"))
 
 
-STEPS: Mapping[int, Step] = {2: _count_drift}
+def _keep_history(connection: Connection, tables: Tables) -> None:
+    for table in (
+        tables.changes, tables.waiting, tables.seen, tables.audit, tables.tokens, tables.budgets, tables.alerts,
+        tables.ticks, tables.workers,
+    ):  # fmt: skip
+        table.create(connection)
+    _add(connection, tables.runs, "partition", "holder", "cancel_at", "restored", "rollback_of")
+    _add(connection, tables.conflicts, "strategy", "source_version", "destination_version", "link_hash", "resolved_by")
+
+
+def _add(connection: Connection, table: Table, *names: str) -> None:
+    """Add columns as today's definition has them; they are nullable or have a server default."""
+    where = connection.dialect.identifier_preparer.format_table(table)
+    for name in names:
+        column = CreateColumn(table.c[name]).compile(dialect=connection.dialect)
+        connection.execute(text(f"ALTER TABLE {where} ADD COLUMN {column}"))
+
+
+STEPS: Mapping[int, Step] = {2: _count_drift, 3: _keep_history}
 """Version → the change that leads to it from the one before."""
 
 

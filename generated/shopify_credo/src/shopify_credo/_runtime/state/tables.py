@@ -19,8 +19,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the definitions below. A change here needs a step in `migrations.py`."""
 
 
@@ -71,6 +72,11 @@ class Tables:
             Column("error", Text),
             Column("mapping", Text, nullable=False, default=""),
             Column("token", number, nullable=False, default=0),
+            Column("partition", Text, nullable=False, default="", server_default=""),
+            Column("holder", Text, nullable=False, default="", server_default=""),  # the process that carries it out
+            Column("cancel_at", Float),  # when somebody asked it to end
+            Column("restored", number, nullable=False, default=0, server_default="0"),  # put back by a rollback
+            Column("rollback_of", Text),
             Index("runs_by_start", "stream", "started_at"),
         )
         self.drift = Table(
@@ -220,5 +226,120 @@ class Tables:
             Column("made_at", Float, nullable=False),
             Column("resolved_at", Float),
             Column("run_id", Text, nullable=False),
+            Column("strategy", Text, nullable=False, default="", server_default=""),
+            Column("source_version", Text),
+            Column("destination_version", Text),
+            Column("link_hash", LargeBinary),  # of the link when both sides were read
+            Column("resolved_by", Text),
             Index("conflicts_by_state", "stream", "state", "made_at"),
+        )
+        self._history(number)
+        self._operation(number)
+
+    def _history(self, number: TypeEngine[int]) -> None:
+        """What was done, and what waits."""
+        # A creation is told by the link itself: the first change of a record names the run before it.
+        self.changes = Table(
+            "changes",
+            self.metadata,
+            Column("id", number, primary_key=True, autoincrement=True),
+            Column("stream", Text, nullable=False),
+            Column("source_id", Text, nullable=False),
+            Column("destination_id", Text),
+            Column("run_id", Text, nullable=False),
+            Column("kind", Text, nullable=False),  # updated, deleted, soft_deleted, merged, restored, kept
+            Column("at", Float, nullable=False),
+            Column("mapping", Text, nullable=False, default=""),  # digest of the rules it was written by
+            Column("reason", Text),
+            Column("before_run", Text),  # the link as it was
+            Column("before_at", Float),
+            Column("before_hash", LargeBinary),
+            Column("before_version", Text),
+            Column("before", LargeBinary),  # the body to put back, sealed
+            Column("loser", LargeBinary),  # what lost a conflict, sealed
+            Index("changes_by_run", "run_id"),
+            Index("changes_by_record", "stream", "source_id", "id"),
+        )
+        self.waiting = Table(
+            "waiting",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("source_id", Text, primary_key=True),
+            Column("parent_stream", Text, nullable=False),
+            Column("parent_id", Text, nullable=False),
+            Column("payload", LargeBinary),  # the record as it was read, sealed
+            Column("version", Text),
+            Column("since_at", Float, nullable=False),
+            Column("attempts", Integer, nullable=False, default=0),
+            Column("run_id", Text, nullable=False),
+            Index("waiting_by_parent", "parent_stream", "parent_id"),
+        )
+        self.seen = Table(  # what came in the complete pass that is under way
+            "seen",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("source_id", Text, primary_key=True),
+            sqlite_with_rowid=False,
+        )
+        self.audit = Table(
+            "audit",
+            self.metadata,
+            Column("id", number, primary_key=True, autoincrement=True),
+            Column("at", Float, nullable=False),
+            Column("actor", Text, nullable=False),
+            Column("role", Text, nullable=False),
+            Column("action", Text, nullable=False),
+            Column("target", Text, nullable=False, default=""),
+            Column("outcome", Text, nullable=False),
+            Column("remote", Text, nullable=False, default=""),
+            Index("audit_by_time", "at"),
+        )
+
+    def _operation(self, number: TypeEngine[int]) -> None:
+        """What processes share."""
+        self.tokens = Table(
+            "tokens",
+            self.metadata,
+            Column("name", Text, primary_key=True),
+            Column("access", LargeBinary),  # sealed
+            Column("refresh", LargeBinary),  # sealed
+            Column("expires_at", Float),
+            Column("generation", number, nullable=False, default=0),
+            Column("state", Text, nullable=False, default="ok"),  # ok, needs_sign_in
+            Column("updated_at", Float, nullable=False),
+        )
+        self.budgets = Table(
+            "budgets",
+            self.metadata,
+            Column("name", Text, primary_key=True),
+            Column("tokens", Float, nullable=False),
+            Column("updated_at", Float, nullable=False),
+            Column("not_before", Float, nullable=False, default=0.0),
+            Column("per_s", Float, nullable=False),
+            Column("burst", Float, nullable=False),
+        )
+        self.alerts = Table(
+            "alerts",
+            self.metadata,
+            Column("name", Text, primary_key=True),
+            Column("state", Text, nullable=False),
+            Column("text", Text, nullable=False, default=""),
+            Column("changed_at", Float, nullable=False),
+            Column("sent_at", Float),
+        )
+        self.ticks = Table(
+            "ticks",
+            self.metadata,
+            Column("stream", Text, primary_key=True),
+            Column("due_at", Float, nullable=False),  # the last due time that somebody took
+            Column("taken_by", Text, nullable=False),
+        )
+        self.workers = Table(
+            "workers",
+            self.metadata,
+            Column("id", Text, primary_key=True),
+            Column("started_at", Float, nullable=False),
+            Column("seen_at", Float, nullable=False),
+            Column("version", Text, nullable=False),
+            Column("state", Text, nullable=False, default="working"),
         )

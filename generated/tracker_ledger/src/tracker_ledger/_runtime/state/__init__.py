@@ -12,6 +12,7 @@ from .database import Database
 from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
+from .sealing import Plain, Sealer
 from .store import Store
 from .thread import Caller, Inline, OneThread
 
@@ -22,7 +23,9 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "OneThread",
+    "Plain",
     "SchemaNewer",
+    "Sealer",
     "State",
     "StateError",
     "StateUnavailable",
@@ -39,9 +42,11 @@ class State:
         name: str,
         now: Callable[[], float] = time.time,
         caller: Caller | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self._database = Database(url, name=name, now=now)
         self._caller: Caller = caller or Inline()
+        self.sealer: Sealer = sealer or Plain()
         self.store = Store(self._database)
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
