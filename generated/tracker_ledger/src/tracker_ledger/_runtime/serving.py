@@ -11,12 +11,11 @@ from .actions import configure_logging, settle_memory
 from .declare import Env, Integration
 from .engine.opened import opened
 from .errors import IntegrationError
+from .roles import Tokens
 from .settings import resolve
 
 log = logging.getLogger(__name__)
 
-CONTROL_TOKEN = Env("CONTROL_TOKEN", secret=True)
-"""Bearer token of the control API; without it the control API is closed."""
 PUBLIC_URL = Env("PUBLIC_URL")
 """Where senders reach the webhooks, without the path: `https://hooks.example.com`. Some vendors sign it."""
 DRAIN_S = 25
@@ -42,17 +41,17 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
 
     from .server import make_application
 
-    extras = resolve((), wanted=(CONTROL_TOKEN, PUBLIC_URL))
-    token = extras.text(CONTROL_TOKEN) if os.environ.keys() & {"CONTROL_TOKEN", "CONTROL_TOKEN_FILE"} else None
+    extras = resolve((), wanted=(PUBLIC_URL,))
+    tokens, _ = Tokens.read()
     public_url = extras.text(PUBLIC_URL) if os.environ.keys() & {"PUBLIC_URL", "PUBLIC_URL_FILE"} else None
     async with opened(integration) as found:
-        if token is not None:
-            found.settings.redactor.register(token)
+        for text in tokens.texts():
+            found.settings.redactor.register(text)
         configure_logging(found.settings)
         settle_memory()
-        application = make_application(found, token=token, public_url=public_url, with_schedule=with_schedule)
-        if token is None:
-            log.warning("CONTROL_TOKEN is not set: the control API is closed, webhooks and health checks are open")
+        application = make_application(found, token=tokens, public_url=public_url, with_schedule=with_schedule)
+        if not tokens:
+            log.warning("no CONTROL_TOKEN is set: the control API is closed, webhooks and health checks are open")
         config = uvicorn.Config(
             application,
             host=host,
