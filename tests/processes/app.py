@@ -1,0 +1,50 @@
+"""The sample package as a process that can be made to die at one place.
+
+    SHAPE=batch FAILPOINT=after-send:3 python -m tests.processes.app sync
+
+`SHAPE` picks a form of the stream (`SHAPES`), `FAILPOINT` a place and how often it is passed before the process kills itself
+there (`tests.processes.failpoints`). Both exist in this module only: what is shipped has no such switch.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from runtime.cli import run
+from runtime.declare import Integration, Operation
+from tests.processes import failpoints
+from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
+from tests.runtime.sample.clients.credo import BATCH_CONTACTS, CREATE_CONTACT
+
+_NO_KEY = replace(CREATE_CONTACT, idempotency_header=None)
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "batch": {},
+    "single": {"batch": None},
+    "find": {"batch": None, "create": _NO_KEY},
+    "find-batch": {"create": _NO_KEY, "batch": replace(BATCH_CONTACTS, idempotency_header=None)},
+    "neither": {"batch": None, "create": _NO_KEY, "find": None, "list": None},
+}
+"""What the destination offers: a key and batches, a key alone, a find instead of a key, or neither."""
+
+
+def integration() -> Integration:
+    """The sample in the form that `SHAPE` names."""
+    shape = dict(SHAPES[os.environ.get("SHAPE", "batch")])
+    batch = shape.get("batch", CUSTOMERS.destination.batch)
+    if isinstance(batch, Operation):
+        assert CUSTOMERS.destination.batch is not None
+        shape["batch"] = replace(CUSTOMERS.destination.batch, operation=batch)
+    stream = replace(CUSTOMERS, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
+    return replace(INTEGRATION, streams=(stream,))
+
+
+def main() -> None:
+    failpoints.install(os.environ.get("FAILPOINT"))
+    run("shopify-credo", integration)
+
+
+if __name__ == "__main__":
+    main()
