@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .budgets import Budgets
 from .database import Database
 from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
 from .leases import LEASE_S, Leases
@@ -53,6 +54,8 @@ class State:
         self.dead_letters = DeadLetters(self._database)
         self.drift = Drifts(self._database)
         self.inbox = Inbox(self._database)
+        self.budgets = Budgets(self._database)
+        self.caller = self._caller
         self.call = self._caller.call
 
     def prepare(self) -> int:
