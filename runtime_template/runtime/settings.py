@@ -100,7 +100,11 @@ OPTIONS: tuple[OptionText, ...] = tuple(
     if each.default is not NO_DEFAULT
 )
 
-_CHOICES = {"RUNNER": ("local", "cluster"), "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_FORMAT": ("json", "text")}
+_CHOICES = {
+    "RUNNER": ("local", "cluster"),
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "LOG_FORMAT": ("json", "text"),
+}
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

@@ -58,6 +58,11 @@ class State:
         self.caller = self._caller
         self.call = self._caller.call
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines can use it: PostgreSQL."""
+        return self._database.is_postgresql
+
     def prepare(self) -> int:
         """Create or upgrade the tables; returns the schema version found before, 0 for a fresh database."""
         return self._database.prepare()

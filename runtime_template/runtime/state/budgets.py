@@ -78,9 +78,7 @@ class Budgets:
                 tokens = min(tokens, at_most)
             pause_s = max(0.0, row["not_before"] - now)
             count = wanted
-            if not terms.per_s:
-                count = 0
-            elif (1 - tokens) / per_s > LONGEST_AHEAD_S:
+            if not terms.per_s or (1 - tokens) / per_s > LONGEST_AHEAD_S:
                 count = 0
             values = {"tokens": tokens - count, "updated_at": now, "per_s": per_s, "burst": terms.burst}
             connection.execute(update(table).where(table.c.name == name).values(values))
@@ -133,7 +131,13 @@ class Budgets:
         if found is not None:
             return dict(found)
         now = self._database.server_now(connection)
-        fresh = {"tokens": terms.burst, "updated_at": now, "not_before": 0.0, "per_s": terms.per_s, "burst": terms.burst}
+        fresh = {
+            "tokens": terms.burst,
+            "updated_at": now,
+            "not_before": 0.0,
+            "per_s": terms.per_s,
+            "burst": terms.burst,
+        }
         connection.execute(insert(self._table).values(name=name, **fresh))
         return fresh
 
