@@ -58,6 +58,9 @@ class Options:
     lease_s: float = _option(
         "LEASE_SECONDS", 60.0, "seconds after which a run that does not answer may be taken over", least=1, most=3600
     )
+    runner: str = _option(
+        "RUNNER", "local", "local: this process carries out its runs; cluster: workers do, over one PostgreSQL"
+    )
     request_deadline_s: float = _option(
         "REQUEST_DEADLINE_SECONDS",
         60.0,
@@ -97,7 +100,11 @@ OPTIONS: tuple[OptionText, ...] = tuple(
     if each.default is not NO_DEFAULT
 )
 
-_CHOICES = {"LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"), "LOG_FORMAT": ("json", "text")}
+_CHOICES = {
+    "RUNNER": ("local", "cluster"),
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "LOG_FORMAT": ("json", "text"),
+}
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

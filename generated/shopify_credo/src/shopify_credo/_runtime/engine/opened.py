@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from ..clock import Clock
+from ..budget import SharedLimiter, budget_name
+from ..clock import Clock, SystemClock
 from ..declare import Integration
 from ..session import Session, open_api
 from ..settings import Settings, resolve_settings
-from ..state import OneThread, State
+from ..state import OneThread, State, StateError
 from .engine import Engine
 
 
@@ -27,11 +28,34 @@ class Opened:
     source: Session
     destination: Session
     engine: Engine
+    shared: State | None = None
+    """What replicas share, on a connection and a thread of its own, so that no run keeps it waiting; None without them."""
 
 
 def database_url(integration: Integration, settings: Settings) -> str:
     """`DATABASE_URL`, or a SQLite file of the integration's name in the working folder."""
     return settings.options.database_url or f"sqlite:///{Path(integration.name.replace('-', '_') + '.db')}"
+
+
+async def share_budgets(
+    stack: AsyncExitStack, integration: Integration, settings: Settings, sessions: Iterable[Session], clock: Clock
+) -> State:
+    """Let sessions draw from the budgets that all replicas share."""
+    state = State(database_url(integration, settings), name=integration.name, caller=OneThread("shared"))
+    stack.callback(state.close)
+    if not state.is_shared:
+        raise StateError("RUNNER=cluster needs PostgreSQL: a SQLite file is for one machine; set DATABASE_URL")
+    for session in sessions:
+        session.limiter = limiter = SharedLimiter(
+            session.api.rate_limit,
+            clock,
+            name=budget_name(session.api, session.base_url),
+            budgets=state.budgets,
+            caller=state.caller,
+            max_concurrent=settings.options.max_concurrent,
+        )
+        stack.push_async_callback(limiter.aclose)
+    return state
 
 
 def open_state(integration: Integration, settings: Settings, *, threaded: bool = False) -> State:
@@ -65,27 +89,26 @@ async def opened(
         StateError: when the state cannot be opened.
     """
     settings = resolve_settings(integration, environ)
-    state = open_state(integration, settings, threaded=True)
-    first, second = transports or (None, None)
-    try:
+    async with AsyncExitStack() as stack:
+        state = open_state(integration, settings, threaded=True)
+        stack.callback(state.close)
+        first, second = transports or (None, None)
         source = open_api(integration.source, settings, transport=first, clock=clock)
-        try:
-            destination = open_api(integration.destination, settings, transport=second, clock=clock)
-            try:
-                engine = Engine(
-                    integration, source=source, destination=destination, state=state, settings=settings, clock=clock
-                )
-                yield Opened(
-                    integration=integration,
-                    settings=settings,
-                    state=state,
-                    source=source,
-                    destination=destination,
-                    engine=engine,
-                )
-            finally:
-                await destination.aclose()
-        finally:
-            await source.aclose()
-    finally:
-        state.close()
+        stack.push_async_callback(source.aclose)
+        destination = open_api(integration.destination, settings, transport=second, clock=clock)
+        stack.push_async_callback(destination.aclose)
+        shared = None
+        if settings.options.runner == "cluster":
+            shared = await share_budgets(stack, integration, settings, (source, destination), clock or SystemClock())
+        engine = Engine(
+            integration, source=source, destination=destination, state=state, settings=settings, clock=clock
+        )
+        yield Opened(
+            integration=integration,
+            settings=settings,
+            state=state,
+            source=source,
+            destination=destination,
+            engine=engine,
+            shared=shared,
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .budgets import Budgets
 from .database import Database
 from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
 from .leases import LEASE_S, Leases
@@ -53,7 +54,14 @@ class State:
         self.dead_letters = DeadLetters(self._database)
         self.drift = Drifts(self._database)
         self.inbox = Inbox(self._database)
+        self.budgets = Budgets(self._database)
+        self.caller = self._caller
         self.call = self._caller.call
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines can use it: PostgreSQL."""
+        return self._database.is_postgresql
 
     def prepare(self) -> int:
         """Create or upgrade the tables; returns the schema version found before, 0 for a fresh database."""
