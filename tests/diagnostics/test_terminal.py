@@ -86,6 +86,33 @@ def test_render_of_several_counts_each_kind(tmp_path: Path):
     )
 
 
+def test_render_of_many_notes_alike_gives_those_after_the_third_a_line_each(tmp_path: Path):
+    """Errors and warnings are always shown in full; of notes nothing is left out but their excerpts."""
+    (tmp_path / "a.yaml").write_text("".join(f"n{number}: 1\n" for number in range(6)))
+    notes = [
+        Diagnostic(
+            code="V216",
+            severity="note",
+            message=f"left out n{n}",
+            places=(Place(file="a.yaml", pointer=f"#/n{n}"),),
+            help="h",
+        )
+        for n in range(6)
+    ]
+    errors = [
+        Diagnostic(code="V412", severity="error", message=f"e{n}", places=(Place(file="a.yaml", pointer=f"#/n{n}"),))
+        for n in range(5)
+    ]
+    text = render_terminal([*notes, *errors], tmp_path)
+    assert text.count("= help: h") == 3
+    assert [line for line in text.splitlines() if "  --> " in line and line.startswith("note")] == [
+        f"note[V216]: left out n{n}  --> a.yaml:{n + 1}" for n in (3, 4, 5)
+    ]
+    assert text.count("error[V412]") == 5
+    assert text.count("^^") == 8
+    assert text.endswith("5 errors, 6 notes\n")
+
+
 def test_render_of_outside_text_shows_escapes_everywhere(tmp_path: Path):
     """Text from a spec cannot clear the screen, forge a line or turn its direction."""
     nasty = "a\x1b[2J\nb\u202ec\x85d\u2028e"

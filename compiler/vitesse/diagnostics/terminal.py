@@ -12,6 +12,7 @@ error[V412]: required destination field `email` is never filled
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import east_asian_width
@@ -21,6 +22,8 @@ from .positions import Position, Sources
 
 _WIDEST = 100
 """Cells of an excerpt; longer lines are cut around what is meant."""
+_IN_FULL = 3
+"""Notes of one code that are shown with their lines; those after them take a line each."""
 _COLOUR: dict[Severity, str] = {"error": "31", "warning": "33", "note": "36"}
 
 
@@ -38,7 +41,16 @@ def render_terminal(diagnostics: Iterable[Diagnostic], root: Path | None = None,
     if not shown:
         return ""
     sources = Sources(root)
-    parts = [_render(diagnostic, sources, colour) for diagnostic in shown]
+    parts: list[str] = []
+    alike: Counter[str] = Counter()
+    for diagnostic in shown:
+        if diagnostic.severity == "note":
+            alike[diagnostic.code] += 1
+        if diagnostic.severity != "note" or alike[diagnostic.code] <= _IN_FULL:
+            parts.append(_render(diagnostic, sources, colour))
+        elif alike[diagnostic.code] == _IN_FULL + 1:
+            notes = [each for each in shown if each.code == diagnostic.code and each.severity == "note"]
+            parts.append("".join(_line(each, sources, colour) for each in notes[_IN_FULL:]))
     return "\n".join([*parts, _count(shown) + "\n"])
 
 
@@ -64,6 +76,15 @@ def _render(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
     if diagnostic.help is not None:
         lines.append(f"{pad}= help: {visible(diagnostic.help)}")
     return "\n".join(lines) + "\n"
+
+
+def _line(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
+    where = [
+        f"{visible(place.file)}:{position.line}" if position else f"{visible(place.file)} {visible(place.pointer)}"
+        for place in diagnostic.places[:1]
+        for position in (sources.position(place.file, place.pointer),)
+    ]
+    return f"{_head(diagnostic, colour)}{'  --> ' + where[0] if where else ''}\n"
 
 
 def _head(diagnostic: Diagnostic, colour: bool) -> str:
