@@ -97,7 +97,7 @@ class Store:
             found = self._find(connection, work.look) if work.look is not None else Found()
             intents = work.plan(found) if work.plan is not None else ()
             self._put_intent.run_many(connection, intents)
-            self._count.run(connection, (work.step, *[work.counts.get(name, 0) for name in COUNTS], work.run_id))
+            self._count.run_now(connection, (work.step, *[work.counts.get(name, 0) for name in COUNTS], work.run_id))
             return Found(links=found.links, owners=found.owners, index=found.index, intents=intents)
 
         def is_done(connection: Connection) -> bool:
@@ -201,7 +201,7 @@ class Store:
 
     def _hold(self, connection: Connection, lease: Lease) -> None:
         until = lease.ttl_s if self.database.is_postgresql else self.database.now() + lease.ttl_s
-        if self._fence.run(connection, (until, lease.name, lease.token)).rowcount != 1:
+        if self._fence.run_now(connection, (until, lease.name, lease.token)) != 1:
             raise LeaseLost(lease.name)
 
     def _write(self, connection: Connection, work: Commit, outcomes: Outcomes) -> None:
@@ -210,25 +210,25 @@ class Store:
         if outcomes.matches:
             self.matches.append(connection, outcomes.stream, outcomes.matches)
         if outcomes.cleared:
-            self._clear_dead.run(connection, (outcomes.stream, self._sql.many(outcomes.cleared)))
+            self._clear_dead.run_now(connection, (outcomes.stream, self._sql.many(outcomes.cleared)))
         if outcomes.finished:
-            self._end_intents.run(connection, (self._sql.many(outcomes.finished),))
+            self._end_intents.run_now(connection, (self._sql.many(outcomes.finished),))
         self._put_intent.run_many(connection, outcomes.unknown)
         self._put_drift.run_many(connection, outcomes.drift)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
             row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
-            self._put_checkpoint.run(connection, row)
+            self._put_checkpoint.run_now(connection, row)
 
     def _find(self, connection: Connection, look: Look) -> Found:
-        rows = self._links_of.run(connection, (look.stream, self._sql.many(look.source_ids))).all()
+        rows = self._links_of.rows(connection, (look.stream, self._sql.many(look.source_ids)))
         links = {row[0]: Link(*row) for row in rows}
         if not look.matches:
             return Found(links=links)
         owners = self._owners(connection, look, links)
         index: dict[str, IndexEntry] = {}
         if look.index:
-            entries = self._index_of.run(connection, (look.stream, self._sql.many(look.matches))).all()
+            entries = self._index_of.rows(connection, (look.stream, self._sql.many(look.matches)))
             index = {row[0]: IndexEntry(row[1], bool(row[2])) for row in entries}
         return Found(links=links, owners=owners, index=index)
 
@@ -237,7 +237,7 @@ class Store:
         found = self.matches.owners(connection, look.stream, look.matches)
         elsewhere = [owner for owner in found.values() if owner not in links]
         if elsewhere:
-            rows = self._links_of.run(connection, (look.stream, self._sql.many(elsewhere))).all()
+            rows = self._links_of.rows(connection, (look.stream, self._sql.many(elsewhere)))
             links = {**links, **{row[0]: Link(*row) for row in rows}}
         return {
             match: owner

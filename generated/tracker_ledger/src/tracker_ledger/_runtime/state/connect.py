@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -106,7 +106,7 @@ Row: TypeAlias = "tuple[Any, ...]"
 class Statement:
     """A Core statement compiled once; run with tuples in the order of `names`."""
 
-    __slots__ = ("_fill", "names", "sql")
+    __slots__ = ("_dialect", "_fill", "_one_row", "_several", "names", "sql")
 
     def __init__(self, clause: ClauseElement, dialect: Dialect, names: Sequence[str]) -> None:
         compiled = clause.compile(dialect=dialect)
@@ -115,6 +115,7 @@ class Statement:
         assert positions is not None, "the dialect must have positional parameters"
         self.sql = str(compiled)
         self.names = tuple(names)
+        self._dialect = dialect
         fixed = {name: value for name, value in compiled.params.items() if name not in self.names and value is not None}
         unknown = [name for name in positions if name not in self.names and name not in fixed]
         assert not unknown, f"no value for {unknown}"
@@ -122,6 +123,10 @@ class Statement:
         self._fill = (
             None if same else tuple((self.names.index(n) if n in self.names else -1, fixed.get(n)) for n in positions)
         )
+        # SQLite takes many rows of one statement in two thirds of the time of many statements; psycopg has a pipeline.
+        only = _ONE_ROW.search(self.sql) if dialect.name == "sqlite" else None
+        self._one_row = only if only is not None and only[1].count("?") == self.sql.count("?") else None
+        self._several: dict[int, str] = {}
 
     def row(self, values: Row) -> Row:
         """Values in the order of `names` → parameters in the order of the statement."""
@@ -133,10 +138,75 @@ class Statement:
         """Execute once; returns SQLAlchemy's cursor result."""
         return connection.exec_driver_sql(self.sql, self.row(values))
 
+    def run_now(self, connection: Connection, values: Row) -> int:
+        """Execute once on the driver's own cursor, which costs a tenth; returns how many rows it changed."""
+        cursor = self._execute(connection, self.sql, self.row(values))
+        changed: int = cursor.rowcount
+        cursor.close()
+        return changed
+
+    def rows(self, connection: Connection, values: Row) -> list[Row]:
+        """Query on the driver's own cursor; all rows as plain tuples."""
+        cursor = self._execute(connection, self.sql, self.row(values))
+        found: list[Row] = cursor.fetchall()
+        cursor.close()
+        return found
+
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Execute for each row with one call of the driver."""
-        if rows:
-            connection.exec_driver_sql(self.sql, list(rows) if self._fill is None else [self.row(row) for row in rows])
+        """Execute for each row, with as few calls of the database as it allows."""
+        if not rows:
+            return
+        rows = rows if self._fill is None else [self.row(row) for row in rows]
+        if self._one_row is None:
+            cursor = connection.connection.cursor()
+            try:
+                cursor.executemany(self.sql, rows)
+            except Exception as error:
+                raise self._told(error) from error
+            cursor.close()
+            return
+        start, left = 0, len(rows)
+        for size in _TOGETHER:
+            while left >= size:
+                values = [value for row in rows[start : start + size] for value in row]
+                self._execute(connection, self._several.get(size) or self._for(size), values).close()
+                start, left = start + size, left - size
+
+    def _for(self, size: int) -> str:
+        """The statement for so many rows."""
+        assert self._one_row is not None
+        first, last = self._one_row.span(1)
+        group = self.sql[first:last]
+        self._several[size] = f"{self.sql[:first]}{', '.join([group] * size)}{self.sql[last:]}"
+        return self._several[size]
+
+    def _execute(self, connection: Connection, sql: str, values: Sequence[Any]) -> Any:
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(sql, values)
+        except Exception as error:
+            raise self._told(error) from error
+        return cursor
+
+    def _told(self, error: Exception) -> BaseException:
+        """A driver's error as SQLAlchemy tells it, which is what the rest of the state knows."""
+        dialect = self._dialect
+        kinds = dialect.loaded_dbapi.Error
+        if not isinstance(error, kinds):
+            return error
+        return DBAPIError.instance(
+            None,
+            None,
+            error,
+            kinds,
+            connection_invalidated=dialect.is_disconnect(error, None, None),  # type: ignore[arg-type]
+            dialect=dialect,
+        )
+
+
+_ONE_ROW = re.compile(r"\bVALUES (\(\?(?:, \?)*\))(?! *,)")
+_TOGETHER = (64, 16, 4, 1)
+"""Rows of one statement: few sizes, so that the driver keeps them all prepared; 64 rows stay far below SQLite's limit of parameters."""
 
 
 class Statements:

@@ -63,7 +63,7 @@ class Matches:
     def owners(self, connection: Connection, stream: str, matches: Sequence[str]) -> dict[str, str]:
         """Match digest → the source record that was last seen with it; whether it still has it is to be looked up."""
         logged = self._log(connection, stream)
-        found: dict[str, str] = dict(self._owners.run(connection, (stream, self._many(matches))).all())
+        found: dict[str, str] = dict(self._owners.rows(connection, (stream, self._many(matches))))
         for match in matches:
             if (owner := logged.get(match)) is not None:
                 found[match] = owner
@@ -75,8 +75,8 @@ class Matches:
         self._append.run_many(connection, [(stream, match, source_id) for match, source_id in pairs])
         log.update(pairs)
         if self._log_length + len(pairs) >= MERGE_AT:
-            self._merge.run(connection, ())
-            self._clear.run(connection, ())
+            self._merge.run_now(connection, ())
+            self._clear.run_now(connection, ())
 
     def committed(self, pairs: int) -> None:
         """So many pairs are durable."""
@@ -89,6 +89,6 @@ class Matches:
     def _log(self, connection: Connection, stream: str) -> dict[str, str]:
         logged = self._logged.get(stream)
         if logged is None:
-            logged = self._logged[stream] = dict(self._log_of.run(connection, (stream,)).all())
-            self._log_length = self._length.run(connection, ()).scalar_one()
+            logged = self._logged[stream] = dict(self._log_of.rows(connection, (stream,)))
+            self._log_length = self._length.rows(connection, ())[0][0]
         return logged
