@@ -199,7 +199,7 @@ class Statement:
             None,
             error,
             kinds,
-            connection_invalidated=dialect.is_disconnect(error, None, None),  # type: ignore[arg-type]
+            connection_invalidated=dialect.is_disconnect(error, None, None),
             dialect=dialect,
         )
 
