@@ -90,6 +90,7 @@ class Credo:
 
     def __init__(self) -> None:
         self.contacts: dict[str, dict[str, Any]] = {}
+        self.made = 0
         self.effects: list[tuple[str, str]] = []
         self.requests: list[httpx.Request] = []
         self.answers: dict[str, tuple[bytes, int, Any]] = {}
@@ -101,7 +102,8 @@ class Credo:
 
     def seed(self, **fields: Any) -> str:
         """A contact that is there already."""
-        identity = f"c{len(self.contacts) + 1}"
+        self.made += 1
+        identity = f"c{self.made}"
         self.contacts[identity] = {"id": identity, "created_at": "x", "updated_at": "x", "owner": "sales", **fields}
         return identity
 
@@ -159,6 +161,9 @@ class Credo:
         identity = path.rsplit("/", 1)[1]
         if identity not in self.contacts:
             return 404, {"error": "no such contact"}
+        if method == "DELETE":
+            self.effects.append(("delete", self.contacts.pop(identity).get("email") or ""))
+            return 204, None
         if method == "PUT":
             body = json.loads(request.content)
             self.contacts[identity] = {"id": identity, "created_at": "x", "updated_at": "y", **body}

@@ -63,6 +63,11 @@ FIRST_CONFLICTS = """
     destination {blob}, fields TEXT NOT NULL, state TEXT NOT NULL, resolution TEXT, made_at FLOAT NOT NULL,
     resolved_at FLOAT, run_id TEXT NOT NULL
 """
+FIRST_CHECKPOINTS = """
+    stream TEXT NOT NULL, partition TEXT NOT NULL, cursor TEXT, since TEXT, high TEXT, ceiling FLOAT, watermark TEXT,
+    mapping TEXT NOT NULL, crashes INTEGER NOT NULL, suspect TEXT, indexed_at FLOAT, run_id TEXT, token BIGINT NOT NULL,
+    updated_at FLOAT NOT NULL, PRIMARY KEY (stream, partition)
+"""
 LATER = ("drift", "changes", "waiting", "seen", "audit", "tokens", "budgets", "alerts", "ticks", "workers")
 
 
@@ -74,9 +79,10 @@ def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
     fresh = _shape(database)
     blob = "BYTEA" if database.is_postgresql else "BLOB"
     with database._engine.begin() as connection:
-        for name in (*LATER, "runs", "conflicts"):
+        for name in (*LATER, "runs", "conflicts", "checkpoints"):
             connection.execute(text(f"DROP TABLE {schema}{name}"))
         connection.execute(text(f"CREATE TABLE {schema}runs ({FIRST_RUNS})"))
+        connection.execute(text(f"CREATE TABLE {schema}checkpoints ({FIRST_CHECKPOINTS})"))
         connection.execute(text(f"CREATE TABLE {schema}conflicts ({FIRST_CONFLICTS.format(blob=blob)})"))
         connection.execute(text(f"UPDATE {schema}schema_version SET version = 1"))
         counts = 'seconds, step, fetched, "read", written, created, updated, deleted, unchanged, skipped, dead, unknown, held, resolved'
