@@ -18,7 +18,7 @@ from tests.mocks.webhooks import delivery
 from tests.package import INTEGRATION, runtime, source_form
 
 PUBLIC_URL = "https://hooks.example.com"
-DELETED = set(INTEGRATION.deleted_topics)
+DELETED = {topic for webhook in INTEGRATION.webhooks for topic in webhook.deleted_topics}
 WEBHOOKS = [
     pytest.param(webhook, topic, id=topic)
     for webhook in source_form().webhooks

@@ -10,7 +10,7 @@ is the whole value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from .records import Record
@@ -255,6 +255,9 @@ class Batch:
     ok: tuple[str | int | bool, ...] = (200, 201, 204)
     identity: Path | None = None
     error: Path | None = None
+    key: Path = ()
+    """Of a batch of updates: where an item names the destination record."""
+    key_kind: Literal["string", "integer"] = "string"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,8 +286,10 @@ class Destination(Generic[D]):
     list: Operation | None = None
     """Lists all records (for `adopt="prefetch"` and `verify`)."""
     delete: Operation | None = None
+    delete_argument: str = "id"
     find: Find | None = None
     batch: Batch | None = None
+    batch_update: Batch | None = None
     identity: Path = ("id",)
     """In a destination record (after `Operation.record`)."""
     envelope: Path = ()
@@ -292,6 +297,32 @@ class Destination(Generic[D]):
     never_sent: tuple[Path, ...] = ()
     """Fields taken out of a record that is laid under a replacing update: the server's own, and what the body does not take."""
     parameters: tuple[Fixed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletes:
+    """What a record that is gone at the source means at the destination.
+
+    reconciliation   a linked record that did not come in a complete full pass is gone; where the source has a `get`, only
+                     when that says so too
+    tombstone        a record comes once more and says at `tombstone` that it is gone
+
+    Either way a record that was asked for by its identity and is not there (404, 410) is gone.
+    """
+
+    mode: Literal["soft", "hard"]
+    """soft: the update operation writes `set`. hard: the delete operation."""
+    set: tuple[tuple[Path, str | int | bool | None], ...] = ()
+    """(path in a written body, value)."""
+    found_by: Literal["reconciliation", "tombstone"] = "reconciliation"
+    identity: Path = ("id",)
+    """Of a source record as it comes: also of one of which little more than its name is left."""
+    tombstone: Path | None = None
+    """Present and neither null nor false: the record is gone."""
+    brake: float = 0.05
+    """More than this share of the linked records, and more than ten, stop the run before the first delete."""
+    every_s: int = 86_400
+    """A source that is read by changes is read whole when the last complete pass is older than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +347,14 @@ class Stream(Generic[S, D]):
     """More dead letters than this share of a run's records (and more than ten) stop the run."""
     mapping_digest: str = ""
     """Of the rules; state that was written under another one is not mixed with it."""
+    deletes: Deletes | None = None
+    """None: what is gone at the source stays at the destination."""
+    after: tuple[str, ...] = ()
+    """Streams that are run before this one when all are."""
+    lookups: tuple[str, ...] = ()
+    """Streams whose links `map` follows."""
+    parents: Literal["wait", "fetch", "dead"] = "wait"
+    """A record of `lookups` that has no link yet: this one is held until it has, it is synced first, or this one is a dead letter."""
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------
@@ -371,8 +410,10 @@ class Webhook:
     """Where the changed record is in the body."""
     secrets: tuple[Setting, ...] = ()
     """Further secrets that count while they are rotated. Any of them may hold several, separated by blanks."""
+    deleted_topics: tuple[str, ...] = ()
+    """Topics that tell of a deletion; the body names at least the record. Carried out where the stream has `deletes`."""
     topic_path: Path | None = None
-    """Where the body names its topic, when one URL takes all; a topic that is not among `topics` is ignored."""
+    """Where the body names its topic, when one URL takes all; one that is not declared is ignored."""
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------
@@ -391,4 +432,3 @@ class Integration:
     webhooks: tuple[Webhook, ...] = ()
     settings: tuple[Env, ...] = ()
     """Every environment variable that the declarations name, for `doctor` and the documentation."""
-    deleted_topics: tuple[str, ...] = field(default=())

@@ -97,6 +97,7 @@ async def sync_streams(
     dry_run: bool = False,
     resync: bool = False,
     keep: bool = False,
+    allow_deletes: bool = False,
     show: Show = None,
 ) -> tuple[list[RunReport], int]:
     """Run one stream, or all in order; returns the reports and the worst exit code."""
@@ -105,7 +106,14 @@ async def sync_streams(
         names = [stream] if stream is not None else [each.name for each in integration.streams]
         for name in names:
             request = RunRequest(
-                stream=name, since=since, ids=tuple(ids), limit=limit, dry_run=dry_run, resync=resync, keep=keep
+                stream=name,
+                since=since,
+                ids=tuple(ids),
+                limit=limit,
+                dry_run=dry_run,
+                resync=resync,
+                keep=keep,
+                allow_deletes=allow_deletes,
             )
             report = await _shown(found.engine, request, show)
             reports.append(report)

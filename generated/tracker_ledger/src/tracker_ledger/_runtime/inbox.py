@@ -17,6 +17,7 @@ import msgspec
 
 from .declare import Webhook
 from .engine import Engine, RunReport, RunRequest
+from .engine.deletes import Tombstones
 from .engine.drift import Drift
 from .engine.items import Reader
 from .errors import IntegrationError
@@ -82,7 +83,9 @@ class InboxWorker:
         self._arrived = writer.arrived
         self._readers: dict[str, Reader[Any, Any]] = {}
         self._webhooks: dict[tuple[str, str], Webhook] = {
-            (webhook.stream, topic): webhook for webhook in engine.integration.webhooks for topic in webhook.topics
+            (webhook.stream, topic): webhook
+            for webhook in engine.integration.webhooks
+            for topic in (*webhook.topics, *webhook.deleted_topics)
         }
 
     async def run(self) -> None:
@@ -128,21 +131,28 @@ class InboxWorker:
     async def _sync(self, stream_name: str, rows: Sequence[Mapping[str, Any]]) -> RunReport | None:
         stream = self._engine.stream(stream_name)
         reader = self._readers.setdefault(stream_name, Reader(stream, Drift(stream)))
-        records: dict[str, bytes] = {}
+        tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
+        records: dict[str, bytes | None] = {}
         good: list[int] = []
         for row in rows:
             webhook = self._webhooks.get((stream_name, row["topic"]))
             raw = self._record(row["body"], webhook) if webhook is not None else None
             try:
-                if raw is None:
+                if raw is None or webhook is None:
                     raise ValueError("no record")
-                identity = reader.identity_of(raw)
+                is_gone = tombstones is not None and row["topic"] in webhook.deleted_topics
+                if tombstones is not None and (is_gone or tombstones.says(raw)):
+                    identity = tombstones.identity(raw)
+                    if identity is None:
+                        raise ValueError("no identity")
+                else:
+                    identity = reader.identity_of(raw)
             except Exception as error:  # whatever one delivery holds, the others go on
                 reason = f"there is no record in the delivery ({type(error).__name__})"
                 await self._end([row["id"]], "dead", None, reason)
                 continue
             records.pop(identity, None)
-            records[identity] = raw
+            records[identity] = None if is_gone else raw
             good.append(row["id"])
         if not good:
             return None
@@ -151,7 +161,8 @@ class InboxWorker:
             stream=stream_name,
             trigger="webhook",
             ids=tuple(records) if can_read else (),
-            records=() if can_read else tuple(records.values()),
+            records=() if can_read else tuple(raw for raw in records.values() if raw is not None),
+            gone=() if can_read else tuple(identity for identity, raw in records.items() if raw is None),
         )
         report = await self._engine.run(request)
         if report.state in ("done", "partial"):

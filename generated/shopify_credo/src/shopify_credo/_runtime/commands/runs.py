@@ -17,6 +17,7 @@ from .common import AS_JSON, EXIT_DONE, Loader, finished, show_json
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what would be written.")
 @click.option("--resync", is_flag=True, help="Read everything again; needed when the mapping changed, or --keep.")
 @click.option("--keep", is_flag=True, help="The mapping changed: records get the new form when they change.")
+@click.option("--allow-deletes", is_flag=True, help="Read everything, and delete however much is gone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of reports.")
 @click.pass_obj
 def sync(load: Loader, /, stream: str | None, since: str | None, ids: str | None, as_json: bool, **options: Any) -> int:

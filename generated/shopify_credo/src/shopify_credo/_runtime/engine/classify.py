@@ -46,7 +46,7 @@ def classify(stream: Stream[Any, Any], items: Sequence[Item], found: Found, unkn
         item.is_match_new = link is None or link.match != item.match
         if item.source_id in unknown:
             item.fate, item.why = "unknown", Why("send", "unknown", "an earlier write of it has no known outcome")
-        elif link is None:
+        elif link is None or (link.gone_at is not None and _is_new_again(stream, item, link)):
             _new(stream, item, found, in_group)
         elif link.hash == item.hash:
             item.fate = "unchanged"
@@ -65,6 +65,12 @@ def classify(stream: Stream[Any, Any], items: Sequence[Item], found: Found, unkn
                     "match", "permanent_record", "it changed and the destination has no operation to update it"
                 )
     return renewed
+
+
+def _is_new_again(stream: Stream[Any, Any], item: Item, link: Link) -> bool:
+    """Whether a record whose link was given up is there once more, and what it was linked to is not."""
+    is_hard = stream.deletes is not None and stream.deletes.mode == "hard"
+    return is_hard and not is_older(item.version, link.version)
 
 
 def _new(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[str, str]) -> None:
@@ -111,5 +117,12 @@ def requests_for(
     for start in range(0, len(creates), size):
         chunk = creates[start : start + size]
         requests.append(Request(ids(), "batch" if len(chunk) > 1 else "create", chunk))
+    if (many := stream.destination.batch_update) is not None:
+        named = [item for item in updates if item.destination_id is not None]
+        updates = [item for item in updates if item.destination_id is None]
+        size = min(batch_size, many.max)
+        for start in range(0, len(named), size):
+            chunk = named[start : start + size]
+            requests.append(Request(ids(), "batch_update" if len(chunk) > 1 else "update", chunk))
     requests.extend(Request(ids(), "update", [item]) for item in updates)
     return requests

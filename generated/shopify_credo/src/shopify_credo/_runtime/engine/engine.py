@@ -88,7 +88,7 @@ class Engine:
         stream = self.stream(request.stream)
         point = await self.state.call(lambda: self.state.store.checkpoint(stream.name))
         await self._check_mapping(stream, point, request)
-        Pass(stream, point, request)
+        Pass(stream, point, request, now=self.clock.now())
 
     async def run(self, request: RunRequest, *, started: asyncio.Event | None = None) -> RunReport:
         """Carry out one run of one stream and say what it did.

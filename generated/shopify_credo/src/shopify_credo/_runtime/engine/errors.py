@@ -22,6 +22,14 @@ class TooManyDead(IntegrationError):
         self.read = read
 
 
+class MassDelete(IntegrationError):
+    """So much is gone that the cause is not at the source's records."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(f"{why}: nothing more was deleted; if that is right, `sync {stream} --allow-deletes`")
+        self.stream = stream
+
+
 class Stopped(IntegrationError):
     """Somebody asked the run to stop."""
 

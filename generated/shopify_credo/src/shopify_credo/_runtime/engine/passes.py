@@ -27,14 +27,19 @@ class RunRequest:
     """What somebody asks for: one execution of one stream."""
 
     stream: str
-    trigger: Literal["cli", "http", "schedule", "webhook", "retry"] = "cli"
+    trigger: Literal["cli", "http", "schedule", "webhook", "retry", "parent", "child", "verify"] = "cli"
+    """parent: a record it waited for is there. child: another stream needs the record. verify: to mend a difference."""
     run_id: str | None = None
     since: str | None = None
     ids: tuple[str, ...] = ()
     records: tuple[bytes, ...] = ()
     """Raw records at hand, instead of reading them."""
+    gone: tuple[str, ...] = ()
+    """Records of which a sender says that they are gone."""
     limit: int | None = None
     dry_run: bool = False
+    allow_deletes: bool = False
+    """A person's word that so much may be deleted; reads everything."""
     resync: bool = False
     """The mapping changed: write every record again that looks different now."""
     keep: bool = False
@@ -54,6 +59,8 @@ class RunRequest:
             "limit": self.limit,
             "resync": self.resync,
             "keep": self.keep,
+            "gone": list(self.gone),
+            "allow_deletes": self.allow_deletes,
         }
         return {name: value for name, value in asked.items() if value}
 
@@ -61,8 +68,11 @@ class RunRequest:
 class Pass:
     """A pass that is under way."""
 
-    def __init__(self, stream: Stream[Any, Any], point: Checkpoint, request: RunRequest) -> None:
+    def __init__(self, stream: Stream[Any, Any], point: Checkpoint, request: RunRequest, *, now: float = 0.0) -> None:
         self._stream = stream
+        self.now = now
+        self.began_s = now
+        """When the pass began, by our clock."""
         self._point = point
         self.limit = request.limit
         self.kind: Kind = "full"
@@ -75,12 +85,12 @@ class Pass:
         self._ceiling_s: float | None = None
         self._high = High()
         source = stream.source
-        if request.records or request.only_settle:
-            self.kind = "records"
-        elif request.ids:
+        if request.ids:
             self.kind = "ids"
             if source.get is None:
                 raise RequestRefused(f"{stream.name}: the source has no operation that reads one record, so no `--ids`")
+        elif request.records or request.gone or request.only_settle:
+            self.kind = "records"
         elif request.since is not None:
             self.kind = "incremental"
             if source.since is None:
@@ -97,9 +107,30 @@ class Pass:
             self.since = point.since
             self._ceiling_s = point.ceiling
             self._high = High(point.high)
-        elif source.since is not None and point.watermark is not None and not request.resync:
+            self.began_s = point.began_at if point.began_at is not None else self.now
+        elif source.since is not None and point.watermark is not None and not (request.resync or self._is_due(request)):
             self.since = since_parameter(point.watermark, source.since.format, self._stream.overlap_s)
         self.kind = "full" if self.since is None else "incremental"
+
+    def _is_due(self, request: RunRequest) -> bool:
+        """Whether everything has to be read to find out what is gone."""
+        deletes, last = self._stream.deletes, self._point.reconciled_at
+        if deletes is None or deletes.found_by != "reconciliation":
+            return False
+        return request.allow_deletes or last is None or self.now - last >= deletes.every_s
+
+    @property
+    def is_reconciling(self) -> bool:
+        """Whether what does not come in it is gone."""
+        deletes = self._stream.deletes
+        return (
+            deletes is not None and deletes.found_by == "reconciliation" and self.is_kept and self.kind == "full"
+        )  # fmt: skip
+
+    def reconciled(self) -> Checkpoint:
+        """What is gone has been dealt with."""
+        self._point = replace(self._point, reconciled_at=self.began_s)
+        return self._point
 
     @property
     def is_resumed(self) -> bool:
@@ -132,7 +163,11 @@ class Pass:
         if is_last:
             self.is_complete = True
             self._point = Checkpoint(
-                stream=point.stream, watermark=watermark, mapping=mapping, indexed_at=point.indexed_at
+                stream=point.stream,
+                watermark=watermark,
+                mapping=mapping,
+                indexed_at=point.indexed_at,
+                reconciled_at=point.reconciled_at,
             )
         else:
             self._point = replace(
@@ -143,6 +178,7 @@ class Pass:
                 ceiling=self._ceiling_s,
                 watermark=watermark,
                 mapping=mapping,
+                began_at=self.began_s,
                 crashes=0,
                 suspect=None,
             )

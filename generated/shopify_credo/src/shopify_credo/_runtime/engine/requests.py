@@ -15,12 +15,15 @@ import msgspec
 from ..state.rows import IntentRow
 from .items import Item
 
-Kind: TypeAlias = Literal["create", "update", "batch"]
+Kind: TypeAlias = Literal["create", "update", "batch", "batch_update", "delete", "retire"]
+"""delete takes the destination record away, retire writes into it that it is over."""
+REMOVALS = ("delete", "retire")
+CREATES = ("create", "batch")
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request that writes: a single record, or a batch of new ones."""
+    """One request that writes: a single record, or a batch of new ones or of updates."""
 
     id: str
     kind: Kind
@@ -85,7 +88,7 @@ def read_back(row: IntentRow) -> list[Request]:
                 match_values=match_values,
             )
             item.destination_id = destination_id
-            item.is_create = kind != "update"
+            item.is_create = kind in CREATES
             items.append(item)
         requests.append(Request(request_id, kind, items))
     return requests

@@ -31,6 +31,7 @@ def _keep_history(connection: Connection, tables: Tables) -> None:
         tables.ticks, tables.workers,
     ):  # fmt: skip
         table.create(connection)
+    _add(connection, tables.checkpoints, "began_at", "reconciled_at")
     _add(connection, tables.runs, "partition", "holder", "cancel_at", "restored", "rollback_of")
     _add(connection, tables.conflicts, "strategy", "source_version", "destination_version", "link_hash", "resolved_by")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, literal, null, select, update
 
 from .connect import Statement, Statements
 from .database import Database
 from .errors import LeaseLost
+from .lifecycle import Lifecycle
 from .matches import Matches
 from .rows import (
     Checkpoint,
@@ -29,6 +30,7 @@ from .rows import (
     NewLink,
     Outcomes,
 )
+from .sealing import Plain, Sealer
 
 COUNTS = (
     "fetched", "read", "written", "created", "updated", "deleted", "unchanged", "skipped", "dead", "unknown", "held",
@@ -37,21 +39,24 @@ COUNTS = (
 """Columns of `runs` that a commit sets."""
 _CHECKPOINT = (
     "stream", "partition", "cursor", "since", "high", "ceiling", "watermark", "mapping", "crashes", "suspect", "indexed_at",
-    "run_id", "token", "updated_at",
+    "began_at", "reconciled_at", "run_id", "token", "updated_at",
 )  # fmt: skip
 
 
 class Store:
     """Links, intents, checkpoints and the commits of runs. Belongs to one thread."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self.database = database
         self._sql = Statements(database.dialect)
         self.matches = Matches(database.tables, self._sql)
+        self.lifecycle = Lifecycle(database, self._sql, sealer or Plain())
         t = database.tables
         self._links_of = self._sql.compile(
-            select(t.links.c.source_id, t.links.c.destination_id, t.links.c.hash, t.links.c.version, t.links.c.match)
-            .where(t.links.c.stream == bindparam("stream"), self._sql.is_one_of(t.links.c.source_id)),
+            select(
+                t.links.c.source_id, t.links.c.destination_id, t.links.c.hash, t.links.c.version, t.links.c.match,
+                t.links.c.gone_at,
+            ).where(t.links.c.stream == bindparam("stream"), self._sql.is_one_of(t.links.c.source_id)),
             ("stream", "many"),
         )  # fmt: skip
         self._index_of = self._sql.compile(
@@ -62,7 +67,7 @@ class Store:
             ),
             ("stream", "many"),
         )
-        self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"))
+        self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"), gone_at=null())
         self._put_checkpoint = self._upsert(t.checkpoints, _CHECKPOINT, ("stream", "partition"))
         self._put_intent = self._sql.compile(t.intents.insert(), IntentRow._fields)
         self._end_intents = self._sql.compile(delete(t.intents).where(self._sql.is_one_of(t.intents.c.id)), ("many",))
@@ -215,6 +220,8 @@ class Store:
             self._end_intents.run_now(connection, (self._sql.many(outcomes.finished),))
         self._put_intent.run_many(connection, outcomes.unknown)
         self._put_drift.run_many(connection, outcomes.drift)
+        if outcomes.is_new_pass or outcomes.seen or outcomes.gone or outcomes.waiting or outcomes.released:
+            self.lifecycle.write(connection, outcomes)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
             row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
@@ -247,9 +254,9 @@ class Store:
 
     # --- statements ---
 
-    def _upsert(self, table: Table, names: Sequence[str], key: Sequence[str]) -> Statement:
+    def _upsert(self, table: Table, names: Sequence[str], key: Sequence[str], **always: Any) -> Statement:
         insert = self._sql.insert(table).values({name: bindparam(name) for name in names})
-        fresh = {name: insert.excluded[name] for name in names if name not in key}
+        fresh = {name: insert.excluded[name] for name in names if name not in key} | always
         return self._sql.compile(insert.on_conflict_do_update(index_elements=list(key), set_=fresh), names)
 
     def _dead_statement(self, table: Table) -> Statement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .engine import Engine
-from .errors import ContractMismatch, MappingChanged, Stopped, TooManyDead
+from .errors import ContractMismatch, MappingChanged, MassDelete, Stopped, TooManyDead
 from .passes import RunRequest
 from .report import Counts, RunReport, run_json
 
@@ -12,6 +12,7 @@ __all__ = [
     "Counts",
     "Engine",
     "MappingChanged",
+    "MassDelete",
     "RunReport",
     "RunRequest",
     "Stopped",

@@ -56,6 +56,14 @@ class Adopter:
         identity, several = entry
         return [(identity, None)] * (2 if several else 1)
 
+    async def locate(self, item: Item) -> str | None:
+        """What a record is called there that was written without learning it; only its digest need be known."""
+        if item.match is None or self._stream.destination.list is None:
+            return None
+        await self.index()
+        entry = await self._ask_index(item.match)
+        return entry[0] if entry is not None and not entry[1] else None
+
     async def index(self) -> None:
         """Read the match values of all destination records, once a run."""
         operation = self._stream.destination.list
@@ -72,7 +80,7 @@ class Adopter:
     def _entries(self, records: Iterable[Any]) -> Iterable[tuple[str, str]]:
         for raw in records:
             record = decode_exact(raw)
-            digest, identity = self._digest(record), self.identity(record)
+            digest, identity = self.digest(record), self.identity(record)
             if digest is not None and identity is not None:
                 yield digest, identity
 
@@ -90,7 +98,7 @@ class Adopter:
             found: list[tuple[str, dict[str, Any] | None]] = [
                 (identity, record)
                 for record in await self._records(find.operation, {**self._fixed, **asked})
-                if self._digest(record) == item.match and (identity := self.identity(record)) is not None
+                if self.digest(record) == item.match and (identity := self.identity(record)) is not None
             ]
             if found:
                 return found
@@ -111,7 +119,8 @@ class Adopter:
         value = at(record, self._stream.destination.identity)
         return None if isinstance(value, dict | list) else optional_text(value)
 
-    def _digest(self, record: Any) -> str | None:
+    def digest(self, record: Any) -> str | None:
+        """The digest of a destination record's match values."""
         values = [at(record, path) for path in self._paths]
         texts = [None if isinstance(value, dict | list) else optional_text(value) for value in values]
         return match_digest(texts, self._steps)

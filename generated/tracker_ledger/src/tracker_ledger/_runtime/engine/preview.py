@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..declare import Stream
@@ -10,6 +11,7 @@ from ..hashing import decode_exact
 from ..state.rows import Checkpoint, Look
 from .adopt import object_of
 from .classify import classify, drop_repeated
+from .deletes import Tombstones, seen_in
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
@@ -30,7 +32,7 @@ class Preview:
         self, stream: Stream[Any, Any], request: RunRequest, point: Checkpoint, *, around: Surroundings
     ) -> None:
         self.counts = Counts()
-        self.progress = Pass(stream, point, request)
+        self.progress = Pass(stream, point, request, now=around.clock.now())
         self.sample: list[dict[str, Any]] = []
         self._stream = stream
         self._request = request
@@ -40,6 +42,9 @@ class Preview:
         self._uses_index = point.indexed_at is not None
         self._fixed: Params = fixed_params(stream.destination.parameters, around.settings.text)
         self._matches: dict[str, str] = {}
+        self._tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
+        self._came: set[str] | None = set() if self.progress.is_reconciling else None
+        """Of a pass that finds out what is gone: who came. The one thing here that grows with the source."""
 
     async def execute(self) -> None:
         """Read everything and count what would become of it."""
@@ -50,18 +55,55 @@ class Preview:
                 if self._around.is_stopping():
                     raise Stopped("the dry run was asked to stop")
                 if (page := await pages.next()) is None:
-                    return
+                    break
                 records = page.records if left is None else page.records[:left]
                 left = None if left is None else left - len(records)
-                self.counts.fetched += len(records) + len(page.missing)
-                self.counts.read += len(records) + len(page.missing)
-                self.counts.skipped += len(page.missing)
+                missing = page.missing
+                if self._tombstones is not None:
+                    records, gone = self._tombstones.split(records)
+                    await self._gone([*gone, *missing])
+                    missing = ()
+                self.counts.fetched += len(records) + len(missing)
+                self.counts.read += len(records) + len(missing)
+                self.counts.skipped += len(missing)
                 await self._group(records)
         finally:
             await pages.close()
+        if self._came is not None:
+            await self._reconcile(self._came)
+
+    async def _reconcile(self, came: set[str]) -> None:
+        store, name, after = self._around.state.store, self._stream.name, ""
+        while links := await self._around.state.call(
+            lambda after=after: store.lifecycle.linked_from(name, after=after, limit=1000)  # type: ignore[misc]
+        ):
+            after = links[-1]
+            await self._gone([source_id for source_id in links if source_id not in came])
+
+    async def _gone(self, named: Sequence[str]) -> None:
+        """Count what is gone, and show what would be deleted."""
+        if self._came is not None:
+            self._came.update(named)
+        store, name = self._around.state.store, self._stream.name
+        links = {
+            link.source_id: link for link in await self._around.state.call(lambda: store.links_of(name, named))
+        }  # fmt: skip
+        self.counts.fetched += len(named)
+        self.counts.read += len(named)
+        for source_id in named:
+            link = links.get(source_id)
+            if link is None:
+                self.counts.skipped += 1
+            elif link.gone_at is not None:
+                self.counts.unchanged += 1
+            else:
+                self.counts.deleted += 1
+                self._show({"source_id": source_id, "destination_id": link.destination_id, "action": "delete"})
 
     async def _group(self, raws: Any) -> None:
         items, bad = self._reader.read(raws)
+        if self._came is not None and self._tombstones is not None:
+            self._came.update(seen_in(items, bad, (), self._tombstones))
         self.counts.dead += len(bad)
         self.counts.drift = self._drift.total
         for entry in bad:

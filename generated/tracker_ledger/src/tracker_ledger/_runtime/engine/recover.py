@@ -2,7 +2,7 @@
 
 a create under an idempotency key the vendor still remembers   the same bytes again, under the same key
 a create without one, of a record that can be looked up        adopted when it is there, sent anew when it is not
-an update                                                      made again: doing it twice is doing it once
+an update, a delete                                            made again: doing it twice is doing it once
 anything in append mode, and what cannot be looked up          stays unknown
 """
 
@@ -16,8 +16,9 @@ from ..declare import Stream
 from ..state.rows import IntentRow, Link
 from .adopt import Adopter
 from .classify import SEVERAL_MATCHES
+from .deletes import is_removal
 from .items import Item, Why
-from .requests import Request
+from .requests import CREATES, Request
 
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
@@ -44,7 +45,7 @@ def unresolved(rows: Sequence[tuple[IntentRow, Sequence[Request]]], links: Mappi
             items = []
             for item in request.items:
                 link = links.get(item.source_id)
-                if item.source_id in seen or (link is not None and link.hash == item.hash):
+                if item.source_id in seen or _is_settled(request, item, link):
                     item.fate = "skipped"  # settled, or part of a later request
                 else:
                     items.append(item)
@@ -83,8 +84,10 @@ class Recovery:
         if entry.row.attempts >= MAX_ATTEMPTS:
             _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
             return [], []
-        if entry.request.kind == "update":
+        if entry.request.kind in ("update", "batch_update"):
             return [], [Request(self._ids(), "update", [item]) for item in entry.items]
+        if is_removal(entry.request):
+            return [], [Request(self._ids(), entry.request.kind, [item]) for item in entry.items]
         if self.has_key(entry):
             return [entry.request], []
         if not self._adopter.can_find:
@@ -115,7 +118,7 @@ def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled
         items = []
         for item in entry.items:
             if item.source_id in settled:
-                item.fate = "created" if entry.request.kind != "update" else "updated"
+                item.fate = _settled_as(entry.request)
             elif item.source_id in not_there:
                 item.fate = "skipped"
             else:
@@ -123,6 +126,19 @@ def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled
         if items:
             left.append(Unresolved(entry.row, entry.request, items))
     return left
+
+
+def _is_settled(request: Request, item: Item, link: Link | None) -> bool:
+    """Whether the link says that the request was carried out."""
+    if is_removal(request):
+        return link is None or link.gone_at is not None
+    return link is not None and link.hash == item.hash
+
+
+def _settled_as(request: Request) -> str:
+    if is_removal(request):
+        return "deleted"
+    return "created" if request.kind in CREATES else "updated"
 
 
 def _leave_unknown(items: Sequence[Item], reason: str = "whether it was written cannot be looked up") -> None:

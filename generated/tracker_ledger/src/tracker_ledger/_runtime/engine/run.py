@@ -18,9 +18,10 @@ from ..errors import DecodeError, IntegrationError, NotFound, PagingError, Rejec
 from ..session import Session
 from ..settings import Settings
 from ..state import State
-from ..state.rows import Checkpoint, Commit, Found, IntentRow, Lease, Link, Look, NewLink, Outcomes
+from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link, Look, NewLink, Outcomes
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
+from .deletes import Brake, Remover, Tombstones, removals, seen_in
 from .drift import Drift
 from .errors import Stopped, TooManyDead
 from .items import Bad, Item, Reader, Why
@@ -67,7 +68,7 @@ class Run:
         around: Surroundings,
     ) -> None:
         self.counts = Counts()
-        self.progress = Pass(stream, point, request)
+        self.progress = Pass(stream, point, request, now=around.clock.now())
         self._stream = stream
         self._request = request
         self._point = point
@@ -99,6 +100,19 @@ class Run:
             workers=options.max_concurrent,
             batch_size=options.batch_size,
         )
+        self._tombstones: Tombstones | None = None
+        self._remover: Remover | None = None
+        if stream.deletes is not None:
+            self._tombstones = Tombstones(stream.deletes)
+            self._brake = Brake(stream, stream.deletes, is_released=request.allow_deletes)
+            self._remover = self._writer.remover = Remover(
+                stream,
+                around.destination,
+                fixed,
+                locate=self._adopter.locate,
+                replacement=self._writer.replacement,
+                refused=self._writer.refused,
+            )
         self._step = 0
         self._pending: Outcomes | None = None
         """Fates that the next transaction writes."""
@@ -137,6 +151,10 @@ class Run:
         if self.progress.is_kept and not self.progress.is_complete:
             self._pending = Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True))
         await self._flush()
+        if self._remover is not None:
+            await self._remove(self._request.gone)
+            if self.progress.is_reconciling:
+                await self._reconcile()
 
     async def _begin(self) -> None:
         """Count this start; read carefully when the ones before ended without a word."""
@@ -145,7 +163,8 @@ class Run:
         if self.progress.crashes >= CRASHES:
             self._suspect = self.progress.suspect
             self._group_records = 1
-        self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.begun())
+        is_new_pass = self.progress.is_reconciling and not self.progress.is_resumed
+        self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.begun(), is_new_pass=is_new_pass)
         await self._flush()
 
     async def end(self) -> None:
@@ -193,9 +212,15 @@ class Run:
 
     async def _group(self, raws: Sequence[bytes], page: Page | None) -> None:
         """Sync some records. `page` is the page that ends with them, None within a page."""
+        missing: Sequence[str] = page.missing if page is not None else ()
+        deleted: list[str] = []
+        if self._tombstones is not None and (missing or self._tombstones.is_looking):
+            raws, deleted = self._tombstones.split(raws)
+            deleted, missing = [*deleted, *missing], ()
+            await self._remove(deleted)
         self._open_intents = []
         items, bad = self._reader.read(raws) if self._group_records > 1 else await self._read_carefully(raws)
-        gone = len(page.missing) if page is not None else 0
+        gone = len(missing)
         self.counts.fetched += len(raws) + gone
         self._group_dead, self._group_size = len(bad), len(raws) + gone
         if (error := self._judge()) is not None:
@@ -210,6 +235,8 @@ class Run:
         if stop is None and page is not None:
             checkpoint = self.progress.after(page.next, is_last=page.next is None)
         self._pending = self._outcomes(items, bad, renewed, open_requests(sent, ("unknown",)), checkpoint)
+        if self._tombstones is not None and self.progress.is_reconciling:
+            self._pending.seen = seen_in(items, bad, deleted, self._tombstones)
         if stop is None:
             self._group_dead = self._group_size = 0
             stop = self._judge()
@@ -280,6 +307,9 @@ class Run:
                 if (link := renewed.get(item.source_id)) is None:
                     continue
                 destination_id = link.destination_id
+            elif fate == "deleted":
+                outcomes.gone.append(Gone(now, b"", self._run_id, now, name, item.source_id))
+                continue
             elif fate not in ("created", "updated", "unchanged"):
                 continue
             if item.is_match_new and item.match is not None and self._stream.mode != "append":
@@ -288,7 +318,7 @@ class Run:
                 NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
             )
         if self._has_dead:
-            well = ("created", "updated", "unchanged", "skipped")
+            well = ("created", "updated", "unchanged", "skipped", "deleted")
             outcomes.cleared = [item.source_id for item in items if item.fate in well]
         outcomes.dead = [self._letters.letter(entry, letter_id=self._ids(), now=now) for entry in dead]
         self._has_dead = self._has_dead or bool(dead)
@@ -298,6 +328,74 @@ class Run:
             for request in unknown:
                 self._unknown.update(item.source_id for item in request.items if item.fate == "unknown")
         return outcomes
+
+    # --- deletes ---
+
+    async def _remove(self, named: Sequence[str]) -> None:
+        """Carry out what it means that these records are gone. Their fates are durable before anything else is read."""
+        assert self._remover is not None
+        if named:
+            await self._flush()
+        store, name = self._state.store, self._stream.name
+        for start in range(0, len(named), GROUP_RECORDS):
+            ids = named[start : start + GROUP_RECORDS]
+            links = await self._state.call(lambda ids=ids: store.links_of(name, ids))  # type: ignore[misc]
+            items, before, never = removals(ids, {link.source_id: link for link in links}, self._remover)
+            if items and self._brake.needs_linked:
+                self._brake.told(await self._state.call(lambda: store.lifecycle.linked(name)))
+            self._brake.admit(len(items))
+            self.counts.fetched += len(items) + before + never
+            self.counts.unchanged += before
+            self.counts.skipped += never
+            self.counts.read += before + never
+            await self._send_removals(items)
+
+    async def _send_removals(self, items: Sequence[Item]) -> None:
+        assert self._remover is not None
+        self._open_intents = []
+        requests = [Request(self._ids(), self._remover.kind, [item]) for item in items]
+        await self._note(requests)
+        sent, stop = await self._writer.send_all(requests) if requests else ([], None)
+        self._count(items, (), 0)
+        self._pending = self._outcomes(items, (), {}, open_requests(sent, ("unknown",)), None)
+        self._group_dead = self._group_size = 0
+        await self._flush()
+        if (stop := stop or self._judge()) is not None:
+            raise stop
+
+    async def _reconcile(self) -> None:
+        """After a complete pass: delete what is linked and did not come, unless that is too much to be true."""
+        store, name, began_s = self._state.store, self._stream.name, self.progress.began_s
+        end = await self._state.call(lambda: store.lifecycle.pass_end(name, began_s))
+        self._brake.judge(end)
+        after = ""
+        while end.missing:
+            links = await self._state.call(
+                lambda after=after: store.lifecycle.missing(name, began_s, after=after, limit=GROUP_RECORDS)  # type: ignore[misc]
+            )
+            if not links:
+                break
+            after = links[-1].source_id
+            if self._around.is_stopping():
+                raise Stopped("the run was asked to stop; the next one finds out again what is gone")
+            await self._confirm_and_remove([link.source_id for link in links])
+        self._pending = Outcomes(stream=name, checkpoint=self.progress.reconciled())
+        await self._flush()
+
+    async def _confirm_and_remove(self, named: Sequence[str]) -> None:
+        """Ask for each record where the source can be asked: pages that shift hide records that are there."""
+        source = self._stream.source
+        if source.get is None:
+            await self._remove(named)
+            return
+        fixed = fixed_params(source.parameters, self._around.settings.text)
+        together = min(self._around.settings.options.max_concurrent, GROUP_RECORDS)
+        pages = by_identity(self._around.source, source.get, source.get_argument, fixed, named, together=together)
+        async for page in pages:
+            await self._remove(page.missing)
+            if page.records:
+                await self._group(page.records, None)
+        await self._flush()
 
     # --- counting ---
 

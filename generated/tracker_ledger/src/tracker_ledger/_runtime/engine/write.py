@@ -20,16 +20,17 @@ from typing import Any
 
 import msgspec
 
-from ..declare import Batch, Stream
+from ..declare import Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
-from ..matching import optional_text
 from ..session import Session
 from .adopt import Adopter, object_of
+from .batches import UNTOLD, Results, with_key, wrapper
 from .classify import SEVERAL_MATCHES, refuse_duplicate
+from .deletes import Remover
 from .drift import Drift
 from .items import Item, Why
-from .json_paths import at, getter, overlaid, without, wrapped
+from .json_paths import at, overlaid, without, wrapped
 from .pages import Params
 from .requests import Request
 
@@ -70,12 +71,19 @@ class Writer:
         self._workers = workers
         self.batch_size = batch_size
         """Records with one request; grows smaller when the destination finds a batch too large."""
+        self.remover: Remover | None = None
+        """Of a stream with deletes."""
         self._stop: IntegrationError | None = None
         self._follow: list[Request] = []
         self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
         batch = stream.destination.batch
-        self._wrap = _wrapper(batch.items) if batch is not None else None
-        self._read = _Results(batch) if batch is not None else None
+        self._wrap = wrapper(batch.items) if batch is not None else None
+        self._read = Results(batch, self._destination.identity, adopter.digest) if batch is not None else None
+        many = stream.destination.batch_update
+        self._wrap_updates = wrapper(many.items) if many is not None else None
+        self._read_updates = (
+            Results(many, self._destination.identity, adopter.digest, of_updates=True) if many is not None else None
+        )
 
     async def send_all(self, requests: Sequence[Request]) -> tuple[list[Request], IntegrationError | None]:
         """Send requests that are written down already, and all that follows from them.
@@ -133,6 +141,12 @@ class Writer:
                 return lambda: self._create(request)
             case "update":
                 return lambda: self._update(request)
+            case "batch_update":
+                return lambda: self._batch_update(request)
+            case "delete" | "retire":
+                assert self.remover is not None
+                remover = self.remover
+                return lambda: remover.remove(request)
 
     def _existing(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> Callable[[], Awaitable[None]]:
         return lambda: self._adopt(item, error, may_be_ours)
@@ -169,7 +183,7 @@ class Writer:
         elif self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never":
             self._found_existing.append((item, error, False))
         else:
-            self._refused(item, error)
+            self.refused(item, error)
 
     async def _update(self, request: Request) -> None:
         [item] = request.items
@@ -182,7 +196,7 @@ class Writer:
         try:
             body: bytes | None = item.body
             if self._destination.update_is == "replace":
-                body = await self._replacement(item)
+                body = await self.replacement(item)
             if body is None:
                 item.fate = "created" if item.may_be_ours else "unchanged"
                 return
@@ -203,9 +217,9 @@ class Writer:
             if error.failure == "unknown":
                 item.fate, item.why = "unknown", Why("send", "unknown", str(error))
             else:
-                self._refused(item, error)
+                self.refused(item, error)
 
-    async def _replacement(self, item: Item) -> bytes | None:
+    async def replacement(self, item: Item) -> bytes | None:
         """The destination's record with the mapped fields laid over it; None when that changes nothing."""
         destination = self._destination
         assert item.destination_id is not None
@@ -251,7 +265,7 @@ class Writer:
             raise failed
         if not found:
             if not may_be_ours:
-                self._refused(item, error)
+                self.refused(item, error)
             return
         await self._take_over(item, [identity for identity, _ in found], may_be_ours)
         if item.fate is None:
@@ -285,7 +299,7 @@ class Writer:
         assert batch is not None
         assert read is not None
         assert self._wrap is not None
-        body = self._wrap(request.items)
+        body = self._wrap([item.body for item in request.items])
         try:
             reply = await self._session.request(
                 batch.operation, params=self._fixed, body=body, idempotency_key=request.id
@@ -297,35 +311,18 @@ class Writer:
             for item in request.items:
                 item.fate = "created"
             return
-        try:
-            results = at(decode_exact(reply.body), batch.results)
-        except msgspec.MsgspecError:
-            results = None
-        told = [False] * len(request.items)
-        for position, result in enumerate(results if isinstance(results, list) else ()):
-            index = position if read.index is None else read.index(result)
-            if type(index) is not int:
-                index = int(index) if isinstance(index, str) and index.isascii() and index.isdigit() else -1
-            if 0 <= index < len(told) and not told[index]:
-                told[index] = True
-                self._item_fate(read, request.items[index], result)
-        for item, is_told in zip(request.items, told, strict=True):
-            if not is_told:
+        for item, result in zip(request.items, read.in_order(request.items, reply.body), strict=True):
+            if result is UNTOLD:
                 self._is_unknown(item, DecodeError("the reply says nothing about it", operation=batch.operation.id))
+            else:
+                self._item_fate(read, item, result)
 
-    def _item_fate(self, read: _Results, item: Item, result: Any) -> None:
-        status = read.status(result)
-        if read.is_ok(status, result):
+    def _item_fate(self, read: Results, item: Item, result: Any) -> None:
+        if read.is_ok(result):
             item.fate = "created"
-            identity = read.identity(result)
-            if type(identity) is not str:
-                identity = None if isinstance(identity, dict | list) else optional_text(identity)
-            item.destination_id = identity
+            item.destination_id = read.identity(result)
             return
-        problem = read.error(result)
-        words = self._excerpt(_words(problem)) if problem else "no reason given"
-        reason = f"{read.operation}: status {_words(status)}: {words}"
-        number = int(status) if isinstance(status, int | str) and str(status).isdigit() else 0
+        number, words, reason = self._item_refusal(read, result)
         if number in _RETRIED_ITEM:
             self._follow.append(Request(self._ids(), "create", [item]))
         elif (number == 409 or _EXISTS.search(words)) and self._adopter.can_find and self._stream.adopt != "never":
@@ -333,23 +330,66 @@ class Writer:
         else:
             self._dead(item, Why("send", "permanent_record", reason))
 
+    def _item_refusal(self, read: Results, result: Any) -> tuple[int, str, str]:
+        """Status, words and a sentence of a result that says no."""
+        status, problem = read.status(result), read.error(result)
+        words = self._excerpt(_words(problem)) if problem else "no reason given"
+        number = int(status) if isinstance(status, int | str) and str(status).isdigit() else 0
+        return number, words, f"{read.operation}: status {_words(status)}: {words}"
+
+    async def _batch_update(self, request: Request) -> None:
+        """Update many. What the reply leaves open is updated alone: doing it twice is doing it once."""
+        batch, read = self._destination.batch_update, self._read_updates
+        assert batch is not None
+        assert read is not None
+        assert self._wrap_updates is not None
+        body = self._wrap_updates([with_key(batch, item) for item in request.items])
+        try:
+            reply = await self._session.request(
+                batch.operation, params=self._fixed, body=body, idempotency_key=request.id, repeatable=True
+            )
+        except IntegrationError as error:
+            self._batch_failed(request, error)
+            return
+        for item in request.items:
+            item.fate = "updated"
+        if batch.results is None:
+            return
+        for item, result in zip(request.items, read.in_order(request.items, reply.body), strict=True):
+            if result is not UNTOLD and read.is_ok(result):
+                continue
+            item.fate = None
+            number, _, reason = self._item_refusal(read, result) if result is not UNTOLD else (0, "", "")
+            if number in (404, 410):
+                item.destination_id, item.is_create = None, True
+                self._follow.append(Request(self._ids(), "create", [item]))
+            elif result is UNTOLD or number in _RETRIED_ITEM:
+                self._follow.append(Request(self._ids(), "update", [item]))
+            else:
+                self._dead(item, Why("send", "permanent_record", reason))
+
     def _batch_failed(self, request: Request, error: IntegrationError) -> None:
-        items = request.items
+        items, is_update = request.items, request.kind == "batch_update"
         if error.failure == "unknown":
             for item in items:
-                self._is_unknown(item, error)
+                if is_update:
+                    item.fate, item.why = "unknown", Why("send", "unknown", str(error))
+                else:
+                    self._is_unknown(item, error)
             return
         is_too_large = isinstance(error, ApiError) and error.status == 413
         if not is_too_large and error.failure != "permanent_record":
             raise error
-        if len(items) == 1:
+        if len(items) == 1 and not is_update:
             self._create_failed(items[0], error)
             return
         half = (len(items) + 1) // 2
         if is_too_large:
             self.batch_size = min(self.batch_size, half)
+        alone = "update" if is_update else "create"
         for part in (items[:half], items[half:]):
-            self._follow.append(Request(self._ids(), "batch" if len(part) > 1 else "create", part))
+            if part:
+                self._follow.append(Request(self._ids(), request.kind if len(part) > 1 else alone, part))  # type: ignore[arg-type]
 
     # --- fates ---
 
@@ -358,7 +398,8 @@ class Writer:
         if self._stream.mode != "append" and self._adopter.can_find:
             self._found_existing.append((item, error, True))
 
-    def _refused(self, item: Item, error: IntegrationError | str) -> None:
+    def refused(self, item: Item, error: IntegrationError | str) -> None:
+        """Make an item a dead letter, or raise what is no fault of the record."""
         if isinstance(error, IntegrationError) and error.failure != "permanent_record":
             raise error
         self._dead(item, Why("send", "permanent_record", str(error)))
@@ -371,46 +412,6 @@ class Writer:
         """Send nothing more; the first reason counts."""
         if self._stop is None:
             self._stop = error
-
-
-def _wrapper(path: tuple[str | int, ...]) -> Callable[[Sequence[Item]], bytes]:
-    """How the bodies of some items become the body of one batch, without decoding them."""
-    head, _, tail = encode_json(wrapped(path, "\0")).partition(b'"\\u0000"')
-
-    def wrap(items: Sequence[Item]) -> bytes:
-        return b"".join((head, b"[", b",".join([item.body for item in items]), b"]", tail))
-
-    return wrap
-
-
-class _Results:
-    """How one result of a batch is read."""
-
-    __slots__ = ("_ok", "error", "identity", "index", "operation", "status")
-
-    def __init__(self, batch: Batch) -> None:
-        self.operation = batch.operation.id
-        self.index = None if batch.index is None else getter(batch.index)
-        self.status = _nothing if batch.status is None else getter(batch.status)
-        self.identity = _nothing if batch.identity is None else getter(batch.identity)
-        self.error = _nothing if batch.error is None else getter(batch.error)
-        # Types count (true is not 1), but a number may come as text.
-        good = {(type(each), each) for each in batch.ok}
-        good |= {(str, str(each)) for each in batch.ok if not isinstance(each, bool)}
-        self._ok = good if batch.status is not None else None
-
-    def is_ok(self, status: Any, result: Any) -> bool:
-        """Whether the item was written."""
-        if self._ok is None:
-            return not self.error(result)
-        try:
-            return (type(status), status) in self._ok
-        except TypeError:
-            return False
-
-
-def _nothing(result: Any) -> None:
-    return None
 
 
 def _words(value: Any) -> str:

@@ -30,6 +30,7 @@ class SyncRequest(msgspec.Struct, forbid_unknown_fields=True):
     since: str | None = None
     ids: list[str] = []
     dry_run: bool = False
+    allow_deletes: bool = False
 
 
 class RunRoutes:
@@ -98,6 +99,7 @@ class RunRoutes:
             since=asked.since,
             ids=tuple(asked.ids),
             dry_run=asked.dry_run,
+            allow_deletes=asked.allow_deletes,
         )
         await self._engine.check(run_request)
         lease = f"stream:{stream.name}"

@@ -31,7 +31,7 @@ class WebhookRoutes:
         self._webhooks: dict[str, tuple[Webhook, Verifier]] = {}
         for webhook in service.opened.integration.webhooks:
             verifier = verifier_of(webhook, service.opened.settings)
-            for topic in webhook.topics:
+            for topic in (*webhook.topics, *webhook.deleted_topics):
                 self._webhooks[topic] = (webhook, verifier)
 
     def __bool__(self) -> bool:
@@ -75,11 +75,11 @@ class WebhookRoutes:
         state = "waiting"
         if webhook.topic_path is not None:
             named = _text_at(parsed, webhook.topic_path)
-            if named not in webhook.topics:
+            if named not in webhook.topics and named not in webhook.deleted_topics:
                 state = "ignored"
             else:
                 topic = named
-        if topic in self._service.opened.integration.deleted_topics:
+        if topic in webhook.deleted_topics and self._engine.stream(webhook.stream).deletes is None:
             state = "ignored"
         await self._inbox.put({
             "stream": webhook.stream, "topic": topic, "delivery_id": verifier.delivery_id(delivery, parsed),

@@ -48,7 +48,7 @@ class State:
         self._database = Database(url, name=name, now=now)
         self._caller: Caller = caller or Inline()
         self.sealer: Sealer = sealer or Plain()
-        self.store = Store(self._database)
+        self.store = Store(self._database, self.sealer)
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
         self.dead_letters = DeadLetters(self._database)

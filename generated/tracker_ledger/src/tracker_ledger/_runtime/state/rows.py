@@ -15,6 +15,8 @@ class Link(NamedTuple):
     hash: bytes
     version: str | None
     match: str | None
+    gone_at: float | None = None
+    """When the source record was found deleted."""
 
 
 class IndexEntry(NamedTuple):
@@ -35,6 +37,30 @@ class NewLink(NamedTuple):
     match: str | None
     run_id: str
     written_at: float
+
+
+class Gone(NamedTuple):
+    """A link whose records are gone on both sides now, in the order of its statement."""
+
+    gone_at: float
+    hash: bytes
+    run_id: str
+    written_at: float
+    of: str
+    named: str
+
+
+class Waiting(NamedTuple):
+    """One row of `waiting`, in the order of its statement."""
+
+    stream: str
+    source_id: str
+    parent_stream: str
+    parent_id: str
+    payload: bytes
+    version: str | None
+    since_at: float
+    run_id: str
 
 
 class DeadLetter(NamedTuple):
@@ -95,6 +121,8 @@ class Checkpoint:
     crashes: int = 0
     suspect: str | None = None
     indexed_at: float | None = None
+    began_at: float | None = None
+    reconciled_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +163,16 @@ class Outcomes:
     unknown: list[IntentRow] = field(default_factory=list)
     """Intents that stay, because it is not."""
     drift: list[DriftRow] = field(default_factory=list)
+    gone: list[Gone] = field(default_factory=list)
+    """Links whose records were deleted."""
+    seen: Sequence[str] = ()
+    """Source records that came in the complete pass under way; empty text: one that nobody can name."""
+    is_new_pass: bool = False
+    """A complete pass begins: what came in earlier ones is forgotten."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """Records that are held until another stream's record has a link."""
+    released: list[str] = field(default_factory=list)
+    """Records that are held no more, if they were."""
     checkpoint: Checkpoint | None = None
 
 

@@ -105,6 +105,8 @@ class Tables:
             Column("crashes", Integer, nullable=False, default=0),  # starts that ended without saying so
             Column("suspect", Text),  # digest of the record that was being read when careful reading ended so
             Column("indexed_at", Float),  # when the destination's match values were read for `adopt: prefetch`
+            Column("began_at", Float),  # when the pass under way began, by our clock
+            Column("reconciled_at", Float),  # when the last complete pass began whose deletes were carried out
             Column("run_id", Text),
             Column("token", number, nullable=False, default=0),
             Column("updated_at", Float, nullable=False),
