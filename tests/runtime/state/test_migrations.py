@@ -68,7 +68,7 @@ FIRST_CHECKPOINTS = """
     mapping TEXT NOT NULL, crashes INTEGER NOT NULL, suspect TEXT, indexed_at FLOAT, run_id TEXT, token BIGINT NOT NULL,
     updated_at FLOAT NOT NULL, PRIMARY KEY (stream, partition)
 """
-LATER = ("drift", "changes", "waiting", "seen", "audit", "tokens", "budgets", "alerts", "ticks", "workers")
+LATER = ("drift", "changes", "waiting", "seen", "seals", "audit", "tokens", "budgets", "alerts", "ticks", "workers")
 
 
 def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
