@@ -355,6 +355,17 @@ class Stream(Generic[S, D]):
     """Streams whose links `map` follows."""
     parents: Literal["wait", "fetch", "dead"] = "wait"
     """A record of `lookups` that has no link yet: this one is held until it has, it is synced first, or this one is a dead letter."""
+    rollback: bool = False
+    """Keep what each write replaced, so that a run can be put back."""
+    mask: tuple[Path, ...] = ()
+    """Source fields that nobody is shown: in dead letters, samples, conflicts. A list on the way means each of its members."""
+    mask_destination: tuple[Path, ...] = ()
+    """Destination fields that rules fill from them."""
+
+    @property
+    def keeps_base(self) -> bool:
+        """Whether links hold the mapped fields that both sides last agreed on."""
+        return self.rollback or self.conflicts != "source_priority"
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------
@@ -416,6 +427,24 @@ class Webhook:
     """Where the body names its topic, when one URL takes all; one that is not declared is ignored."""
 
 
+# --- how long things are kept ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is over is kept, in seconds. Links, open letters, open conflicts and waiting deliveries are never cleaned up."""
+
+    runs_s: float = 90 * 86_400.0
+    history_s: float = 90 * 86_400.0
+    """The ledger of changes, with what they replaced, and the audit."""
+    dead_letters_s: float = 180 * 86_400.0
+    """Discarded ones."""
+    deliveries_s: float = 7 * 86_400.0
+    """Of webhooks, once they are carried out; no shorter than a vendor goes on delivering, or a repetition counts as new."""
+    conflicts_s: float = 180 * 86_400.0
+    """Resolved ones."""
+
+
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 
@@ -432,3 +461,4 @@ class Integration:
     webhooks: tuple[Webhook, ...] = ()
     settings: tuple[Env, ...] = ()
     """Every environment variable that the declarations name, for `doctor` and the documentation."""
+    retention: Retention = Retention()

@@ -55,6 +55,12 @@ class Options:
     database_pool_size: int = _option(
         "DATABASE_POOL_SIZE", 5, "connections to the database, at most", least=1, most=100
     )
+    state_key: str | None = _option(
+        "STATE_KEY",
+        None,
+        "Fernet keys, newest first: payloads and tokens in the state are sealed with them",
+        secret=True,
+    )
     lease_s: float = _option(
         "LEASE_SECONDS", 60.0, "seconds after which a run that does not answer may be taken over", least=1, most=3600
     )

@@ -15,6 +15,7 @@ from ..declare import Integration
 from ..session import Session, open_api
 from ..settings import Settings, resolve_settings
 from ..state import OneThread, State, StateError
+from ..state.sealing import sealer_of
 from .engine import Engine
 
 
@@ -60,7 +61,14 @@ async def share_budgets(
 
 def open_state(integration: Integration, settings: Settings, *, threaded: bool = False) -> State:
     """The state, with its tables made or brought up to date."""
-    state = State(database_url(integration, settings), name=integration.name, caller=OneThread() if threaded else None)
+    for key in (settings.options.state_key or "").split():
+        settings.redactor.register(key)
+    state = State(
+        database_url(integration, settings),
+        name=integration.name,
+        caller=OneThread() if threaded else None,
+        sealer=sealer_of(settings.options.state_key),
+    )
     try:
         state.prepare()
     except BaseException:

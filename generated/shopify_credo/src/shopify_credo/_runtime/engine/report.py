@@ -27,11 +27,13 @@ class Counts:
     """Outcomes of earlier runs that this one found out. They are not in the equation: they were read then."""
     drift: int = 0
     """Replies and records that were not as described. Not in the equation either: such a record is dead too."""
+    restored: int = 0
+    """Records that a rollback put back as they were."""
 
     @property
     def written(self) -> int:
         """Records that were written, of every kind."""
-        return self.created + self.updated + self.deleted
+        return self.created + self.updated + self.deleted + self.restored
 
     def check(self) -> None:
         """Assert the run equation: every record that was read has exactly one fate."""
@@ -44,7 +46,7 @@ class Counts:
             "fetched": self.fetched, "read": self.read, "written": self.written, "created": self.created,
             "updated": self.updated, "deleted": self.deleted, "unchanged": self.unchanged, "skipped": self.skipped,
             "dead": self.dead, "unknown": self.unknown, "held": self.held, "resolved": self.resolved,
-            "drift": self.drift,
+            "drift": self.drift, "restored": self.restored,
         }  # fmt: skip
 
 
@@ -94,7 +96,7 @@ def run_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "sync_duration_seconds": round(row["seconds"], 3),
         "read": row["read"],
         "written": row["written"],
-        "written_by_kind": {"created": row["created"], "updated": row["updated"], "deleted": row["deleted"]},
+        "written_by_kind": {name: row[name] for name in ("created", "updated", "deleted", "restored")},
         "unchanged": row["unchanged"],
         "skipped": row["skipped"],
         "dead": row["dead"],

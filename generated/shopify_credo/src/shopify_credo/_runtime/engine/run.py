@@ -23,7 +23,8 @@ from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .deletes import Brake, Remover, Tombstones, removals, seen_in
 from .drift import Drift
-from .errors import Stopped, TooManyDead
+from .errors import Cancelled, Stopped, TooManyDead
+from .history import bases_of, changes_of
 from .items import Bad, Item, Reader, Why
 from .letters import Letters
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
@@ -125,6 +126,7 @@ class Run:
         self._uses_index = point.indexed_at is not None
         self._group_records = GROUP_RECORDS
         self._suspect: str | None = None
+        self._is_cancelled = False
 
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
@@ -182,6 +184,8 @@ class Run:
             while left is None or left > 0:
                 if self._pending is not None and not pages.is_ready:
                     await self._flush()  # nothing to share a transaction with: fates do not wait
+                if self._is_cancelled:
+                    raise Cancelled
                 if self._around.is_stopping():
                     raise Stopped("the run was asked to stop; the next one goes on from here")
                 page = await pages.next()
@@ -298,25 +302,40 @@ class Run:
         now, name = self._now(), self._stream.name
         outcomes = Outcomes(stream=name, checkpoint=checkpoint)
         dead: list[Item | Bad] = list(bad)
+        changed = False
         for item in items:
             fate, destination_id = item.fate, item.destination_id
+            rows = outcomes.links
             if fate == "dead":
                 dead.append(item)
                 continue
-            if fate == "unchanged" and destination_id is None:
-                if (link := renewed.get(item.source_id)) is None:
-                    continue
-                destination_id = link.destination_id
+            if fate == "unchanged":
+                rows = outcomes.kept  # nothing was written: who wrote it last, and when, stays
+                if destination_id is None:
+                    if (link := renewed.get(item.source_id)) is None:
+                        continue
+                    destination_id = link.destination_id
             elif fate == "deleted":
                 outcomes.gone.append(Gone(now, b"", self._run_id, now, name, item.source_id))
+                changed = True
                 continue
-            elif fate not in ("created", "updated", "unchanged"):
+            elif fate not in ("created", "updated"):
                 continue
-            if item.is_match_new and item.match is not None and self._stream.mode != "append":
+            known = item.link
+            changed = changed or known is not None or fate != "created"
+            if (
+                item.match is not None
+                and (known is None or known.match != item.match)
+                and self._stream.mode != "append"
+            ):
                 outcomes.matches.append((item.match, item.source_id))
-            outcomes.links.append(
+            rows.append(
                 NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
             )
+        if changed:
+            outcomes.changes = changes_of(self._stream, items, run_id=self._run_id, now=now)
+        if self._stream.keeps_base:
+            outcomes.bases = bases_of(self._stream, items)
         if self._has_dead:
             well = ("created", "updated", "unchanged", "skipped", "deleted")
             outcomes.cleared = [item.source_id for item in items if item.fate in well]
@@ -514,7 +533,15 @@ class Run:
         )
         found = await self._state.call(lambda: self._state.store.commit(work))
         self._pending = None
+        if found.is_cancelled:
+            self.cancel()
         return found
+
+    def cancel(self) -> None:
+        """End at the next safe place: nothing more is sent, what is under way is waited for and recorded."""
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            self._writer.halt(Cancelled())
 
     async def _flush(self) -> None:
         if self._pending is not None or self._drift.is_waiting:

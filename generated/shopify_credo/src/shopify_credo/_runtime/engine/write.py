@@ -74,6 +74,7 @@ class Writer:
         self.remover: Remover | None = None
         """Of a stream with deletes."""
         self._stop: IntegrationError | None = None
+        self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
         self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
         batch = stream.destination.batch
@@ -91,7 +92,7 @@ class Writer:
         Returns:
             All requests, those that followed too, and what stops the run (None: nothing). Items carry their fates.
         """
-        self._stop = None
+        self._stop = self._halted
         sent = list(requests)
         pending = sent
         while pending and self._stop is None:
@@ -106,9 +107,14 @@ class Writer:
                 sent += pending
         return sent, self._stop
 
+    def halt(self, error: IntegrationError) -> None:
+        """Send nothing more, now and in later rounds; what is under way is waited for."""
+        self._halted = error
+        self._halt(error)
+
     async def look_up(self, items: Sequence[Item]) -> IntegrationError | None:
         """For `adopt: lookup`: find each new record in the destination first. Returns what stops the run, if anything."""
-        self._stop = None
+        self._stop = self._halted
         self._follow = []
         new = [item for item in items if item.fate is None and item.is_create and item.match is not None]
         await self._in_parallel([self._looked_up(item) for item in new])

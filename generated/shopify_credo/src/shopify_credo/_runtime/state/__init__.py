@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .audit import Audit
 from .budgets import Budgets
 from .database import Database
-from .errors import LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
+from .errors import KeyWrong, LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
+from .history import History
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
+from .reseal import Seals
 from .sealing import Plain, Sealer
 from .store import Store
 from .thread import Caller, Inline, OneThread
@@ -21,6 +24,7 @@ __all__ = [
     "LEASE_S",
     "Caller",
     "Inline",
+    "KeyWrong",
     "LeaseHeld",
     "LeaseLost",
     "OneThread",
@@ -51,9 +55,12 @@ class State:
         self.store = Store(self._database, self.sealer)
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
-        self.dead_letters = DeadLetters(self._database)
+        self.dead_letters = DeadLetters(self._database, self.sealer)
         self.drift = Drifts(self._database)
-        self.inbox = Inbox(self._database)
+        self.inbox = Inbox(self._database, self.sealer)
+        self.history = History(self._database, self.sealer)
+        self.audit = Audit(self._database)
+        self.seals = Seals(self._database, self.sealer)
         self.budgets = Budgets(self._database)
         self.caller = self._caller
         self.call = self._caller.call
@@ -65,7 +72,9 @@ class State:
 
     def prepare(self) -> int:
         """Create or upgrade the tables; returns the schema version found before, 0 for a fresh database."""
-        return self._database.prepare()
+        found = self._database.prepare()
+        self.seals.check()
+        return found
 
     def close(self) -> None:
         """Finish what was begun and close the connection."""

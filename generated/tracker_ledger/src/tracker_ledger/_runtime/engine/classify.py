@@ -43,7 +43,7 @@ def classify(stream: Stream[Any, Any], items: Sequence[Item], found: Found, unkn
             continue
         item.fate = None
         link = found.links.get(item.source_id)
-        item.is_match_new = link is None or link.match != item.match
+        item.link = link
         if item.source_id in unknown:
             item.fate, item.why = "unknown", Why("send", "unknown", "an earlier write of it has no known outcome")
         elif link is None or (link.gone_at is not None and _is_new_again(stream, item, link)):

@@ -18,7 +18,7 @@ from ..session import Session
 from ..settings import Settings
 from ..state import LeaseHeld, LeaseLost, State
 from ..state.rows import Checkpoint, Lease
-from .errors import ContractMismatch, MappingChanged, Stopped
+from .errors import Cancelled, ContractMismatch, MappingChanged, Stopped
 from .passes import Pass, RunRequest
 from .preview import Preview
 from .report import Counts, RunReport
@@ -140,6 +140,7 @@ class Engine:
                 dry_run=request.dry_run,
                 mapping=stream.mapping_digest,
                 token=lease.token if lease is not None else 0,
+                holder=self.holder,
             )
         )
         if started is not None:
@@ -149,13 +150,15 @@ class Engine:
         outcome = "failed"
         try:
             try:
-                await self._with_heartbeat(run, lease)
+                await self._with_heartbeat(run, run_id, lease)
             except IntegrationError:
                 await _end(run)
                 raise
             await _end(run)
             run.counts.check()
             outcome = "done" if _is_clean(run.counts) else "partial"
+        except Cancelled as cancelled:
+            outcome, failure, error = "cancelled", "cancelled", str(cancelled)
         except Stopped as stopped:
             outcome, failure, error = "stopped", "stopped", str(stopped)
         except IntegrationError as failed:
@@ -200,12 +203,12 @@ class Engine:
         except IntegrationError as error:
             log.error("the end of run %s could not be recorded: %s", report.run_id, error)
 
-    async def _with_heartbeat(self, run: Run | Preview, lease: Lease | None) -> None:
+    async def _with_heartbeat(self, run: Run | Preview, run_id: str, lease: Lease | None) -> None:
         if lease is None:
             await run.execute()
             return
         work = asyncio.ensure_future(run.execute())
-        beat = asyncio.ensure_future(self._beat(lease))
+        beat = asyncio.ensure_future(self._beat(lease, run, run_id))
         try:
             await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -218,11 +221,15 @@ class Engine:
             work.cancel()
             await asyncio.gather(beat, work, return_exceptions=True)
 
-    async def _beat(self, lease: Lease) -> None:
+    async def _beat(self, lease: Lease, run: Run | Preview, run_id: str) -> None:
+        """Hold the lease, and notice a cancellation also while the vendor keeps the run waiting; each commit looks too."""
+        runs, leases = self.state.runs, self.state.leases
         while True:
             await self.clock.sleep(lease.ttl_s / 3)
             try:
-                await self.state.call(lambda: self.state.leases.renew(lease))
+                await self.state.call(lambda: leases.renew(lease))
+                if isinstance(run, Run) and await self.state.call(lambda: runs.is_cancelled(run_id)):
+                    run.cancel()
             except LeaseLost:
                 raise
             except IntegrationError as error:

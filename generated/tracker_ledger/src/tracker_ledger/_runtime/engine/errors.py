@@ -34,6 +34,13 @@ class Stopped(IntegrationError):
     """Somebody asked the run to stop."""
 
 
+class Cancelled(Stopped):
+    """Somebody cancelled this run, perhaps from another process."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was cancelled; `runs resume` goes on from here")
+
+
 class ContractMismatch(IntegrationError):
     """Derived code and runtime were made for different contracts."""
 

@@ -16,6 +16,7 @@ from ..declare import Stream
 from ..hashing import BodyCodec
 from ..matching import digester
 from ..records import Record
+from ..state.rows import Link
 from ..values import MappingError
 from .decoding import record_decoder
 from .drift import Drift
@@ -28,8 +29,8 @@ class Item:
     """One source record on its way."""
 
     __slots__ = (
-        "body", "destination_id", "fate", "hash", "is_create", "is_match_new", "match",
-        "match_values", "may_be_ours", "raw", "source_id",
+        "body", "destination_id", "fate", "hash", "is_create", "link", "match",
+        "match_values", "may_be_ours", "past", "raw", "source_id",
         "version", "why",
     )  # fmt: skip
 
@@ -52,13 +53,34 @@ class Item:
         self.raw = raw
         self.destination_id: str | None = None
         self.is_create = True
-        self.is_match_new = True
-        """Its link does not have this match value yet."""
+        self.link: Link | None = None
+        """As it was before this run."""
         self.may_be_ours = False
         """What was found in the destination may be what a lost answer was about."""
         self.fate: str | None = None
         """created, updated, deleted, unchanged, skipped, dead, unknown, held; None while it is open."""
         self.why = _NOTHING
+        self.past: Past | None = None
+        """What its write replaced; of streams that keep that."""
+
+
+class Past:
+    """What the history keeps of one write beside its time and its rules."""
+
+    __slots__ = ("agreed", "before", "destination_hash", "destination_version", "kind", "loser", "reason")
+
+    def __init__(self) -> None:
+        self.kind: str | None = None
+        """In the ledger; None: as the fate says."""
+        self.reason: str | None = None
+        self.before: bytes | None = None
+        """The destination's mapped fields as they were, to put back."""
+        self.loser: bytes | None = None
+        """What lost a conflict."""
+        self.agreed: bytes | None = None
+        """The mapped fields that both sides have now; None: the body that was written."""
+        self.destination_hash: bytes | None = None
+        self.destination_version: str | None = None
 
 
 class Why:

@@ -45,6 +45,13 @@ def without(value: dict[str, Any], path: Path) -> None:
         holder.pop(last, None)
 
 
+def projected(record: Any, like: Any) -> Any:
+    """What `record` has of the fields of `like`, object by object; a list is taken whole. What is not there stays out."""
+    if not isinstance(record, dict) or not isinstance(like, dict):
+        return record
+    return {key: projected(record[key], value) for key, value in like.items() if key in record}
+
+
 def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """`above` laid over `below`: objects are merged, everything else (lists too) is replaced; null replaces as well."""
     merged = dict(below)

@@ -45,6 +45,7 @@ def unresolved(rows: Sequence[tuple[IntentRow, Sequence[Request]]], links: Mappi
             items = []
             for item in request.items:
                 link = links.get(item.source_id)
+                item.link = link
                 if item.source_id in seen or _is_settled(request, item, link):
                     item.fate = "skipped"  # settled, or part of a later request
                 else:

@@ -24,6 +24,10 @@ class SchemaNewer(StateError):
         self.known = known
 
 
+class KeyWrong(StateError):
+    """What is stored is sealed, and the key that was given does not open it."""
+
+
 class LeaseHeld(StateError):
     """Another run of the same stream is under way."""
 

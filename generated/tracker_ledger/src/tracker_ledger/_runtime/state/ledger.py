@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Database
+from .sealing import Plain, Sealer
 
 Shown: TypeAlias = "dict[str, Any]"
 """A row as it is shown: column → value."""
@@ -33,6 +34,8 @@ class Runs:
         dry_run: bool,
         mapping: str,
         token: int,
+        holder: str = "",
+        rollback_of: str | None = None,
     ) -> None:
         """Open a run. One of the stream that still says `running` under an older lease has crashed: it is closed."""
         table = self._table
@@ -40,6 +43,7 @@ class Runs:
         row = {
             "id": run_id, "stream": stream, "kind": kind, "trigger": trigger, "state": "running", "dry_run": dry_run,
             "parameters": json.dumps(parameters), "started_at": now, "mapping": mapping, "token": token,
+            "holder": holder, "rollback_of": rollback_of,
         }  # fmt: skip
         stale = (table.c.stream == stream, table.c.state == "running", table.c.token < token, table.c.id != run_id)
 
@@ -67,6 +71,17 @@ class Runs:
         query = update(self._table).where(self._table.c.id == run_id).values(values)
         self._database.execute(query)
 
+    def cancel(self, run_id: str) -> bool:
+        """Ask a run to end at its next safe place, whichever process carries it out. False when it is not under way."""
+        table = self._table
+        query = update(table).where(table.c.id == run_id, table.c.state == "running")
+        return self._database.execute(query.values(cancel_at=self._database.now())) == 1
+
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether somebody asked it to end."""
+        query = select(self._table.c.cancel_at).where(self._table.c.id == run_id)
+        return self._database.read(lambda connection: connection.execute(query).scalar()) is not None
+
     def get(self, run_id: str) -> Shown | None:
         """One run."""
         query = select(self._table).where(self._table.c.id == run_id)
@@ -88,8 +103,9 @@ def _run(row: RowMapping) -> Shown:
 class DeadLetters:
     """Rows of `dead_letters`: records that could not be synced, with the reason."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
+        self._sealer: Sealer = sealer or Plain()
         self._table = database.tables.dead_letters
 
     def latest(self, stream: str | None = None, *, state: str = "open", limit: int = 50) -> list[Shown]:
@@ -105,7 +121,10 @@ class DeadLetters:
         """One dead letter with its payload."""
         query = select(self._table).where(self._table.c.id == letter_id)
         row = self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
-        return None if row is None else dict(row)
+        if row is None:
+            return None
+        payload = row["payload"]
+        return {**row, "payload": None if payload is None else self._sealer.open(bytes(payload))}
 
     def discard(self, letter_ids: Sequence[str]) -> int:
         """Say that these need no attention any more. They stay on file; a newer version of the record opens them again."""
@@ -139,15 +158,19 @@ class Drifts:
 class Inbox:
     """Rows of `inbox`: webhook deliveries, stored before they are acknowledged."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
+        self._sealer: Sealer = sealer or Plain()
         self._table = database.tables.inbox
 
     def put(self, deliveries: Sequence[Mapping[str, object]]) -> None:
         """Store deliveries durably. One that came before (same stream and delivery identity) is left as it is."""
         make = postgresql.insert if self._database.is_postgresql else sqlite.insert
         query = make(self._table).on_conflict_do_nothing(index_elements=["stream", "delivery_id"])
-        rows = [{"received_at": self._database.now(), **delivery} for delivery in deliveries]
+        rows: list[dict[str, Any]] = [{"received_at": self._database.now(), **delivery} for delivery in deliveries]
+        if not isinstance(self._sealer, Plain):
+            for row in rows:
+                row["body"] = self._sealer.seal(row["body"])
         self._database.execute(query, rows)
 
     def waiting(self, stream: str, limit: int = 250) -> list[Shown]:
@@ -156,7 +179,8 @@ class Inbox:
         query = (
             select(table).where(table.c.stream == stream, table.c.state == "waiting").order_by(table.c.id).limit(limit)
         )
-        return [dict(row) for row in self._database.read(lambda connection: connection.execute(query).mappings().all())]
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [{**row, "body": self._sealer.open(bytes(row["body"]))} for row in rows]
 
     def end(self, ids: Sequence[int], *, state: str, run_id: str | None = None, error: str | None = None) -> None:
         """Say what became of deliveries: `done`, `dead` or `ignored`."""

@@ -27,7 +27,7 @@ def _count_drift(connection: Connection, tables: Tables) -> None:
 
 def _keep_history(connection: Connection, tables: Tables) -> None:
     for table in (
-        tables.changes, tables.waiting, tables.seen, tables.audit, tables.tokens, tables.budgets, tables.alerts,
+        tables.changes, tables.waiting, tables.seen, tables.seals, tables.audit, tables.tokens, tables.budgets, tables.alerts,
         tables.ticks, tables.workers,
     ):  # fmt: skip
         table.create(connection)

@@ -63,6 +63,31 @@ class Waiting(NamedTuple):
     run_id: str
 
 
+class NewBase(NamedTuple):
+    """What both sides agree on after a write, for streams that keep it; in the order of its statement."""
+
+    base: bytes
+    destination_hash: bytes | None
+    destination_version: str | None
+    stream: str
+    source_id: str
+
+
+class NewChange(NamedTuple):
+    """One row of `changes`, in the order of its statement; what the link was before is filled in from the link."""
+
+    stream: str
+    source_id: str
+    destination_id: str | None
+    run_id: str
+    kind: str
+    at: float
+    mapping: str
+    reason: str | None = None
+    before: bytes | None = None
+    loser: bytes | None = None
+
+
 class DeadLetter(NamedTuple):
     """One row of `dead_letters`, in the order of its statement."""
 
@@ -145,6 +170,8 @@ class Found:
     """Match digest → the source record it is linked for."""
     index: Mapping[str, IndexEntry] = field(default_factory=dict)
     intents: Sequence[IntentRow] = ()
+    is_cancelled: bool = False
+    """Somebody asked the run to end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +180,11 @@ class Outcomes:
 
     stream: str
     links: list[NewLink] = field(default_factory=list)
+    kept: list[NewLink] = field(default_factory=list)
+    """Links of records that were not written: who wrote them last, and when, stays."""
+    bases: list[NewBase] = field(default_factory=list)
+    changes: list[NewChange] = field(default_factory=list)
+    """The ledger of all writes but first creations, which their links tell."""
     matches: list[tuple[str, str]] = field(default_factory=list)
     """(match digest, source identity) of links whose match value is new."""
     dead: list[DeadLetter] = field(default_factory=list)

@@ -9,7 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, func, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from .connect import Statement, Statements
 from .database import Database
@@ -27,6 +45,8 @@ from .rows import (
     Lease,
     Link,
     Look,
+    NewBase,
+    NewChange,
     NewLink,
     Outcomes,
 )
@@ -34,7 +54,7 @@ from .sealing import Plain, Sealer
 
 COUNTS = (
     "fetched", "read", "written", "created", "updated", "deleted", "unchanged", "skipped", "dead", "unknown", "held",
-    "resolved", "drift",
+    "resolved", "drift", "restored",
 )  # fmt: skip
 """Columns of `runs` that a commit sets."""
 _CHECKPOINT = (
@@ -48,6 +68,8 @@ class Store:
 
     def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self.database = database
+        self._sealer: Sealer = sealer or Plain()
+        self._is_sealed = not isinstance(self._sealer, Plain)
         self._sql = Statements(database.dialect)
         self.matches = Matches(database.tables, self._sql)
         self.lifecycle = Lifecycle(database, self._sql, sealer or Plain())
@@ -68,6 +90,23 @@ class Store:
             ("stream", "many"),
         )
         self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"), gone_at=null())
+        self._keep_link = self._upsert(
+            t.links, NewLink._fields, ("stream", "source_id"), kept=("run_id", "written_at"), gone_at=null()
+        )
+        self._put_base = self._sql.compile(
+            update(t.links)
+            .where(t.links.c.stream == bindparam("of"), t.links.c.source_id == bindparam("named"))
+            .values(
+                base=bindparam("base"),
+                destination_hash=bindparam("destination_hash"),
+                destination_version=bindparam("destination_version"),
+            ),
+            ("base", "destination_hash", "destination_version", "of", "named"),
+        )
+        self._put_change = self._change_statement(t.changes, t.links)
+        self._is_cancelled = self._sql.compile(
+            select(t.runs.c.cancel_at).where(t.runs.c.id == bindparam("run")), ("run",)
+        )
         self._put_checkpoint = self._upsert(t.checkpoints, _CHECKPOINT, ("stream", "partition"))
         self._put_intent = self._sql.compile(t.intents.insert(), IntentRow._fields)
         self._end_intents = self._sql.compile(delete(t.intents).where(self._sql.is_one_of(t.intents.c.id)), ("many",))
@@ -101,9 +140,12 @@ class Store:
                 self._write(connection, work, work.outcomes)
             found = self._find(connection, work.look) if work.look is not None else Found()
             intents = work.plan(found) if work.plan is not None else ()
-            self._put_intent.run_many(connection, intents)
+            self._put_intent.run_many(connection, self._sealed_intents(intents))
             self._count.run_now(connection, (work.step, *[work.counts.get(name, 0) for name in COUNTS], work.run_id))
-            return Found(links=found.links, owners=found.owners, index=found.index, intents=intents)
+            is_cancelled = any(row[0] is not None for row in self._is_cancelled.rows(connection, (work.run_id,)))
+            return Found(
+                links=found.links, owners=found.owners, index=found.index, intents=intents, is_cancelled=is_cancelled
+            )
 
         def is_done(connection: Connection) -> bool:
             return connection.execute(select(runs.c.step).where(runs.c.id == work.run_id)).scalar() == work.step
@@ -170,7 +212,8 @@ class Store:
     def _intents(self, connection: Connection, stream: str) -> list[IntentRow]:
         table = self.database.tables.intents
         query = select(*[table.c[name] for name in IntentRow._fields]).where(table.c.stream == stream)
-        return [IntentRow(*row) for row in connection.execute(query.order_by(table.c.made_at, table.c.id)).all()]
+        rows = [IntentRow(*row) for row in connection.execute(query.order_by(table.c.made_at, table.c.id)).all()]
+        return [row._replace(requests=self._sealer.open(row.requests)) for row in rows] if self._is_sealed else rows
 
     def put_index(self, lease: Lease, stream: str, entries: Iterable[tuple[str, str]], *, first: bool) -> None:
         """Remember destination records by match digest; one that several records have is marked.
@@ -210,15 +253,18 @@ class Store:
             raise LeaseLost(lease.name)
 
     def _write(self, connection: Connection, work: Commit, outcomes: Outcomes) -> None:
-        self._put_dead.run_many(connection, outcomes.dead)
+        self._put_dead.run_many(connection, self._sealed_letters(outcomes.dead))
+        self._put_change.run_many(connection, self._sealed_changes(outcomes.changes))  # before the links change
         self._put_link.run_many(connection, outcomes.links)
+        self._keep_link.run_many(connection, outcomes.kept)
+        self._put_base.run_many(connection, self._sealed_bases(outcomes.bases))
         if outcomes.matches:
             self.matches.append(connection, outcomes.stream, outcomes.matches)
         if outcomes.cleared:
             self._clear_dead.run_now(connection, (outcomes.stream, self._sql.many(outcomes.cleared)))
         if outcomes.finished:
             self._end_intents.run_now(connection, (self._sql.many(outcomes.finished),))
-        self._put_intent.run_many(connection, outcomes.unknown)
+        self._put_intent.run_many(connection, self._sealed_intents(outcomes.unknown))
         self._put_drift.run_many(connection, outcomes.drift)
         if outcomes.is_new_pass or outcomes.seen or outcomes.gone or outcomes.waiting or outcomes.released:
             self.lifecycle.write(connection, outcomes)
@@ -252,11 +298,43 @@ class Store:
             if (link := links.get(owner)) is not None and link.match == match
         }
 
+    # --- sealing ---
+
+    def _sealed_intents(self, rows: Sequence[IntentRow]) -> Sequence[IntentRow]:
+        return [row._replace(requests=self._sealer.seal(row.requests)) for row in rows] if self._is_sealed else rows
+
+    def _sealed_letters(self, rows: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        return [row._replace(payload=self._seal(row.payload)) for row in rows] if self._is_sealed else rows
+
+    def _sealed_bases(self, rows: Sequence[NewBase]) -> Sequence[NewBase]:
+        return [row._replace(base=self._sealer.seal(row.base)) for row in rows] if self._is_sealed else rows
+
+    def _sealed_changes(self, rows: Sequence[NewChange]) -> Sequence[NewChange]:
+        if not self._is_sealed:
+            return rows
+        return [row._replace(before=self._seal(row.before), loser=self._seal(row.loser)) for row in rows]
+
+    def _seal(self, data: bytes | None) -> bytes | None:
+        return None if data is None else self._sealer.seal(data)
+
     # --- statements ---
 
-    def _upsert(self, table: Table, names: Sequence[str], key: Sequence[str], **always: Any) -> Statement:
+    def _change_statement(self, table: Table, links: Table) -> Statement:
+        names = NewChange._fields
+        kinds: dict[str, Any] = {"at": Float, "before": LargeBinary, "loser": LargeBinary}
+        given = [cast(bindparam(name), kinds.get(name, Text)) for name in names]
+        was = {"before_run": "run_id", "before_at": "written_at", "before_hash": "hash", "before_version": "version"}
+        one = select(literal_column("1").label("one")).subquery("one")
+        link = and_(links.c.stream == bindparam("stream"), links.c.source_id == bindparam("source_id"))
+        query = select(*given, *[links.c[name] for name in was.values()]).select_from(one.outerjoin(links, link))
+        return self._sql.compile(self._sql.insert(table).from_select([*names, *was], query), names)
+
+    def _upsert(
+        self, table: Table, names: Sequence[str], key: Sequence[str], *, kept: Sequence[str] = (), **always: Any
+    ) -> Statement:
+        """`kept` columns of a row that is there stay as they are."""
         insert = self._sql.insert(table).values({name: bindparam(name) for name in names})
-        fresh = {name: insert.excluded[name] for name in names if name not in key} | always
+        fresh = {name: insert.excluded[name] for name in names if name not in key and name not in kept} | always
         return self._sql.compile(insert.on_conflict_do_update(index_elements=list(key), set_=fresh), names)
 
     def _dead_statement(self, table: Table) -> Statement:

@@ -283,6 +283,13 @@ class Tables:
             Column("source_id", Text, primary_key=True),
             sqlite_with_rowid=False,
         )
+        self.seals = Table(  # one row when what is stored is sealed: known bytes, to try the key on
+            "seals",
+            self.metadata,
+            Column("id", Integer, primary_key=True, autoincrement=False),
+            Column("canary", LargeBinary, nullable=False),
+            Column("since_at", Float, nullable=False),
+        )
         self.audit = Table(
             "audit",
             self.metadata,
