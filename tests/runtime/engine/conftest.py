@@ -55,19 +55,20 @@ class World:
         integration = replace(INTEGRATION, streams=(stream,))
         settings = resolve_settings(integration, self.environ)
 
-        def session(api: Any, fake: Callable[[httpx.Request], httpx.Response]) -> Session:
-            return open_api(api, settings, transport=httpx.MockTransport(fake), clock=self.clock)
-
         return Engine(
             integration,
-            source=session(integration.source, self.shopify),
-            destination=session(integration.destination, self.credo),
+            source=self.session(integration.source, settings, self.shopify),
+            destination=self.session(integration.destination, settings, self.credo),
             state=self.state,
             settings=settings,
             clock=self.clock,
             ids=lambda: next(self.ids),
             holder="me",
         )
+
+    def session(self, api: Any, settings: Any, fake: Callable[[httpx.Request], httpx.Response]) -> Session:
+        """One API opened; here without sockets."""
+        return open_api(api, settings, transport=httpx.MockTransport(fake), clock=self.clock)
 
     async def sync(self, *, changes: dict[str, Any] | None = None, **request: Any) -> RunReport:
         """One run, and a check that its numbers add up, here and in the state."""

@@ -1,0 +1,122 @@
+"""docs/reliability.md, from reliability.md beside this file, the tables of the runtime and what the tests came to.
+
+python -m tests.faults.page                  write the page anew
+python -m tests.faults.page --run            first run every test of a row and keep what it came to
+python -m tests.faults.page --run -- -k src  only some; what the others came to is kept
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import FAILURES, STATUS_FAILURES
+from tests.faults.bounds import BOUNDS
+from tests.faults.collect import gather
+from tests.faults.rows import NOT_TESTED, ROWS
+from tests.shared import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "reliability.md"
+RESULTS = Path(__file__).with_name("results.json")
+TEXT = Path(__file__).with_name("reliability.md")
+
+
+def load_results() -> dict[str, Any]:
+    """What the tests came to when they were last run for the page."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {"rows": {}}
+    return found
+
+
+def outcome(tests: dict[str, dict[str, int]]) -> str:
+    """One word for all tests of a row."""
+    total = {name: sum(each.get(name, 0) for each in tests.values()) for name in ("passed", "failed", "skipped")}
+    if total["failed"]:
+        return f"**fails** ({total['failed']} of {sum(total.values())})"
+    if not total["passed"]:
+        return "not run here" if total["skipped"] else "not run"
+    return "holds"
+
+
+def render(results: dict[str, Any]) -> str:
+    """The page."""
+    text = TEXT.read_text("utf-8")
+    return (
+        text.replace("{classes}", _classes())
+        .replace("{statuses}", _statuses())
+        .replace("{bounds}", _bounds())
+        .replace("{summary}", _summary(results["rows"]))
+        .replace("{rows}", _rows(results["rows"]))
+    )
+
+
+def _classes() -> str:
+    lines = ["| kind of error | class |", "| --- | --- |"]
+    return "\n".join(lines + [f"| `{kind.__name__}` | {means} |" for kind, means in FAILURES.items()])
+
+
+def _statuses() -> str:
+    lines = ["| status | class |", "| --- | --- |"]
+    return "\n".join(lines + [f"| {status} | {means} |" for status, means in sorted(STATUS_FAILURES.items())])
+
+
+def _bounds() -> str:
+    lines = ["| what | bound | set by | test |", "| --- | --- | --- | --- |"]
+    for bound in BOUNDS:
+        setting = f"`{bound.setting}`" if bound.setting else "fixed"
+        lines.append(f"| {bound.what} | {bound.value()} | {setting} | `{bound.test.partition('::')[2]}` |")
+    return "\n".join(lines)
+
+
+def _summary(found: dict[str, Any]) -> str:
+    holds = sum(outcome(found.get(name, {})) == "holds" for name in ROWS)
+    tests = sum(len(each) for each in found.values())
+    reasons = f"; {len(NOT_TESTED)} have none, and why" if NOT_TESTED else ""
+    return f"{holds} of {len(ROWS)} rows hold, by {tests} tests{reasons}."
+
+
+def _rows(found: dict[str, Any]) -> str:
+    lines: list[str] = []
+    for side in dict.fromkeys(row.side for row in ROWS.values()):
+        lines += [
+            "",
+            f"### {side[0].upper()}{side[1:]}",
+            "",
+            "| id | what happens | what the package does | outcome | tests |",
+        ]
+        lines.append("| --- | --- | --- | --- | --- |")
+        for name, row in ROWS.items():
+            if row.side != side:
+                continue
+            tests = found.get(name, {})
+            names = " ".join(f"`{test.partition('::')[2].removeprefix('test_')}`" for test in sorted(tests))
+            said = outcome(tests) if name not in NOT_TESTED else f"no test: {NOT_TESTED[name]}"
+            lines.append(f"| `{name}` | {row.happens} | {row.does} | {said} | {names} |")
+    return "\n".join(lines[1:])
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="store_true", help="run the tests first")
+    parser.add_argument("arguments", nargs="*", help="for pytest")
+    asked = parser.parse_args(argv)
+    results = load_results()
+    if asked.run:
+        collected, _ = gather()
+        ran, _ = gather(run=True, arguments=asked.arguments)
+        kept: dict[str, Any] = {}
+        for row in (name for name in ROWS if name in collected):
+            before, now = results["rows"].get(row, {}), ran.get(row, {})
+            for test in sorted(collected[row]):
+                counts = {name: count for name, count in now.get(test, {}).items() if name != "collected"}
+                kept.setdefault(row, {})[test] = counts or before.get(test, {})
+        results = {"rows": kept}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    PAGE.write_text(render(results), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
