@@ -37,7 +37,7 @@ def test_every_row_has_a_test_of_its_name_or_a_reason_for_none():
 
 
 def test_mark_of_a_row_that_is_not_registered_is_refused():
-    with pytest.raises(KeyError, match="rows.toml"):
+    with pytest.raises(KeyError, match=r"rows\.toml"):
         fault("no-such-row")
 
 
