@@ -77,7 +77,8 @@ def read_json(operation: Operation, body: bytes, headers: httpx.Headers, read: C
             raise DecodeError("the reply is empty where JSON is due", operation=operation.id) from None
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media and "json" not in media and media not in ("text/plain", "text/javascript", "application/octet-stream"):
-            raise DecodeError(f"the reply is `{media[:80]!a}`, not JSON", operation=operation.id) from None
+            hint = "; a page to sign in at? Check the URL and the credential" if "html" in media else ""
+            raise DecodeError(f"the reply is `{media[:80]!a}`, not JSON{hint}", operation=operation.id) from None
         raise Truncated(f"the reply is not complete JSON ({error})", operation=operation.id) from None
 
 
