@@ -6,6 +6,7 @@ Decimals never pass through float. Dates are counted and written in a named zone
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, DecimalException
@@ -24,14 +25,37 @@ Moment: TypeAlias = "str | int | Decimal | date | datetime"
 
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP, "down": ROUND_DOWN, "up": ROUND_UP}
 _EXACT = Context(prec=2 * MAX_DIGITS + 100)
+_AMOUNT = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII).fullmatch
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-@mirror
-def to_decimal(value: str | int | Decimal, *, places: int | None = None, rounding: Rounding = "half_even") -> Decimal:
+@overload
+def to_decimal(
+    value: str | int | Decimal, *, places: int | None = None, rounding: Rounding = "half_even"
+) -> Decimal: ...
+@overload
+def to_decimal(  # type: ignore[overload-overlap]
+    value: str | int | Decimal | None, *, places: int | None = None, rounding: Rounding = "half_even"
+) -> Decimal | None: ...
+@overload
+def to_decimal(
+    value: str | int | Decimal | MISSING, *, places: int | None = None, rounding: Rounding = "half_even"
+) -> Decimal | MISSING: ...
+@overload
+def to_decimal(
+    value: str | int | Decimal | None | MISSING, *, places: int | None = None, rounding: Rounding = "half_even"
+) -> Decimal | None | MISSING: ...
+def to_decimal(
+    value: str | int | Decimal | None | MISSING, *, places: int | None = None, rounding: Rounding = "half_even"
+) -> Decimal | None | MISSING:
     """The number, exact; with `places`, rounded to so many. Text may have blanks around it, no separators of thousands."""
+    if type(value) is str and _AMOUNT(value) is not None:  # by far the most: nothing about it needs to be asked
+        number = Decimal(value)
+        return number if places is None else number.quantize(_unit(places), _ROUNDINGS[rounding], _EXACT)
+    if value is None or value is MISSING:
+        return value
     if isinstance(value, bool):
         raise MappingError("`to_decimal`: a boolean is not a number")
     try:
@@ -248,6 +272,10 @@ def date_text(
 
 def parse_iso8601_to_date(text: str) -> date:
     """The calendar day of an ISO 8601 date or date-time, as written: no zone is applied."""
+    try:
+        return datetime.fromisoformat(text).date()
+    except (ValueError, TypeError):
+        pass  # blanks around it, a small `z`, or no time at all
     return _moment(text, "iso8601", None, "parse_iso8601_to_date").date()
 
 

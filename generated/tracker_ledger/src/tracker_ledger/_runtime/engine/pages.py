@@ -1,6 +1,6 @@
 """Where records come from: all pages of a list, single records by identity, or records at hand; each as a stream of pages.
 
-The next page is read while the last one is written, one page ahead and no more, so memory does not grow with the source.
+The next pages are read while the last ones are written, two ahead and no more, so memory does not grow with the source.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Page:
 class Prefetch:
     """The pages of a source, read `ahead` of their use by a task of its own."""
 
-    def __init__(self, pages: AsyncIterator[Page], ahead: int = 1) -> None:
+    def __init__(self, pages: AsyncIterator[Page], ahead: int = 2) -> None:
         self._pages = pages
         self._queue: asyncio.Queue[Page | BaseException | None] = asyncio.Queue(maxsize=ahead)
         self._task = asyncio.create_task(self._fetch())

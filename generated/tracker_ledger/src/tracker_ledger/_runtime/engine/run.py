@@ -34,7 +34,7 @@ from .report import Counts
 from .requests import Request, open_requests, read_back, write_down
 from .write import Writer
 
-GROUP_RECORDS = 250
+GROUP_RECORDS = 500
 """Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
 CRASHES = 3
 """Starts in a row that ended without a word, after which records are read one by one."""
