@@ -97,12 +97,19 @@ def _check_address(value: str | Env) -> str | Env:
     return value
 
 
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,500}")
+
+
+def _check_token_address(value: str | Env) -> str | Env:
+    return value if _text_of(value).startswith("/") else _check_address(value)
+
+
 class Auth(Form):
     """How to sign in. The kind comes from the spec's security scheme of that name; `kind` is for specs that have none or a wrong one."""
 
     scheme: str | None = None
     """The name of a security scheme in the spec."""
-    kind: Literal["api_key", "basic", "bearer"] | None = None
+    kind: Literal["api_key", "basic", "bearer", "oauth2"] | None = None
     token: Setting | None = None
     """Of a bearer token or an API key."""
     key: Setting | None = None
@@ -115,9 +122,36 @@ class Auth(Form):
     """The query parameter that an API key goes into, when no scheme of the spec says it."""
     prefix: Annotated[str, AfterValidator(_check_line)] = ""
     """What stands before an API key in its header: `Token `."""
+    client_id: Setting | None = None
+    """Of OAuth2: what the client is called. It makes the kind `oauth2`."""
+    client_secret: Env | None = None
+    """Of OAuth2; left out for a public client."""
+    refresh_token: Env | None = None
+    """Of OAuth2: the first refresh token. Left out when `token sign-in` brings it."""
+    grant: Literal["client_credentials", "refresh_token"] | None = None
+    """Of OAuth2: the scheme's flow when it is left out, where it has one."""
+    token_url: Annotated[Setting, AfterValidator(_check_token_address)] | None = None
+    """Of OAuth2: where tokens are fetched; the scheme's when it is left out."""
+    scopes: tuple[Annotated[str, _matching(_SCOPE, "a scope: no blanks, quotes or backslashes")], ...] = ()
+    """Of OAuth2: asked for with each token."""
+    audience: str | None = None
+    """Of OAuth2: sent as `audience` where it is given."""
+    client_auth: Literal["basic", "body"] | None = None
+    """Of OAuth2: where the client's credential goes, the `Authorization` header (default) or the form."""
+
+    @property
+    def is_oauth2(self) -> bool:
+        return self.client_id is not None
 
     @model_validator(mode="after")
     def _one_credential(self) -> Auth:
+        fetched = [self.client_secret, self.refresh_token, self.grant, self.token_url, self.audience, self.client_auth]
+        if self.client_id is None and (
+            self.kind == "oauth2" or self.scopes or any(each is not None for each in fetched)
+        ):
+            raise ValueError("OAuth2 takes a `client_id`")
+        if self.is_oauth2:
+            return self._fetched()
         pair = self.username is not None or self.password is not None
         given = [self.token is not None, self.key is not None, pair]
         if sum(given) != 1:
@@ -134,6 +168,20 @@ class Auth(Form):
             raise ValueError("the kind `basic` takes `username` and `password`")
         if pair and self.kind in ("api_key", "bearer"):
             raise ValueError(f"the kind `{self.kind}` takes a `token` or a `key`")
+        return self
+
+    def _fetched(self) -> Auth:
+        given = (self.token, self.key, self.username, self.password, self.header, self.query)
+        if any(each is not None for each in given) or self.prefix:
+            raise ValueError("OAuth2 takes `client_id` and what belongs to it, and no other credential")
+        if self.kind not in (None, "oauth2"):
+            raise ValueError(f"the kind `{self.kind}` takes no `client_id`")
+        if self.scheme is None and self.token_url is None:
+            raise ValueError("OAuth2 needs the `scheme` of the spec that says it, or a `token_url`")
+        if self.grant == "client_credentials" and self.refresh_token is not None:
+            raise ValueError("the grant `client_credentials` takes no `refresh_token`")
+        if self.grant == "client_credentials" and self.client_secret is None:
+            raise ValueError("the grant `client_credentials` needs a `client_secret`")
         return self
 
     @property

@@ -175,6 +175,16 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFlow:
+    """One way of an OAuth2 scheme to a token without a person: at `token_url`, with what `grant` says."""
+
+    grant: Literal["client_credentials", "refresh_token"]
+    token_url: str
+    """As published; may be relative."""
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityScheme:
     """One way to authenticate. `name` is the key in the spec; `parameter` the header, query or cookie name of an API key."""
 
@@ -184,6 +194,8 @@ class SecurityScheme:
     parameter: str | None = None
     token_url: str | None = None
     scopes: tuple[str, ...] = ()
+    flows: tuple[TokenFlow, ...] = ()
+    """Of an OAuth2 scheme, client credentials first."""
     place: Place
 
 

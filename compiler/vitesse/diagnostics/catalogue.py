@@ -137,6 +137,7 @@ TITLES: dict[str, str] = {
     "V510": "the used operations are at different servers",
     "V511": "an operation is used as a list and as one record",
     "V512": "nothing asks for listed fields under this name",
+    "V518": "nothing says how an OAuth2 token is fetched",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

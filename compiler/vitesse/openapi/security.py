@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..api.model import SecurityScheme
+from ..api.model import SecurityScheme, TokenFlow
 from . import addresses, pointers
 from .keywords import as_list
 from .parameters import is_header_name, is_token
@@ -24,6 +24,15 @@ _FLOWS = (
     "deviceAuthorization",
     "implicit",
 )
+_GRANTS: dict[str, Literal["client_credentials", "refresh_token"]] = {
+    "clientCredentials": "client_credentials",
+    "application": "client_credentials",
+    "authorizationCode": "refresh_token",
+    "accessCode": "refresh_token",
+    "password": "refresh_token",
+    "deviceAuthorization": "refresh_token",
+}
+"""Flow → how a program gets a token by it: by itself, or with the refresh token that a person's sign-in left."""
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Headers by which a message is delimited and delivered."""
 _LOCATIONS: dict[str, Literal["header", "query", "cookie"]] = {"header": "header", "query": "query", "cookie": "cookie"}
@@ -152,25 +161,37 @@ class Security:
         at = pointers.join(pointer, "flows") if isinstance(listed, dict) else pointer
         token_url: str | None = None
         scopes: dict[str, None] = {}
+        found: list[TokenFlow] = []
         for key in sorted(flows, key=lambda key: _FLOWS.index(key) if key in _FLOWS else len(_FLOWS)):
             flow = flows[key]
             if not isinstance(flow, dict):
                 continue
             published = flow.get("scopes")
-            scopes |= dict.fromkeys(one for one in _names(published) if isinstance(one, str))
+            own = tuple(one for one in _names(published) if isinstance(one, str))
+            scopes |= dict.fromkeys(own)
             url = flow.get("tokenUrl")
-            if isinstance(url, str) and url and token_url is None:
+            if isinstance(url, str) and url:
                 where = pointers.join(at, key, "tokenUrl") if isinstance(listed, dict) else f"{pointer}/tokenUrl"
                 fault = addresses.fault_of(url)
                 if fault is not None:
                     reports.error("V210", f"the token URL `{shown(url)}` {fault}", file, where)
+                    continue
+                if (grant := _GRANTS.get(key)) is not None:
+                    refresh = flow.get("refreshUrl")
+                    address = url
+                    if grant == "refresh_token" and isinstance(refresh, str) and refresh:
+                        address = refresh if addresses.fault_of(refresh) is None else url
+                    found.append(TokenFlow(grant=grant, token_url=address, scopes=own))
+                if token_url is not None:
                     continue
                 token_url = url
                 if addresses.is_plain_http(url):
                     message = f"the token URL `{shown(url)}` takes credentials without TLS"
                     reports.warn("V210", message, file, where)
         place = reports.place(file, pointer)
-        return SecurityScheme(name=name, kind="oauth2", token_url=token_url, scopes=tuple(scopes), place=place)
+        return SecurityScheme(
+            name=name, kind="oauth2", token_url=token_url, scopes=tuple(scopes), flows=tuple(found), place=place
+        )
 
 
 def _names(published: Any) -> list[Any]:

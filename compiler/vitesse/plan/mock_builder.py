@@ -115,6 +115,18 @@ class MockBuilder:
         auth = self.plan.auth
         if auth is None:
             return None
+        if auth.kind == "oauth2":
+            values = {name: self._value(value) for name, value in auth.values if name != "token_url"}
+            return {
+                "kind": "oauth2",
+                **values,
+                "grant": auth.grant,
+                "client_auth": auth.client_auth,
+                "scopes": list(auth.scopes),
+                "audience": auth.audience,
+                "token_path": "/oauth2/token",
+                "token_url_env": auth.url_env,
+            }
         form: Form = {"kind": auth.kind, **{name: self._value(value) for name, value in auth.values}}
         if auth.kind == "api_key":
             form |= {"location": auth.location or "header", "name": auth.name or "Authorization", "prefix": auth.prefix}

@@ -167,14 +167,21 @@ class OperationPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthPlan:
-    """`kind` picks the runtime's class: ApiKey(value, name, location, prefix), Basic(username, password), Bearer(token)."""
+    """`kind` picks the runtime's class: ApiKey(value, name, location, prefix), Basic(username, password), Bearer(token),
+    OAuth2(token_url, client_id, client_secret, refresh_token, and the members below)."""
 
-    kind: Literal["api_key", "basic", "bearer"]
+    kind: Literal["api_key", "basic", "bearer", "oauth2"]
     values: tuple[tuple[str, SettingValue], ...]
     """Keyword → setting, in the order of the runtime's class."""
     name: str | None = None
     location: Literal["header", "query", "cookie"] | None = None
     prefix: str = ""
+    grant: Literal["client_credentials", "refresh_token"] | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str | None = None
+    client_auth: Literal["basic", "body"] | None = None
+    url_env: str | None = None
+    """Of OAuth2: `CREDO_TOKEN_URL`, which replaces the token URL whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ..api.model import Api, Operation, SecurityScheme, Server
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..frozen import dataclass
-from ..manifest import Env, Setting, System
+from ..manifest import Auth, Env, Setting, System
 from .model import ApiPlan, AuthPlan, RateLimitPlan, SettingValue
 from .names import Scope, pascal, snake
 from .operations import Use, given_name, plan_operation
@@ -87,7 +87,7 @@ def plan_api(system: System, names: Names, api: Api, facts: ApiFacts, uses: Uses
     operations, found = [], list[Diagnostic]()
     auth: AuthPlan | None = None
     try:
-        auth = sign_in(system, api, names.side)
+        auth = sign_in(system, api, names.side, f"{names.constant}_TOKEN_URL")
         base_url, variables = address_of(system, api, names.side, [use.operation for use in uses.by_id.values()])
     except DiagnosticError as error:
         found.extend(error.diagnostics)
@@ -126,14 +126,23 @@ def planned_headers(system: System, api: Api) -> tuple[tuple[str, SettingValue],
     return tuple((name, setting(value, secret=name.lower() in keys)) for name, value in system.headers.items())
 
 
-def sign_in(system: System, api: Api, side: str) -> AuthPlan | None:
-    """The credential that the manifest names, where the spec says that it goes. Raises V504 for a scheme it does not have."""
+def sign_in(system: System, api: Api, side: str, url_env: str | None = None) -> AuthPlan | None:
+    """The credential that the manifest names, where the spec says that it goes.
+
+    Args:
+        url_env: The variable that replaces the token URL.
+
+    Raises:
+        DiagnosticError: V504 for a scheme that the spec does not have, V518 for OAuth2 whose token URL or flow nobody says.
+    """
     given = system.auth
     if given is None:
         return None
     scheme = next((known for known in api.security_schemes if known.name == given.scheme), None)
     if given.scheme is not None and scheme is None and given.kind is None:
         raise DiagnosticError([_no_scheme(api, given.scheme, side)])
+    if given.is_oauth2:
+        return _oauth2(given, scheme, api, side, url_env)
     kind = given.kind or _kind(scheme, given.username is not None)
     if kind == "basic":
         assert given.username is not None
@@ -157,6 +166,34 @@ def sign_in(system: System, api: Api, side: str) -> AuthPlan | None:
         name=name,
         location=location,
         prefix=given.prefix,
+    )
+
+
+def _oauth2(given: Auth, scheme: SecurityScheme | None, api: Api, side: str, url_env: str | None) -> AuthPlan:
+    flows = scheme.flows if scheme is not None else ()
+    grant = given.grant or ("refresh_token" if given.refresh_token is not None else None)
+    if grant is None:
+        offered = list(dict.fromkeys(flow.grant for flow in flows))
+        grant = offered[0] if len(offered) == 1 else None
+    if grant is None and not flows:
+        grant = "client_credentials" if given.client_secret is not None else None
+    flow = next((flow for flow in flows if flow.grant == grant), None)
+    token_url = given.token_url if given.token_url is not None else flow.token_url if flow is not None else None
+    if grant is None or token_url is None:
+        raise DiagnosticError([_no_flow(api, given, scheme, grant, side)])
+    values = [("token_url", setting(token_url)), ("client_id", setting(given.client_id or ""))]
+    if given.client_secret is not None:
+        values.append(("client_secret", setting(given.client_secret, secret=True)))
+    if given.refresh_token is not None:
+        values.append(("refresh_token", setting(given.refresh_token, secret=True)))
+    return AuthPlan(
+        kind="oauth2",
+        values=tuple(values),
+        grant=grant,
+        scopes=given.scopes,
+        audience=given.audience,
+        client_auth=given.client_auth or "basic",
+        url_env=url_env,
     )
 
 
@@ -272,6 +309,18 @@ def _no_scheme(api: Api, name: str, side: str) -> Diagnostic:
         places=(Place(file=MANIFEST, pointer=pointer(side, "auth", "scheme")),),
         notes=(f"it has: {known}",),
         help="name one of them, or say `kind` (`api_key`, `basic`, `bearer`) yourself",
+    )
+
+
+def _no_flow(api: Api, given: Auth, scheme: SecurityScheme | None, grant: str | None, side: str) -> Diagnostic:
+    offered = ", ".join(f"`{flow.grant}` at `{flow.token_url}`" for flow in scheme.flows) if scheme is not None else ""
+    what = "which grant it takes" if grant is None else f"where the grant `{grant}` gets its token"
+    return Diagnostic(
+        code="V518",
+        message=f"nothing says {what} for the sign-in to `{api.spec_file}`",
+        places=(Place(file=MANIFEST, pointer=pointer(side, "auth")),),
+        notes=(f"the scheme `{given.scheme}` has: {offered or 'no flow for a program'}",) if given.scheme else (),
+        help="add `grant: client_credentials` or `grant: refresh_token`" if grant is None else "add `token_url`",
     )
 
 

@@ -17,7 +17,7 @@ from .environment import PyEnvironment
 from .methods import local_names, methods, models_of
 
 _DECLARED = (
-    "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match Operation Paging Parameter RateLimit"
+    "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match OAuth2 Operation Paging Parameter RateLimit"
     " SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
@@ -30,7 +30,7 @@ _CLIENT_NAMES: dict[str, imports.Origin] = {
     "Reply": ".._runtime.client",
 }
 
-_AUTH = {"api_key": "ApiKey", "basic": "Basic", "bearer": "Bearer"}
+_AUTH = {"api_key": "ApiKey", "basic": "Basic", "bearer": "Bearer", "oauth2": "OAuth2"}
 
 _TESTS: dict[str, type] = {
     "read": plan_model.Read,

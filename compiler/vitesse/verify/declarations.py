@@ -10,14 +10,14 @@ from .model import Expectations
 
 _DECLARED = frozenset(
     (
-        "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match Operation Paging Parameter RateLimit"
+        "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match OAuth2 Operation Paging Parameter RateLimit"
         " SignatureScheme Since Source Stream Success Webhook"
     ).split()
 )
 _CALLS = {
     "app": _DECLARED,
     "settings": frozenset({"Env"}),
-    "client": frozenset("Api ApiKey Basic Bearer Env Operation Paging Parameter RateLimit Success".split()),
+    "client": frozenset("Api ApiKey Basic Bearer Env OAuth2 Operation Paging Parameter RateLimit Success".split()),
 }
 _LIBRARY = {
     "typing": {"Any"},
