@@ -22,7 +22,8 @@ async def test_method_sends_its_operation_and_reads_the_reply(side: str, method:
     async with serving(STREAMS[0], tmp_path) as bench:
         mock, api = getattr(bench, side), getattr(INTEGRATION, side)
         settings = runtime("settings").resolve_settings(INTEGRATION, bench.environ)
-        async with runtime("session").open_api(api, settings, clock=bench.clock) as session:
+        tokens = runtime("oauth").MemoryTokens()
+        async with runtime("session").open_api(api, settings, clock=bench.clock, tokens=tokens) as session:
             caller = Caller(side, client_class(api)(session), mock, bench.source, bench.environ)
             await caller.call(method)  # type: ignore[arg-type]
 

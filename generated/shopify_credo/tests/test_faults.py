@@ -32,7 +32,8 @@ async def test_refused_credential_ends_the_run(bench: Bench, side: str) -> None:
     mock = getattr(bench, side)
     if mock.form.auth is None:
         pytest.skip(f"the {side} asks for no credential")
-    mock.form = replace(mock.form, auth=replace(mock.form.auth, value="another", token="another", password="another"))
+    another = dict.fromkeys(("value", "token", "password", "client_secret"), "another")
+    mock.form = replace(mock.form, auth=replace(mock.form.auth, **another))
     report = await bench.run()
 
     assert (report.state, report.failure, report.exit_code) == ("failed", "auth", 1)

@@ -174,10 +174,8 @@ async def serving(
     source_runner, source_url = await listen(source)
     destination_runner, destination_url = await listen(destination)
     environ = {
-        **source.form.environment,
-        **destination.form.environment,
-        source.form.url_env: source_url,
-        destination.form.url_env: destination_url,
+        **source.form.environ(source_url),
+        **destination.form.environ(destination_url),
         "DATABASE_URL": f"sqlite:///{folder / 'state.db'}",
     }
     try:

@@ -67,14 +67,14 @@ async def shadow(calls: int, seed: int) -> dict[str, Any]:
     for mock in mocks.values():
         runner, url = await listen(mock)
         runners.append(runner)
-        environ |= {**mock.form.environment, mock.form.url_env: url}
+        environ |= mock.form.environ(url)
     settings = runtime("settings").resolve_settings(INTEGRATION, environ)
     results: dict[tuple[str, str], Result] = {}
     plan = []
     sessions = []
     for side, mock in mocks.items():
         api = getattr(INTEGRATION, side)
-        session = runtime("session").open_api(api, settings, clock=clock)
+        session = runtime("session").open_api(api, settings, clock=clock, tokens=runtime("oauth").MemoryTokens())
         sessions.append(session)
         caller = Caller(side, client_class(api)(session), mock, mocks["source"], environ)
         for id in used_operations(mock.form):

@@ -57,7 +57,7 @@ async def _serve(options: argparse.Namespace) -> None:
         runner, url = await listen(mock, port)
         runners.append(runner)
         urls[form.side] = url
-        environment |= {**form.environment, form.url_env: url}
+        environment |= form.environ(url)
     if options.format == "shell":
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()), flush=True)
     else:

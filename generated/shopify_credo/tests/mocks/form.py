@@ -8,7 +8,10 @@
       "environment": {"CREDO_API_KEY": "…"},  what else the package needs to be set
       "auth": null
         | {"kind": "api_key", "location": "header" | "query" | "cookie", "name": "X-Api-Key", "prefix": "", "value": "…"}
-        | {"kind": "basic", "username": "…", "password": "…"} | {"kind": "bearer", "token": "…"},
+        | {"kind": "basic", "username": "…", "password": "…"} | {"kind": "bearer", "token": "…"}
+        | {"kind": "oauth2", "grant": "client_credentials" | "refresh_token", "client_id": "…", "client_secret": "…",
+           "refresh_token": "…", "client_auth": "basic" | "body", "scopes": […], "audience": null,
+           "token_path": "/oauth2/token", "token_url_env": "CREDO_TOKEN_URL"},
       "rate_limit": null | {"per_s": 2, "burst": 40, "used_header": …, "remaining_header": …, "reset_header": …},
       "collections": {"contacts": {
         "record": SCHEMA,                     a whole record as a reply shows it
@@ -197,7 +200,7 @@ class OperationForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthForm:
-    kind: Literal["api_key", "basic", "bearer"]
+    kind: Literal["api_key", "basic", "bearer", "oauth2"]
     location: Literal["header", "query", "cookie"] = "header"
     name: str = "Authorization"
     prefix: str = ""
@@ -205,6 +208,16 @@ class AuthForm:
     username: str = ""
     password: str = ""
     token: str = ""
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
+    client_id: str = ""
+    client_secret: str = ""
+    refresh_token: str = ""
+    client_auth: Literal["basic", "body"] = "basic"
+    scopes: tuple[str, ...] = ()
+    audience: str | None = None
+    token_path: str = "/oauth2/token"
+    """On the mock's own host, beside `base_path`."""
+    token_url_env: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +299,14 @@ class MockForm:
     streams: tuple[StreamForm, ...] = ()
     defs: Mapping[str, Schema] = field(default_factory=dict)
 
+    def environ(self, url: str) -> dict[str, str]:
+        """What the package needs to be set to talk to this mock, which listens at `url` (`base_path` included)."""
+        environ = {**self.environment, self.url_env: url}
+        if self.auth is not None and self.auth.token_url_env is not None:
+            origin = url.removesuffix(self.base_path) if self.base_path else url
+            environ[self.auth.token_url_env] = f"{origin}{self.auth.token_path}"
+        return environ
+
     def operation(self, id: str) -> OperationForm:
         return next(operation for operation in self.operations if operation.id == id)
 
@@ -319,7 +340,7 @@ def _mock(value: dict[str, Json]) -> MockForm:
         url_env=value["url_env"],
         base_path=value.get("base_path", ""),
         environment=value.get("environment", {}),
-        auth=AuthForm(**value["auth"]) if value.get("auth") else None,
+        auth=_auth(value["auth"]) if value.get("auth") else None,
         rate_limit=RateLimitForm(**value["rate_limit"]) if value.get("rate_limit") else None,
         collections={name: _collection(name, form) for name, form in value["collections"].items()},
         operations=tuple(_operation(form) for form in value["operations"]),
@@ -331,6 +352,10 @@ def _mock(value: dict[str, Json]) -> MockForm:
         if operation.does != "answer" and operation.collection not in mock.collections:
             raise FormError(f"`{operation.id}` names the collection `{operation.collection}`, which is not there")
     return mock
+
+
+def _auth(value: dict[str, Json]) -> AuthForm:
+    return AuthForm(**{**value, "scopes": tuple(value.get("scopes", ()))})
 
 
 def _path(value: Json) -> Path:

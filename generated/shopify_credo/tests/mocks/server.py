@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from .auth import is_signed_in
+from .auth import TokenServer, is_signed_in
 from .control import control
 from .faults import Fault, Faults
 from .form import MockForm
@@ -50,6 +50,7 @@ class Mock:
         self.store = Store(form, count=count, seed=seed)
         self.faults = Faults()
         self.bucket = Bucket(form.rate_limit if limited else None, now)
+        self.tokens = TokenServer(lambda: self.form.auth, now)
         self.requests: list[tuple[str, int]] = []
         """(operation id or method and path, status) of every request, in order; 0 where no status was sent."""
         self._operations = [Operation(operation, self.store, form.auth) for operation in form.operations]
@@ -69,6 +70,9 @@ class Mock:
         path = request.rel_url.raw_path
         if path == "/_mock" or path.startswith("/_mock/"):
             return await control(self, request)
+        if self.form.auth is not None and self.form.auth.kind == "oauth2" and path == self.form.auth.token_path:
+            status, given = self.tokens.answer(request.headers.get("Authorization", ""), await request.read())
+            return web.Response(status=status, text=dumps(given), content_type="application/json")
         number = len(self.requests)
         self.requests.append((f"{request.method} {path}", 0))
         reply, fault, name = await self._reply(request, path, number)
@@ -92,7 +96,7 @@ class Mock:
                 await asyncio.sleep(fault.delay_s)
             if fault and not fault.after_effect and fault.kind in ("status", "refused", "garbage", "reset"):
                 return _faulty(fault, operation, headers), fault, name
-            if not is_signed_in(self.form.auth, request):
+            if not is_signed_in(self.form.auth, request, self.tokens):
                 raise Refused(401, "the credential is missing or wrong")
             reply = operation.answer(
                 Call(

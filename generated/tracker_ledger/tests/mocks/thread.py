@@ -22,7 +22,7 @@ class Running:
     @property
     def environment(self) -> dict[str, str]:
         """What the package must be told to use this mock."""
-        return {**self.mock.form.environment, self.mock.form.url_env: self.url}
+        return self.mock.form.environ(self.url)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import letters, runs, service
+from .commands import letters, runs, service, tokens
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -67,5 +67,6 @@ for _command in (
     service.serve,
     service.doctor,
     service.health,
+    tokens.token,
 ):
     main.add_command(_command)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .declare import Api, ApiKey, Auth, Basic, Bearer, Env, Integration, Setting
+from .declare import Api, ApiKey, Auth, Basic, Bearer, Env, Integration, OAuth2, Setting
 from .errors import SettingMissing, SettingsError
 from .redact import Redactor
 
@@ -199,22 +199,46 @@ class Settings:
             raise SettingMissing((f"`{setting.name}` is not set",), (setting.name,))
         return value
 
+    def found(self, setting: Setting | None) -> Value | None:
+        """As `value`, for a setting that may be absent."""
+        if setting is None or (isinstance(setting, Env) and setting not in self._values):
+            return None
+        return self.value(setting)
+
     def text(self, setting: Setting) -> str:
         """The text of a setting that is not expected to change."""
         return setting if isinstance(setting, str) else self.value(setting).text
 
     def base_url(self, api: Api) -> str:
         """The API's URL, complete and checked, without a slash at its end."""
-        if api.url_env is not None and (own := self._values.get(_override(api))) is not None:
+        if api.url_env is not None and (own := self._values.get(_override(api.url_env))) is not None:
             template, variables = own.text, {}
         else:
             template = self.text(api.base_url)
             variables = {name: self.text(setting) for name, setting in api.variables}
         return build_url(template, variables)
 
+    def token_url(self, api: Api, auth: OAuth2) -> str:
+        """Where tokens are fetched: complete and checked, as it is written behind the host."""
+        if auth.url_env is not None and (own := self._values.get(_override(auth.url_env))) is not None:
+            template, variables = own.text, {}
+        else:
+            template = self.text(auth.token_url)
+            variables = {name: self.text(setting) for name, setting in api.variables}
+        if template.startswith("/"):
+            template = re.sub(r"(://[^/]*).*", r"\1", self.base_url(api)) + template
+        head, question, query = template.partition("?")
+        if re.search(r"[^!-~]|[\\#{}]", query):
+            raise SettingsError(("the token URL holds a character that no query has",))
+        try:
+            slash = "/" if head.endswith("/") else ""
+            return build_url(head, variables) + slash + question + query
+        except SettingsError as error:
+            raise SettingsError(tuple(each.replace("base URL", "token URL") for each in error.problems)) from None
 
-def _override(api: Api) -> Env:
-    return Env(api.url_env or "", default="")
+
+def _override(name: str) -> Env:
+    return Env(name, default="")
 
 
 def resolve_settings(integration: Integration, environ: Mapping[str, str] | None = None) -> Settings:
@@ -248,6 +272,9 @@ def credentials(auth: Auth) -> tuple[tuple[Setting, bool], ...]:
             return (auth.username, False), (auth.password, True)
         case Bearer():
             return ((auth.token, True),)
+        case OAuth2():
+            secret = () if auth.client_secret is None else ((auth.client_secret, True),)
+            return (auth.client_id, False), *secret
         case None:
             return ()
 
@@ -265,12 +292,14 @@ def resolve(
     reader = _Reader(os.environ if environ is None else environ)
     for api in apis:
         if api.url_env and reader.has(api.url_env):
-            reader.add(_override(api))
+            reader.add(_override(api.url_env))
         else:
             reader.need(api.base_url, *(value for _, value in api.variables))
         reader.need(*(value for _, value in api.headers))
         for setting, secret in credentials(api.auth):
             reader.need(setting, secret=secret)
+        if isinstance(api.auth, OAuth2):
+            _read_oauth2(reader, api.auth)
     reader.need(*needed)
     for setting in wanted:
         if isinstance(setting, Env) and reader.has(setting.name):
@@ -279,6 +308,8 @@ def resolve(
     for api in apis:
         try:
             settings.base_url(api)
+            if isinstance(api.auth, OAuth2):
+                settings.token_url(api, api.auth)
         except SettingMissing:
             continue
         except SettingsError as error:
@@ -292,6 +323,15 @@ def resolve(
     if missing:
         raise SettingMissing(missing, tuple(reader.missing))
     return settings
+
+
+def _read_oauth2(reader: _Reader, auth: OAuth2) -> None:
+    if auth.url_env and reader.has(auth.url_env):
+        reader.add(_override(auth.url_env))
+    else:
+        reader.need(auth.token_url)
+    if isinstance(auth.refresh_token, Env) and reader.has(auth.refresh_token.name):
+        reader.need(auth.refresh_token, secret=True)
 
 
 class _Reader:

@@ -10,7 +10,7 @@ import base64
 from typing import assert_never
 
 from .clock import Clock
-from .declare import ApiKey, Auth, Basic, Bearer
+from .declare import ApiKey, Auth, Basic, Bearer, OAuth2
 from .encode import cookie_pair, escape, header_name, header_text
 from .errors import SettingsError
 from .settings import Settings, Value, credentials
@@ -23,6 +23,9 @@ class Authenticator:
     """The credential of one API. `generation` grows when it changes; then `headers` and `query` are others."""
 
     __slots__ = ("_auth", "_clock", "_look_at", "_settings", "_values", "generation", "headers", "query")
+
+    is_fetched: bool = False
+    """Whether `ready` has to be awaited before a request is made."""
 
     def __init__(self, auth: Auth, settings: Settings, clock: Clock) -> None:
         self._auth = auth
@@ -63,9 +66,20 @@ class Authenticator:
         self.generation += 1
         return True
 
+    async def ready(self) -> None:
+        """Return with a credential that is valid now."""
+
+    async def renew(self, generation: int) -> bool:
+        """The server said 401 to the credential of `generation`. True when there is another one now."""
+        # Another worker may have read the new one while the request was under way.
+        return generation != self.generation or self.reload()
+
+    async def aclose(self) -> None:
+        """End its own connections."""
+
     def _spell(self) -> None:
         match self._auth:
-            case None:
+            case None | OAuth2():
                 return
             case Bearer():
                 self.headers = (("Authorization", _header("Authorization", f"Bearer {self._values[0].text}")),)

@@ -68,7 +68,30 @@ class Bearer:
     token: Setting
 
 
-Auth: TypeAlias = "ApiKey | Basic | Bearer | None"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2:
+    """RFC 6749: a bearer token that is fetched, with the client's own credential or with a refresh token.
+
+    Tokens are kept in the state. `refresh_token` is the first of a chain: the server may give another with each refresh, and
+    the state has the last one. Without it, `token sign-in` brings the first.
+    """
+
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
+    token_url: Setting
+    """With `{name}` for each of the API's variables; one that begins with a slash is on the API's own host."""
+    client_id: Setting
+    client_secret: Setting | None = None
+    """None: a public client, which names itself and proves nothing."""
+    refresh_token: Setting | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str | None = None
+    client_auth: Literal["basic", "body"] = "basic"
+    """Where the client's credential goes: the `Authorization` header or the form."""
+    url_env: str | None = None
+    """An environment variable that replaces `token_url` whole."""
+
+
+Auth: TypeAlias = "ApiKey | Basic | Bearer | OAuth2 | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@
     ├── DecodeError              a 2xx reply that is not what it should be
     │   └── Truncated            … because the JSON ends early or is broken
     ├── PagingError              pages that go in circles, have no end or lead elsewhere
+    ├── SignInNeeded             OAuth2: the token endpoint says no; nothing is asked again before somebody signs in
+    ├── TokenUnavailable         OAuth2: no access token for now; what was to be sent was not
     ├── BreakerOpen              not sent: the API failed too often just now
     └── BudgetExhausted          not resent: retries had become too large a share of the traffic
 
@@ -193,6 +195,28 @@ class PagingError(IntegrationError):
     """The pages of a list do not lead to an end."""
 
 
+class SignInNeeded(IntegrationError):
+    """The token endpoint refused the credential or the refresh token: nothing was sent, and asking again would not help."""
+
+    def __init__(self, api: str, reason: str, *, way_out: str) -> None:
+        self.api = api
+        self.reason = reason
+        super().__init__(f"{api}: no access token: {reason}; {way_out}")
+
+
+class TokenUnavailable(IntegrationError):
+    """There is no valid access token and none could be fetched just now: nothing was sent."""
+
+    def __init__(self, api: str, error: IntegrationError) -> None:
+        self.api = api
+        self.error = error
+        super().__init__(f"{api}: no access token: {error}")
+
+    def plain_failure(self) -> FailureClass:
+        failure = self.error.plain_failure()
+        return "systematic" if failure == "permanent_record" else failure
+
+
 class BreakerOpen(IntegrationError):
     """Nothing was sent: the breaker of this API is open for another `retry_in_s` seconds."""
 
@@ -239,6 +263,8 @@ FAILURES: dict[type[BaseException], FailureClass] = {
     DecodeError: "systematic",
     Truncated: "transient",
     PagingError: "systematic",
+    SignInNeeded: "auth",
+    TokenUnavailable: "transient",
     BreakerOpen: "transient",
     BudgetExhausted: "transient",
 }

@@ -69,6 +69,16 @@ def redact_url(url: str) -> str:
     return f"{head}{sep}{authority}{slash}{path}{question}{query}"
 
 
+def _forms(secret: str) -> set[str]:
+    """A secret as it looks in text, URLs, JSON, reprs and Base64."""
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    forms.update((json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]))
+    forms.add(base64.b64encode(secret.encode()).decode())
+    forms.add(base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="))
+    forms.update(line for line in secret.splitlines() if len(line.strip()) >= 16)
+    return forms
+
+
 class Redactor:
     """Hides the secrets it was told of, and what looks like one."""
 
@@ -86,12 +96,12 @@ class Redactor:
         if len(secret) < SHORTEST_SECRET or secret in self._values:
             return
         self._values.add(secret)
-        forms = set(self._forms)
-        forms.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
-        forms.update((json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]))
-        forms.add(base64.b64encode(secret.encode()).decode())
-        forms.add(base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="))
-        forms.update(line for line in secret.splitlines() if len(line.strip()) >= 16)
+        self._forms = tuple(sorted({*self._forms, *_forms(secret)}, key=lambda form: (-len(form), form)))
+
+    def forget(self, secret: str) -> None:
+        """A secret that was replaced and is worth nothing any more: the list must not grow with every access token."""
+        self._values.discard(secret.strip())
+        forms = {form for each in self._values for form in _forms(each)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def secrets(self, text: str) -> str:

@@ -80,20 +80,23 @@ class Sender:
         clock: Clock,
         policy: RetryPolicy,
         breaker: BreakerPolicy | None = None,
+        auth: Authenticator | None = None,
+        deadline_s: float | None = None,
+        max_body_bytes: int | None = None,
     ) -> None:
         self.api = api
         self.clock = clock
         self.policy = policy
         self.base_url = settings.base_url(api)
         self.origin = Origin.of(self.base_url)
-        self.auth = Authenticator(api.auth, settings, clock)
+        self.auth = auth or Authenticator(api.auth, settings, clock)
         self.limiter = Limiter(api.rate_limit, clock, max_concurrent=settings.options.max_concurrent)
         self.breaker = Breaker(api.name, clock, breaker)
         self.budget = RetryBudget(policy.budget_share, policy.budget_reserve)
         self.traffic = Traffic()
         self.redactor = settings.redactor
         self._wire = wire
-        self._cap = settings.options.max_body_bytes
+        self._cap = max_body_bytes or settings.options.max_body_bytes
         self._retry_statuses = frozenset(api.retry_statuses)
         self._settings = settings
         self._head = Head(
@@ -105,7 +108,7 @@ class Sender:
                 *((name, settings.text(value)) for name, value in api.headers),
             ],
             auth=self.auth,
-            deadline_s=settings.options.request_deadline_s,
+            deadline_s=deadline_s or settings.options.request_deadline_s,
             spell=getattr(wire, "spell", None),
         )
         self._calls: dict[int, Call] = {}
@@ -160,6 +163,8 @@ class Sender:
         began = now = self.clock.monotonic()
         while True:
             self.auth.look(now)
+            if self.auth.is_fetched:
+                await self._sign_in(attempt, acted)
             request = call.request(target, extra, data, media)
             traffic.bytes_out += len(data)
             generation = self.auth.generation
@@ -201,8 +206,7 @@ class Sender:
             error.attempts, error.may_have_acted = attempt, acted
             if isinstance(error, AuthError) and not reread and error.status == 401:
                 reread = True
-                # Another worker may have read the new one while this request was under way.
-                if generation != self.auth.generation or self.auth.reload():
+                if await self._renew(generation, attempt, acted):
                     now = self.clock.monotonic()
                     continue
             # Under one key, a 409 after an attempt in doubt may say that the first one is still being carried out.
@@ -218,6 +222,22 @@ class Sender:
             if wait_s > 0:
                 await self.clock.sleep(wait_s)
             now = self.clock.monotonic()
+
+    async def _sign_in(self, attempt: int, acted: bool) -> None:
+        """Have a token that is valid, before the request is made."""
+        try:
+            await self.auth.ready()
+        except IntegrationError as never_sent:
+            never_sent.attempts, never_sent.may_have_acted = attempt, acted
+            raise
+
+    async def _renew(self, generation: int, attempt: int, acted: bool) -> bool:
+        """The credential of `generation` was refused: True when there is another one to try."""
+        try:
+            return await self.auth.renew(generation)
+        except IntegrationError as never_sent:
+            never_sent.attempts, never_sent.may_have_acted = attempt, acted
+            raise
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
         traffic = self.traffic

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
 from .breaker import BreakerPolicy
 from .clock import Clock, SystemClock
-from .declare import Api, Json, Operation
+from .declare import Api, Json, OAuth2, Operation
 from .encode import asking_body
 from .errors import ApiError, BodyTooLarge, PagingError
 from .paging import Progress, checked_target, next_cursor, own_target
@@ -22,6 +22,9 @@ from .retry import RetryPolicy
 from .sender import Sender, Traffic
 from .settings import Settings
 from .wire import Origin, WireOptions
+
+if TYPE_CHECKING:
+    from .oauth import TokenPlace
 
 __all__ = ["RawPage", "Reply", "Session", "Traffic", "open_api"]
 
@@ -42,6 +45,7 @@ class Session(Sender):
 
     async def aclose(self) -> None:
         """End all connections."""
+        await self.auth.aclose()
         await self._wire.aclose()
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -206,26 +210,42 @@ def open_api(
     clock: Clock | None = None,
     policy: RetryPolicy | None = None,
     breaker: BreakerPolicy | None = None,
+    tokens: TokenPlace | None = None,
+    holder: str = "",
+    deadline_s: float | None = None,
+    max_body_bytes: int | None = None,
 ) -> Session:
     """Open an API. Nothing is sent yet.
 
     Args:
         transport: Any httpx transport, such as `httpx.MockTransport`; the aiohttp wire when None.
         clock: What time it is; a simulator's, or the machine's when None.
+        tokens: Where fetched tokens are kept, for an API that signs in with OAuth2; in memory when None.
+        holder: Who refreshes them, for those who wait.
+        deadline_s: Of one attempt, when less than the setting.
+        max_body_bytes: Of one reply, when less than the setting.
 
     Raises:
         SettingsError: when something that the API needs is missing or cannot be.
     """
     options = settings.options
+    clock = clock or SystemClock()
+    deadline_s = min(deadline_s or options.request_deadline_s, options.request_deadline_s)
+    max_body_bytes = min(max_body_bytes or options.max_body_bytes, options.max_body_bytes)
+    auth = None
+    if isinstance(api.auth, OAuth2):
+        from .oauth import sign_in_with
+
+        auth = sign_in_with(api, settings, clock=clock, transport=transport, place=tokens, holder=holder)
     if transport is None:
         from .wire_aiohttp import AiohttpWire
 
         transport = AiohttpWire(
             Origin.of(settings.base_url(api)),
             WireOptions(
-                deadline_s=options.request_deadline_s,
+                deadline_s=deadline_s,
                 connect_timeout_s=options.connect_timeout_s,
-                max_body_bytes=options.max_body_bytes,
+                max_body_bytes=max_body_bytes,
                 max_connections=options.max_concurrent,
                 allow_private_network=options.allow_private_network,
             ),
@@ -234,7 +254,10 @@ def open_api(
         api,
         settings,
         transport,
-        clock=clock or SystemClock(),
+        clock=clock,
         policy=policy or RetryPolicy(max_attempts=options.max_attempts, max_wait_s=options.max_wait_s),
         breaker=breaker,
+        auth=auth,
+        deadline_s=deadline_s,
+        max_body_bytes=max_body_bytes,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import httpx
 from ..budget import SharedLimiter, budget_name
 from ..clock import Clock, SystemClock
 from ..declare import Integration
+from ..oauth import StateTokens
 from ..session import Session, open_api
 from ..settings import Settings, resolve_settings
 from ..state import OneThread, State, StateError
@@ -101,9 +104,12 @@ async def opened(
         state = open_state(integration, settings, threaded=True)
         stack.callback(state.close)
         first, second = transports or (None, None)
-        source = open_api(integration.source, settings, transport=first, clock=clock)
+        tokens, holder = StateTokens(state), f"{socket.gethostname()}:{os.getpid()}"
+        source = open_api(integration.source, settings, transport=first, clock=clock, tokens=tokens, holder=holder)
         stack.push_async_callback(source.aclose)
-        destination = open_api(integration.destination, settings, transport=second, clock=clock)
+        destination = open_api(
+            integration.destination, settings, transport=second, clock=clock, tokens=tokens, holder=holder
+        )
         stack.push_async_callback(destination.aclose)
         shared = None
         if settings.options.runner == "cluster":

@@ -19,6 +19,7 @@ from .reseal import Seals
 from .sealing import Plain, Sealer
 from .store import Store
 from .thread import Caller, Inline, OneThread
+from .tokens import Tokens
 
 __all__ = [
     "LEASE_S",
@@ -63,6 +64,7 @@ class State:
         self.seals = Seals(self._database, self.sealer)
         self.budgets = Budgets(self._database)
         self.caller = self._caller
+        self.tokens = Tokens(self._database, self.sealer)
         self.call = self._caller.call
 
     @property

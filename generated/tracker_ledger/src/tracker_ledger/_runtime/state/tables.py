@@ -315,6 +315,9 @@ class Tables:
             Column("expires_at", Float),
             Column("generation", number, nullable=False, default=0),
             Column("state", Text, nullable=False, default="ok"),  # ok, needs_sign_in
+            Column("reason", Text),  # why somebody has to sign in
+            Column("seed", Text, nullable=False, default=""),  # digests of the credential it began with
+            Column("asked_at", Float),  # a refresh was sent and its reply is not stored
             Column("updated_at", Float, nullable=False),
         )
         self.budgets = Table(
