@@ -69,6 +69,7 @@ FIRST_CHECKPOINTS = """
     updated_at FLOAT NOT NULL, PRIMARY KEY (stream, partition)
 """
 LATER = ("drift", "changes", "waiting", "seen", "seals", "audit", "tokens", "budgets", "alerts", "ticks", "workers")
+LATER_INDEXES = ("links_owed_on", "links_owed_back")
 
 
 def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
@@ -81,6 +82,8 @@ def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
     with database._engine.begin() as connection:
         for name in (*LATER, "runs", "conflicts", "checkpoints"):
             connection.execute(text(f"DROP TABLE {schema}{name}"))
+        for name in LATER_INDEXES:
+            connection.execute(text(f"DROP INDEX {schema}{name}"))
         connection.execute(text(f"CREATE TABLE {schema}runs ({FIRST_RUNS})"))
         connection.execute(text(f"CREATE TABLE {schema}checkpoints ({FIRST_CHECKPOINTS})"))
         connection.execute(text(f"CREATE TABLE {schema}conflicts ({FIRST_CONFLICTS.format(blob=blob)})"))
@@ -97,6 +100,9 @@ def test_state_of_the_first_schema_becomes_todays(state_url: str) -> None:
     assert (run["drift"], run["partition"], run["cancel_at"], run["restored"]) == (0, "", None, 0)
     assert Drifts(database).latest() == []
     assert _shape(database) == fresh
+    with database._engine.connect() as connection:
+        indexes = {each["name"] for each in inspect(connection).get_indexes("links", schema=database.tables.schema)}
+    assert indexes >= set(LATER_INDEXES)
     assert database.prepare() == SCHEMA_VERSION
     database.close()
 
