@@ -450,7 +450,11 @@ class Merger:
         if record is None:
             return False
         if self.direction == "backward":
-            return self._mapped_forward(record) is not None and self._adopter.identity(record) is not None
+            twin = self._mapped_forward(record)
+            if twin is None:
+                return False
+            shown = view_of(at(decode_exact(twin.body), self._forward.destination.envelope), self._rule.fields)
+            return all(name in shown for name, value in plan.after.source.items() if value is not None)
         shown = view_of(record, self._rule.fields)
         return all(name in shown for name, value in plan.after.destination.items() if value is not None)
 

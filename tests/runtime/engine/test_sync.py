@@ -133,9 +133,9 @@ async def test_two_runs_of_one_stream_never_overlap(world: World) -> None:
 
 
 @pytest.mark.parametrize("conflicts", ["skip", "manual_review"])
-async def test_conflict_rule_that_is_not_carried_out_is_refused(world: World, conflicts: str) -> None:
+async def test_conflict_rule_without_the_fields_that_it_needs_is_refused(world: World, conflicts: str) -> None:
     """A rule that would be ignored in silence is none."""
-    with pytest.raises(RequestRefused, match="not carried out yet"):
+    with pytest.raises(RequestRefused, match="needs the fields"):
         world.engine(conflicts=conflicts)
 
 

@@ -1,0 +1,175 @@
+"""Promises of a pair of streams: both sides end up the same, nothing is made twice, nothing goes to and fro."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.two_way import Between
+
+Make = Callable[..., Between]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Between] = []
+
+    def one(**changes: Any) -> Between:
+        made.append(Between(f"sqlite:///{tmp_path / f'state{len(made)}.db'}", **changes))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.state.close()
+
+
+async def settled(world: Between) -> None:
+    """Two more rounds of runs write nothing anywhere."""
+    effects = len(world.shop.effects), len(world.ledger.effects)
+    for _ in range(2):
+        on, back = await world.both()
+        assert (on.counts.written, back.counts.written) == (0, 0)
+    assert (len(world.shop.effects), len(world.ledger.effects)) == effects
+
+
+async def test_records_of_either_side_are_made_on_the_other_once(make: Make) -> None:
+    world = make()
+    for number in range(3):
+        world.shop.put(sku=f"S{number}", title=f"T{number}", price="1.50", stock=number)
+        world.ledger.put(code=f"L{number}", name=f"N{number}", amount=2.25, quantity=number)
+    on, back = await world.both()
+    assert (on.counts.created, back.counts.created) == (3, 3)
+    assert back.counts.unchanged == 3  # what the other direction has just made is an echo
+    assert world.agree()
+    assert len(world.shop.records) == 6
+    await settled(world)
+
+
+async def test_change_of_either_side_reaches_the_other_and_does_not_come_back(make: Make) -> None:
+    world = make()
+    a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    await world.both()
+    [b] = world.ledger.records
+    world.ledger.put(b, name="two")
+    on, back = await world.both()
+    assert (on.counts.written, back.counts.updated) == (0, 1)
+    assert world.shop.records[a]["title"] == "two"
+    world.shop.put(a, stock=7)
+    on, back = await world.both()
+    assert (on.counts.updated, back.counts.written) == (1, 0)
+    assert world.agree()
+    await settled(world)
+
+
+async def test_record_that_both_sides_have_already_is_linked_and_not_doubled(make: Make) -> None:
+    world = make()
+    world.shop.put(sku="A", title="same", price="1.00", stock=None)
+    world.ledger.put(code="A", name="same", amount=1, quantity=4)
+    await world.both()
+    assert len(world.shop.records) == len(world.ledger.records) == 1
+    assert world.agree()
+    await settled(world)
+
+
+async def test_fields_that_different_sides_changed_are_put_together(make: Make) -> None:
+    world = make()
+    a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    await world.both()
+    [b] = world.ledger.records
+    world.shop.put(a, title="new title")
+    world.ledger.put(b, quantity=99)
+    await world.both()
+    assert world.shop.records[a] | {"title": "new title", "stock": 99} == world.shop.records[a]
+    assert world.agree()
+    assert world.state.conflicts.open_count() == 0
+    await settled(world)
+
+
+async def test_vendors_that_spell_values_their_own_way_do_not_play_ping_pong(make: Make) -> None:
+    """The shop writes prices with three places and titles in capitals; the ledger cuts names."""
+    world = make()
+    world.shop.normalise = lambda record: {
+        **record, "price": f"{float(record.get('price') or 0):.3f}", "title": str(record.get("title")).upper()
+    }  # fmt: skip
+    world.ledger.normalise = lambda record: {**record, "name": str(record.get("name"))[:5]}
+    world.shop.put(sku="A", title="long title", price="1.5", stock=1)
+    world.ledger.put(code="B", name="another", amount=2.5, quantity=1)
+    await world.both()
+    await world.both()
+    await settled(world)
+
+
+async def test_vendors_that_answer_without_a_body_do_not_play_ping_pong(make: Make) -> None:
+    """What they made of a value is read back."""
+    world = make()
+    world.shop.is_silent = world.ledger.is_silent = True
+    world.shop.normalise = lambda record: {**record, "title": str(record.get("title")).upper()}
+    world.ledger.normalise = lambda record: {**record, "name": str(record.get("name")).lower()}
+    a = world.shop.put(sku="A", title="Mixed", price="1.5", stock=1)
+    world.ledger.put(code="B", name="Another", amount=2.5, quantity=1)
+    await world.both()
+    await settled(world)
+    world.shop.put(a, title="Changed", stock=2)
+    await world.both()
+    await settled(world)
+    assert world.ledger.view("name", "quantity")["A"] == ("changed", 2)
+
+
+@pytest.mark.parametrize("side", ["shop", "ledger"])
+async def test_creation_whose_answer_is_lost_is_not_made_again_nor_sent_back(make: Make, side: str) -> None:
+    """The other direction waits until it is known what became of it."""
+    world = make()
+    if side == "ledger":
+        world.shop.put(sku="A", title="one", price="1.00", stock=1)
+        world.ledger.lose.append(lambda request: request.method == "POST")
+        first = await world.sync("products")
+    else:
+        world.ledger.put(code="A", name="one", amount=1, quantity=1)
+        world.shop.lose.append(lambda request: request.method == "POST")
+        first = await world.sync("entries")
+    assert first.counts.read == 1
+    world.crash()
+    await (world.sync("entries") if side == "ledger" else world.sync("products"))
+    await world.both()
+    assert len(world.shop.records) == len(world.ledger.records) == 1
+    assert world.agree()
+    await settled(world)
+
+
+async def test_update_whose_answer_is_lost_is_merged_with_what_came_after(make: Make) -> None:
+    """It is not sent blindly: what the other side changed since then stays."""
+    world = make()
+    a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    await world.both()
+    [b] = world.ledger.records
+    world.shop.put(a, title="two")
+    world.ledger.lose.append(lambda request: request.method == "PUT")
+    report = await world.sync("products")
+    assert report.counts.unknown == 1
+    world.ledger.put(b, quantity=50)
+    await world.both()
+    await world.both()
+    assert world.shop.view("title", "stock") == {"A": ("two", 50)}
+    assert world.agree()
+    await settled(world)
+
+
+async def test_older_state_of_the_other_side_is_left_out(make: Make) -> None:
+    """A delivery that comes late does not take anything back."""
+    world = make()
+    world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    await world.both()
+    [b] = world.ledger.records
+    import json
+
+    old = json.dumps(world.ledger.records[b]).encode()
+    world.ledger.put(b, name="two")
+    await world.both()
+    world.ledger.put(b, name="three")
+    await world.both()
+    report = await world.sync("entries", records=(old,))
+    assert (report.counts.skipped, report.counts.written) == (1, 0)
+    assert world.shop.view("title") == {"A": ("three",)}
