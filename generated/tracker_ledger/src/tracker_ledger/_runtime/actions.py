@@ -17,6 +17,7 @@ from .declare import Integration
 from .engine import Engine, RunReport, RunRequest, run_json
 from .engine.opened import Opened, open_state, opened
 from .engine.report import EXIT_DONE, EXIT_INPUT
+from .engine.reverse import lease_name
 from .errors import RequestRefused
 from .hashing import decode_exact
 from .logs import setup_logging
@@ -200,7 +201,7 @@ def status_of(integration: Integration, state: State) -> dict[str, Any]:
         runs = state.runs.latest(stream.name, limit=1)
         streams.append({
             "stream": stream.name,
-            "is_running": state.leases.is_held(f"stream:{stream.name}"),
+            "is_running": state.leases.is_held(lease_name(stream)),
             "schedule": stream.schedule,
             "watermark": point.watermark,
             "is_in_pass": point.cursor is not None,

@@ -322,6 +322,41 @@ class Destination(Generic[D]):
     parameters: tuple[Fixed, ...] = ()
 
 
+Strategy: TypeAlias = Literal[
+    "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+]
+"""Who wins what both sides changed. Source and destination are those of the integration, whichever way a stream goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeField:
+    """One mapped field of the destination's records: what is compared, and decided, as one value."""
+
+    name: str
+    """As people write it: `address.city`, `variants`."""
+    path: Path
+    """In a record; up to the first list."""
+    inside: tuple[Path, ...] = ()
+    """Of a list: the mapped parts of an entry, 0 for each list below. Empty: the whole value."""
+    strategy: Strategy | None = None
+    """A rule of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """What a stream needs to tell a change of one side from a change of both. Streams without it never read the destination for it."""
+
+    fields: tuple[MergeField, ...]
+    otherwise: Literal["source_priority", "destination_priority", "manual_review", "timestamp_based"] = (
+        "source_priority"
+    )
+    """Of `merge_fields`: who wins a field that both sides changed."""
+    version: Path | None = None
+    """The destination's field that says when a record changed (`timestamp_based`)."""
+    clock_skew_s: float = 0.0
+    """Times that are no further apart than this do not tell which is newer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletes:
     """What a record that is gone at the source means at the destination.
@@ -361,9 +396,11 @@ class Stream(Generic[S, D]):
     match: tuple[Match[S], ...] = ()
     adopt: Literal["never", "on_conflict", "prefetch", "lookup"] = "on_conflict"
     duplicates: Literal["dead", "first"] = "dead"
-    conflicts: Literal[
-        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
-    ] = "source_priority"
+    conflicts: Strategy = "source_priority"
+    merge: Merge | None = None
+    """Set for every strategy but plain `source_priority`, and for both streams of a pair that goes both ways."""
+    reverse_of: str | None = None
+    """The stream whose links this one shares. It reads the integration's destination and writes its source."""
     schedule: str | None = None
     overlap_s: int = 60
     max_dead_share: float = 0.1
@@ -388,7 +425,7 @@ class Stream(Generic[S, D]):
     @property
     def keeps_base(self) -> bool:
         """Whether links hold the mapped fields that both sides last agreed on."""
-        return self.rollback or self.conflicts != "source_priority"
+        return self.rollback or self.merge is not None
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------

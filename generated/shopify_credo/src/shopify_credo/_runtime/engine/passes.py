@@ -6,7 +6,8 @@ highest version seen, never past the server's time at the beginning; the overlap
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from ..declare import Json, Stream
 from ..errors import RequestRefused
 from ..state.rows import Checkpoint
+from .merge import Answer
 from .versions import High, capped, since_parameter
 
 Kind: TypeAlias = Literal["full", "incremental", "ids", "records"]
@@ -48,6 +50,8 @@ class RunRequest:
     """A person's word on writes whose outcome is unknown, by source identity: they were not carried out."""
     settled: tuple[str, ...] = ()
     """The same: they were, or are not wanted."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """A person's word on conflicts, by the identity of the source's record."""
     only_settle: bool = False
     """Read nothing; only find out the outcomes of earlier runs."""
 

@@ -9,8 +9,9 @@ from ..declare import Stream
 from ..errors import IntegrationError
 from ..hashing import decode_exact
 from ..state.rows import Checkpoint, Look
-from .adopt import object_of
+from .adopt import Adopter, object_of
 from .classify import classify, drop_repeated
+from .conflicts import Merger
 from .deletes import Tombstones, seen_in
 from .drift import Drift
 from .errors import Stopped
@@ -29,7 +30,14 @@ class Preview:
     """One execution that writes nothing, neither there nor here."""
 
     def __init__(
-        self, stream: Stream[Any, Any], request: RunRequest, point: Checkpoint, *, around: Surroundings
+        self,
+        stream: Stream[Any, Any],
+        request: RunRequest,
+        point: Checkpoint,
+        *,
+        around: Surroundings,
+        forward: Stream[Any, Any] | None = None,
+        backward: Stream[Any, Any] | None = None,
     ) -> None:
         self.counts = Counts()
         self.progress = Pass(stream, point, request, now=around.clock.now())
@@ -45,6 +53,31 @@ class Preview:
         self._tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
         self._came: set[str] | None = set() if self.progress.is_reconciling else None
         """Of a pass that finds out what is gone: who came. The one thing here that grows with the source."""
+        self._merger = self._merging(forward, backward) if forward is not None else None
+
+    def _merging(self, forward: Stream[Any, Any], backward: Stream[Any, Any] | None) -> Merger:
+        around, stream = self._around, self._stream
+
+        async def ask(match: str) -> tuple[str, bool] | None:
+            return None  # a dry run fills no index
+
+        async def put(entries: list[tuple[str, str]], is_first: bool) -> None:
+            pass
+
+        return Merger(
+            stream,
+            forward,
+            backward,
+            session=around.destination,
+            fixed=self._fixed,
+            adopter=Adopter(stream, around.destination, self._fixed, put_index=put, ask_index=ask),
+            state=around.state,
+            run_id="",
+            ids=around.ids,
+            now=around.clock.now,
+            workers=around.settings.options.max_concurrent,
+            answers=self._request.answers,
+        )
 
     async def execute(self) -> None:
         """Read everything and count what would become of it."""
@@ -114,9 +147,16 @@ class Preview:
         look = Look(
             stream=stream.name, source_ids=[item.source_id for item in items], matches=matches, index=self._uses_index
         )
+        if (merger := self._merger) is not None:
+            look = merger.look(look)
         found = await self._around.state.call(lambda: self._around.state.store.look(look))
         self._matches.update({match: owner for match, owner in found.owners.items() if match not in self._matches})
-        classify(stream, items, found, ())
+        if merger is None:
+            classify(stream, items, found, ())
+        else:
+            merger.classify(items, found, ())
+            if (stop := await merger.settle(items)) is not None:
+                raise stop
         for item in items:
             if item.fate is None and item.is_create and item.match is not None and stream.mode != "append":
                 owner = self._matches.setdefault(item.match, item.source_id)
@@ -126,8 +166,8 @@ class Preview:
             setattr(self.counts, fate, getattr(self.counts, fate) + 1)
             if item.fate is None and len(self.sample) < SAMPLE:
                 await self._show_item(item)
-            elif item.fate == "dead":
-                self._show({"source_id": item.source_id, "action": "dead", "reason": item.why.reason})
+            elif item.fate in ("dead", "held"):
+                self._show({"source_id": item.source_id, "action": item.fate, "reason": item.why.reason})
 
     async def _show_item(self, item: Item) -> None:
         destination = self._stream.destination

@@ -2,7 +2,8 @@
 
 a create under an idempotency key the vendor still remembers   the same bytes again, under the same key
 a create without one, of a record that can be looked up        adopted when it is there, sent anew when it is not
-an update, a delete                                            made again: doing it twice is doing it once
+an update, a delete                                            made again: doing it twice is doing it once; where streams merge, an
+                                                               update is merged again with what is there now
 anything in append mode, and what cannot be looked up          stays unknown
 """
 
@@ -59,7 +60,10 @@ def unresolved(rows: Sequence[tuple[IntentRow, Sequence[Request]]], links: Mappi
 class Recovery:
     """Decides, for each open request, what is sent to find out."""
 
-    def __init__(self, stream: Stream[Any, Any], adopter: Adopter, *, ids: Callable[[], str], now: float) -> None:
+    def __init__(
+        self, stream: Stream[Any, Any], adopter: Adopter, *, ids: Callable[[], str], now: float, merges: bool = False
+    ) -> None:
+        self._merges = merges
         self._stream = stream
         self._adopter = adopter
         self._ids = ids
@@ -85,6 +89,11 @@ class Recovery:
         if entry.row.attempts >= MAX_ATTEMPTS:
             _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
             return [], []
+        if self._merges and entry.request.kind in ("update", "batch_update") and self._stream.source.get is not None:
+            # The other side may have changed meanwhile: it is read, and merged anew, as soon as this is settled.
+            for item in entry.items:
+                item.fate, item.hash = "updated", b""
+            return [], []
         if entry.request.kind in ("update", "batch_update"):
             return [], [Request(self._ids(), "update", [item]) for item in entry.items]
         if is_removal(entry.request):
@@ -106,6 +115,8 @@ class Recovery:
                 item.fate, item.why = "dead", Why("resolve", "permanent_record", SEVERAL_MATCHES)
             elif self._stream.destination.update is None:
                 item.destination_id, item.fate = found[0][0], "created"
+            elif self._merges and self._stream.source.get is not None:
+                item.destination_id, item.fate, item.hash = found[0][0], "created", b""
             else:
                 item.destination_id, item.is_create = found[0][0], False
                 fresh.append(Request(self._ids(), "update", [item]))

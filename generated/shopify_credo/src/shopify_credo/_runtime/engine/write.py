@@ -27,6 +27,7 @@ from ..session import Session
 from .adopt import Adopter, object_of
 from .batches import UNTOLD, Results, with_key, wrapper
 from .classify import SEVERAL_MATCHES, refuse_duplicate
+from .conflicts import Merger
 from .deletes import Remover
 from .drift import Drift
 from .items import Item, Why
@@ -56,8 +57,10 @@ class Writer:
         drift: Drift,
         workers: int,
         batch_size: int,
+        merger: Merger | None = None,
     ) -> None:
         self._stream = stream
+        self._merger = merger
         self._destination = stream.destination
         self._session = session
         self._fixed = dict(fixed)
@@ -182,6 +185,8 @@ class Writer:
             item.destination_id = None  # an empty reply: it is found by match when it changes
         if item.destination_id is None and reply.body.strip():
             self._drift.lacks((*operation.record, *self._destination.identity))
+        if self._merger is not None:
+            await self._merger.written(item, reply, operation)
 
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
         if error.failure == "unknown":
@@ -199,6 +204,8 @@ class Writer:
             return
         assert item.destination_id is not None
         params = {**self._fixed, self._destination.update_argument: item.destination_id}
+        if self._merger is not None:
+            params |= self._merger.params(item)
         try:
             body: bytes | None = item.body
             if self._destination.update_is == "replace":
@@ -206,7 +213,7 @@ class Writer:
             if body is None:
                 item.fate = "created" if item.may_be_ours else "unchanged"
                 return
-            await self._session.request(
+            reply = await self._session.request(
                 operation,
                 params=params,
                 body=body if operation.body == "json" else decode_exact(body),
@@ -214,6 +221,8 @@ class Writer:
                 repeatable=True,
             )
             item.fate = "updated"
+            if self._merger is not None:
+                await self._merger.written(item, reply, operation)
         except NotFound:
             # Somebody deleted it over there. The source still has it, so it is made again.
             item.destination_id = None
@@ -222,14 +231,27 @@ class Writer:
         except IntegrationError as error:
             if error.failure == "unknown":
                 item.fate, item.why = "unknown", Why("send", "unknown", str(error))
+            elif self._merger is not None and self._merger.has_changed_meanwhile(item, error):
+                await self._merge_again(item, error)
             else:
                 self.refused(item, error)
+
+    async def _merge_again(self, item: Item, error: IntegrationError | str) -> None:
+        """The record is not as it was read: read it again, decide again, and send what comes of it."""
+        assert self._merger is not None
+        if not await self._merger.again(item):
+            self.refused(item, error)
+        elif item.fate is None:
+            self._follow.append(Request(self._ids(), "create" if item.is_create else "update", [item]))
 
     async def replacement(self, item: Item) -> bytes | None:
         """The destination's record with the mapped fields laid over it; None when that changes nothing."""
         destination = self._destination
         assert item.destination_id is not None
-        if destination.get is not None:
+        read = self._merger.record(item) if self._merger is not None else None
+        if read is not None:
+            current = dict(read)
+        elif destination.get is not None:
             params = {**self._fixed, destination.get_argument: item.destination_id}
             current = object_of(await self._session.request(destination.get, params=params))
         else:
@@ -274,7 +296,9 @@ class Writer:
                 self.refused(item, error)
             return
         await self._take_over(item, [identity for identity, _ in found], may_be_ours)
-        if item.fate is None:
+        if item.fate is None and self._merger is not None:
+            await self._merge_again(item, error)
+        elif item.fate is None:
             self._follow.append(Request(self._ids(), "update", [item]))
 
     async def _take_over(self, item: Item, found: Sequence[str], may_be_ours: bool) -> None:

@@ -15,6 +15,7 @@ from .errors import KeyWrong, LeaseHeld, LeaseLost, SchemaNewer, StateError, Sta
 from .history import History
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
+from .merges import Conflicts
 from .reseal import Seals
 from .sealing import Plain, Sealer
 from .store import Store
@@ -65,6 +66,7 @@ class State:
         self.budgets = Budgets(self._database)
         self.caller = self._caller
         self.tokens = Tokens(self._database, self.sealer)
+        self.conflicts = Conflicts(self._database)
         self.call = self._caller.call
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Link(NamedTuple):
@@ -66,7 +66,7 @@ class Waiting(NamedTuple):
 class NewBase(NamedTuple):
     """What both sides agree on after a write, for streams that keep it; in the order of its statement."""
 
-    base: bytes
+    base: bytes | None
     destination_hash: bytes | None
     destination_version: str | None
     stream: str
@@ -132,6 +132,52 @@ class IntentRow(NamedTuple):
     attempts: int = 0
 
 
+class Known(NamedTuple):
+    """What is remembered of a linked record beside its link, where streams merge."""
+
+    source_id: str
+    destination_id: str | None
+    base: bytes | None
+    """Sealed."""
+    hash: bytes
+    version: str | None
+    match: str | None
+    destination_version: str | None
+    conflict: str | None
+    """The open conflict about it."""
+
+
+class ConflictRow(NamedTuple):
+    """A conflict that waits for a person, in the order of its statements."""
+
+    id: str
+    stream: str
+    source_id: str
+    destination_id: str | None
+    base: bytes
+    source: bytes
+    destination: bytes
+    fields: str
+    made_at: float
+    run_id: str
+    strategy: str
+    source_version: str | None
+    destination_version: str | None
+    link_hash: bytes | None
+
+
+@dataclass(slots=True, kw_only=True)
+class MergeOutcomes:
+    """What a group of a stream that merges adds to its outcomes. All of it goes by the links' stream and source identity."""
+
+    conflicts: list[ConflictRow] = field(default_factory=list)
+    """Opened, or brought up to date."""
+    closed: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """(stream, source identity, resolution, by whom)."""
+    unlinked: list[tuple[str, str]] = field(default_factory=list)
+    """(stream, source identity) of records that are gone and were made again under another name."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Checkpoint:
     """How far a stream has come."""
@@ -159,6 +205,10 @@ class Look:
     matches: Sequence[str] = ()
     index: bool = False
     """Also ask the index of the destination's match values."""
+    merges: Literal["", "forward", "backward"] = ""
+    """Also ask for what is remembered of both sides. backward: identities are those of the links' destination records."""
+    links_of: str = ""
+    """The stream whose links these are, when it is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +222,8 @@ class Found:
     intents: Sequence[IntentRow] = ()
     is_cancelled: bool = False
     """Somebody asked the run to end."""
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """By the identity that was looked up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,6 +257,7 @@ class Outcomes:
     """Records that are held until another stream's record has a link."""
     released: list[str] = field(default_factory=list)
     """Records that are held no more, if they were."""
+    merged: MergeOutcomes | None = None
     checkpoint: Checkpoint | None = None
 
 

@@ -7,6 +7,7 @@ would cost more than the database does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,7 @@ from .database import Database
 from .errors import LeaseLost
 from .lifecycle import Lifecycle
 from .matches import Matches
+from .merges import Merges
 from .rows import (
     Checkpoint,
     Commit,
@@ -73,6 +75,7 @@ class Store:
         self._sql = Statements(database.dialect)
         self.matches = Matches(database.tables, self._sql)
         self.lifecycle = Lifecycle(database, self._sql, sealer or Plain())
+        self.merges = Merges(database, self._sql)
         t = database.tables
         self._links_of = self._sql.compile(
             select(
@@ -99,7 +102,7 @@ class Store:
             .values(
                 base=bindparam("base"),
                 destination_hash=bindparam("destination_hash"),
-                destination_version=bindparam("destination_version"),
+                destination_version=func.coalesce(bindparam("destination_version"), t.links.c.destination_version),
             ),
             ("base", "destination_hash", "destination_version", "of", "named"),
         )
@@ -143,9 +146,7 @@ class Store:
             self._put_intent.run_many(connection, self._sealed_intents(intents))
             self._count.run_now(connection, (work.step, *[work.counts.get(name, 0) for name in COUNTS], work.run_id))
             is_cancelled = any(row[0] is not None for row in self._is_cancelled.rows(connection, (work.run_id,)))
-            return Found(
-                links=found.links, owners=found.owners, index=found.index, intents=intents, is_cancelled=is_cancelled
-            )
+            return replace(found, intents=intents, is_cancelled=is_cancelled)
 
         def is_done(connection: Connection) -> bool:
             return connection.execute(select(runs.c.step).where(runs.c.id == work.run_id)).scalar() == work.step
@@ -254,6 +255,8 @@ class Store:
 
     def _write(self, connection: Connection, work: Commit, outcomes: Outcomes) -> None:
         self._put_dead.run_many(connection, self._sealed_letters(outcomes.dead))
+        if outcomes.merged is not None:
+            self.merges.write(connection, outcomes.merged)
         self._put_change.run_many(connection, self._sealed_changes(outcomes.changes))  # before the links change
         self._put_link.run_many(connection, outcomes.links)
         self._keep_link.run_many(connection, outcomes.kept)
@@ -274,24 +277,29 @@ class Store:
             self._put_checkpoint.run_now(connection, row)
 
     def _find(self, connection: Connection, look: Look) -> Found:
-        rows = self._links_of.rows(connection, (look.stream, self._sql.many(look.source_ids)))
-        links = {row[0]: Link(*row) for row in rows}
+        links = self._links(connection, look, look.source_ids)
+        known = self.merges.known(connection, look) if look.merges else {}
         if not look.matches:
-            return Found(links=links)
+            return Found(links=links, known=known)
         owners = self._owners(connection, look, links)
         index: dict[str, IndexEntry] = {}
         if look.index:
             entries = self._index_of.rows(connection, (look.stream, self._sql.many(look.matches)))
             index = {row[0]: IndexEntry(row[1], bool(row[2])) for row in entries}
-        return Found(links=links, owners=owners, index=index)
+        return Found(links=links, owners=owners, index=index, known=known)
+
+    def _links(self, connection: Connection, look: Look, ids: Sequence[str]) -> dict[str, Link]:
+        if look.merges == "backward":
+            return self.merges.links_back(connection, look, ids)
+        rows = self._links_of.rows(connection, (look.stream, self._sql.many(ids)))
+        return {row[0]: Link(*row) for row in rows}
 
     def _owners(self, connection: Connection, look: Look, links: dict[str, Link]) -> dict[str, str]:
         """Match digest → the source record whose link has it now."""
         found = self.matches.owners(connection, look.stream, look.matches)
         elsewhere = [owner for owner in found.values() if owner not in links]
         if elsewhere:
-            rows = self._links_of.rows(connection, (look.stream, self._sql.many(elsewhere)))
-            links = {**links, **{row[0]: Link(*row) for row in rows}}
+            links = {**links, **self._links(connection, look, elsewhere)}
         return {
             match: owner
             for match, owner in found.items()
@@ -307,7 +315,7 @@ class Store:
         return [row._replace(payload=self._seal(row.payload)) for row in rows] if self._is_sealed else rows
 
     def _sealed_bases(self, rows: Sequence[NewBase]) -> Sequence[NewBase]:
-        return [row._replace(base=self._sealer.seal(row.base)) for row in rows] if self._is_sealed else rows
+        return [row._replace(base=self._seal(row.base)) for row in rows] if self._is_sealed else rows
 
     def _sealed_changes(self, rows: Sequence[NewChange]) -> Sequence[NewChange]:
         if not self._is_sealed:

@@ -47,7 +47,7 @@ def classify(stream: Stream[Any, Any], items: Sequence[Item], found: Found, unkn
         if item.source_id in unknown:
             item.fate, item.why = "unknown", Why("send", "unknown", "an earlier write of it has no known outcome")
         elif link is None or (link.gone_at is not None and _is_new_again(stream, item, link)):
-            _new(stream, item, found, in_group)
+            new_item(stream, item, found, in_group)
         elif link.hash == item.hash:
             item.fate = "unchanged"
             if item.version is not None and item.version != link.version and not is_older(item.version, link.version):
@@ -73,7 +73,8 @@ def _is_new_again(stream: Stream[Any, Any], item: Item, link: Link) -> bool:
     return is_hard and not is_older(item.version, link.version)
 
 
-def _new(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[str, str]) -> None:
+def new_item(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[str, str]) -> None:
+    """A record without a link: a new one, an existing one by the index of match values, or one too many."""
     item.is_create = True
     item.destination_id = None
     if item.match is None or stream.mode == "append":

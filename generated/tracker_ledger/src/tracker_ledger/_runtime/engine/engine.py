@@ -8,7 +8,9 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ..clock import Clock, SystemClock
@@ -22,6 +24,7 @@ from .errors import Cancelled, ContractMismatch, MappingChanged, Stopped
 from .passes import Pass, RunRequest
 from .preview import Preview
 from .report import Counts, RunReport
+from .reverse import Links, Turns, lease_name, merging
 from .run import Run, Surroundings
 
 log = logging.getLogger(__name__)
@@ -45,10 +48,8 @@ class Engine:
         if integration.contract != CONTRACT:
             raise ContractMismatch(integration.contract, CONTRACT)
         for stream in integration.streams:
-            if stream.conflicts != "source_priority":
-                raise RequestRefused(
-                    f"{stream.name}: `conflicts: {stream.conflicts}` is not carried out yet; `source_priority` is"
-                )
+            if stream.conflicts != "source_priority" and stream.merge is None:
+                raise RequestRefused(f"{stream.name}: `conflicts: {stream.conflicts}` needs the fields that are merged")
         self.integration = integration
         self.state = state
         self.clock = clock or SystemClock()
@@ -57,6 +58,9 @@ class Engine:
         """Stream → the counts so far of the run that writes."""
         self._ids = ids or _new_id
         self._stopping = False
+        self.links = merging(integration)
+        """Stream → the streams that work on its links, where it merges."""
+        self._turns = Turns(list(self.links.values()))
         self._around = Surroundings(
             source=source,
             destination=destination,
@@ -74,6 +78,12 @@ class Engine:
                 return stream
         known = ", ".join(f"`{stream.name}`" for stream in self.integration.streams)
         raise RequestRefused(f"there is no stream `{name}`; there is {known}")
+
+    def around(self, stream: Stream[Any, Any]) -> Surroundings:
+        """What runs of a stream work with: one that goes back reads from the integration's destination."""
+        if stream.reverse_of is None:
+            return self._around
+        return replace(self._around, source=self._around.destination, destination=self._around.source)
 
     def stop(self) -> None:
         """Ask all runs to end at the next safe place."""
@@ -102,17 +112,54 @@ class Engine:
             RequestRefused: the request asks for what the stream does not have.
         """
         await self.check(request)
+        links = self.links.get(request.stream)
+        if links is None or request.dry_run:
+            return await self._run(request, started)
+        async with self._turns.turn(links, request.stream):
+            await self._settle_partner(links, request)
+            report = await self._run(request, started)
+            if report.state in ("done", "partial") and not request.only_settle:
+                await self._catch_up(links, request)
+            return report
+
+    async def _settle_partner(self, links: Links, request: RunRequest) -> None:
+        """Find out the outcomes of the other direction's writes: what it made would look new here."""
+        partner = links.partner(self.stream(request.stream))
+        if partner is None or not await self.state.call(lambda: self.state.store.intents(partner.name)):
+            return
+        await self._run(RunRequest(stream=partner.name, trigger=request.trigger, only_settle=True, keep=True))
+
+    async def _catch_up(self, links: Links, request: RunRequest) -> None:
+        """Carry over what a merge left for the other direction, or what could not be merged before."""
+        name = links.forward.name
+        for stream in (links.partner(self.stream(request.stream)), self.stream(request.stream)):
+            if stream is None or stream.source.get is None or self._stopping:
+                continue
+            is_back = stream.reverse_of is not None
+            ids = await self.state.call(partial(self.state.store.merges.owed, name, back=is_back))
+            if not ids:
+                continue
+            try:
+                await self._run(RunRequest(stream=stream.name, trigger=request.trigger, ids=tuple(ids)))
+            except IntegrationError as error:
+                log.warning("%s is still to get %d records: %s", stream.name, len(ids), error)
+
+    async def _run(self, request: RunRequest, started: asyncio.Event | None = None) -> RunReport:
         stream, state = self.stream(request.stream), self.state
+        links, around = self.links.get(stream.name), self.around(stream)
+        forward, backward = (links.forward, links.backward) if links is not None else (None, None)
         run_id = request.run_id or self.new_run_id()
         if request.dry_run:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
-            preview = Preview(stream, request, point, around=self._around)
+            preview = Preview(stream, request, point, around=around, forward=forward, backward=backward)
             return await self._carry_out(preview, stream, request, run_id, started)
-        ttl_s = self._around.settings.options.lease_s
-        lease = await state.call(lambda: state.leases.acquire(f"stream:{stream.name}", self.holder, ttl_s))
+        ttl_s = around.settings.options.lease_s
+        lease = await state.call(lambda: state.leases.acquire(lease_name(stream), self.holder, ttl_s))
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
-            run = Run(stream, request, point, run_id=run_id, lease=lease, around=self._around)
+            run = Run(
+                stream, request, point, run_id=run_id, lease=lease, around=around, forward=forward, backward=backward
+            )
             self.under_way[stream.name] = run.counts
             return await self._carry_out(run, stream, request, run_id, started, lease)
         finally:
@@ -245,7 +292,7 @@ class Engine:
         wanted = stream.mapping_digest
         if not point.mapping or not wanted or point.mapping == wanted or request.resync or request.keep:
             return
-        if await self.state.call(lambda: self.state.store.has_links(stream.name)):
+        if await self.state.call(lambda: self.state.store.has_links(stream.reverse_of or stream.name)):
             raise MappingChanged(stream.name)
 
 

@@ -21,6 +21,7 @@ from ..state import State
 from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link, Look, NewLink, Outcomes
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
+from .conflicts import Merger
 from .deletes import Brake, Remover, Tombstones, removals, seen_in
 from .drift import Drift
 from .errors import Cancelled, Stopped, TooManyDead
@@ -67,7 +68,10 @@ class Run:
         run_id: str,
         lease: Lease,
         around: Surroundings,
+        forward: Stream[Any, Any] | None = None,
+        backward: Stream[Any, Any] | None = None,
     ) -> None:
+        """`forward` and `backward`: of a stream that merges, the direction whose links these are, and the other, if any."""
         self.counts = Counts()
         self.progress = Pass(stream, point, request, now=around.clock.now())
         self._stream = stream
@@ -87,6 +91,24 @@ class Run:
             stream=stream.name, run_id=run_id, mapping=stream.mapping_digest, redactor=around.settings.redactor
         )
         self._adopter = Adopter(stream, around.destination, fixed, put_index=self._put_index, ask_index=self._ask_index)
+        self._merger = (
+            Merger(
+                stream,
+                forward,
+                backward,
+                session=around.destination,
+                fixed=fixed,
+                adopter=self._adopter,
+                state=around.state,
+                run_id=run_id,
+                ids=around.ids,
+                now=self._now,
+                workers=options.max_concurrent,
+                answers=request.answers,
+            )
+            if forward is not None
+            else None
+        )
         self._writer = Writer(
             stream,
             around.destination,
@@ -99,7 +121,8 @@ class Run:
             excerpt=around.settings.redactor.excerpt,
             drift=self._drift,
             workers=options.max_concurrent,
-            batch_size=options.batch_size,
+            batch_size=options.batch_size if backward is None else 1,  # a batch's reply does not show its records
+            merger=self._merger,
         )
         self._tombstones: Tombstones | None = None
         self._remover: Remover | None = None
@@ -273,6 +296,8 @@ class Run:
         )
         requests: list[Request] = []
         renewed: dict[str, Link] = {}
+        if self._merger is not None:
+            return await self._prepare_merged(self._merger, items, look)
 
         def plan(found: Found) -> Sequence[IntentRow]:
             nonlocal requests, renewed
@@ -288,6 +313,22 @@ class Run:
         if (stop := await self._writer.look_up(items)) is not None:
             raise stop
         requests = requests_for(stream, items, self._ids, self._writer.batch_size)
+        await self._note(requests)
+        return requests, renewed
+
+    async def _prepare_merged(
+        self, merger: Merger, items: Sequence[Item], look: Look
+    ) -> tuple[list[Request], dict[str, Link]]:
+        """As `_prepare`, with what the other side has read in between."""
+        found = await self._commit(look=merger.look(look))
+        renewed = merger.classify(items, found, self._unknown)
+        stop = None
+        if self._stream.adopt == "lookup" and self._adopter.can_find:
+            stop = await self._writer.look_up(items)
+        stop = stop or await merger.settle(items)
+        if stop is not None:
+            raise stop
+        requests = requests_for(self._stream, items, self._ids, self._writer.batch_size)
         await self._note(requests)
         return requests, renewed
 
@@ -332,9 +373,11 @@ class Run:
             rows.append(
                 NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
             )
+        if self._merger is not None:
+            self._merger.finish(items, outcomes)
         if changed:
             outcomes.changes = changes_of(self._stream, items, run_id=self._run_id, now=now)
-        if self._stream.keeps_base:
+        if self._merger is None and self._stream.keeps_base:
             outcomes.bases = bases_of(self._stream, items)
         if self._has_dead:
             well = ("created", "updated", "unchanged", "skipped", "deleted")
@@ -455,11 +498,16 @@ class Run:
             return
         opened = [(row, read_back(row)) for row in rows]
         named = list({item.source_id for _, requests in opened for request in requests for item in request.items})
-        links = await self._state.call(lambda: store.links_of(stream.name, named))
-        found = unresolved(opened, {link.source_id: link for link in links})
+        if self._merger is not None:
+            by_name = await self._merger.links_of(named)
+        else:
+            links = await self._state.call(lambda: store.links_of(stream.name, named))
+            by_name = {link.source_id: link for link in links}
+        found = unresolved(opened, by_name)
         request = self._request
         entries = answered(found, not_there=request.not_there, settled=request.settled)
-        recovery = Recovery(stream, self._adopter, ids=self._ids, now=self._now())
+        merges = self._merger is not None
+        recovery = Recovery(stream, self._adopter, ids=self._ids, now=self._now(), merges=merges)
         repeated: list[Request] = []
         fresh: list[Request] = []
         for entry in entries:
@@ -566,6 +614,8 @@ class Run:
         )
 
     async def _owner_of(self, destination_id: str) -> str | None:
+        if self._merger is not None:
+            return await self._merger.owner_of(destination_id)
         return await self._state.call(lambda: self._state.store.owner_of(self._stream.name, destination_id))
 
     async def _put_index(self, entries: list[tuple[str, str]], is_first: bool) -> None:

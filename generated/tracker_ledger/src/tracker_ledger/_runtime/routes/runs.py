@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..actions import history_of, status_of
 from ..engine import RunRequest, run_json
+from ..engine.reverse import lease_name
 from ..errors import IntegrationError
 from .common import Control, asked_for, limit_of, problem, target
 
@@ -102,7 +103,7 @@ class RunRoutes:
             allow_deletes=asked.allow_deletes,
         )
         await self._engine.check(run_request)
-        lease = f"stream:{stream.name}"
+        lease = lease_name(stream)
         if not asked.dry_run and await self._state.call(lambda: self._state.leases.is_held(lease)):
             return problem(409, f"{stream.name} is being run")
         started = asyncio.Event()

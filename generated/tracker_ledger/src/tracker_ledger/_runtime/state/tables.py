@@ -18,11 +18,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
 SCHEMA_VERSION = 3
 """Of the definitions below. A change here needs a step in `migrations.py`."""
+
+
+IS_OWED_ON = "length(hash) = 0 AND gone_at IS NULL"
+IS_OWED_BACK = "length(destination_hash) = 0 AND gone_at IS NULL"
+"""Of a link: the destination, or the source, is still to get what the other side has. As the indexes and their queries spell it."""
 
 
 class Tables:
@@ -122,11 +128,14 @@ class Tables:
             Column("match", Text),
             Column("run_id", Text, nullable=False),
             Column("written_at", Float, nullable=False),
-            Column("destination_hash", LargeBinary),  # of the destination's own state after our write (echoes)
+            Column("destination_hash", LargeBinary),  # of what it shows after our write; empty: the source is to get it
             Column("destination_version", Text),
             Column("base", LargeBinary),  # what both sides last agreed on (three-way merge)
             Column("gone_at", Float),  # when the source record was found deleted
             Index("links_by_destination", "destination_id"),
+            # Nearly always empty: what one side of a pair is still to get is found without looking at all links.
+            Index("links_owed_on", "stream", sqlite_where=text(IS_OWED_ON), postgresql_where=text(IS_OWED_ON)),
+            Index("links_owed_back", "stream", sqlite_where=text(IS_OWED_BACK), postgresql_where=text(IS_OWED_BACK)),
         )
         # Match digests are as good as random: an index over them, kept row by row, would dirty a page for each row. So
         # new ones are appended to a log, and merged in order when there are many.
