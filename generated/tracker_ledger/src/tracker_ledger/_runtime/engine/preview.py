@@ -58,11 +58,15 @@ class Preview:
     def _merging(self, forward: Stream[Any, Any], backward: Stream[Any, Any] | None) -> Merger:
         around, stream = self._around, self._stream
 
+        index: dict[str, tuple[str, bool]] = {}
+        """Of destination records by match value, where the whole list is the only way to find one."""
+
         async def ask(match: str) -> tuple[str, bool] | None:
-            return None  # a dry run fills no index
+            return index.get(match)
 
         async def put(entries: list[tuple[str, str]], is_first: bool) -> None:
-            pass
+            for match, identity in entries:
+                index[match] = (identity, match in index)
 
         return Merger(
             stream,
