@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import os
 import signal
 import sys
@@ -11,16 +12,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
-import msgspec
+import click
 
 from .declare import Integration
 from .engine import Engine, RunReport, RunRequest, run_json
 from .engine.opened import Opened, open_state, opened
 from .engine.report import EXIT_DONE, EXIT_INPUT
 from .engine.reverse import lease_name
-from .errors import RequestRefused
-from .hashing import decode_exact
 from .logs import setup_logging
+from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests
 from .settings import Settings, resolve_settings
 from .state import State
 
@@ -43,9 +43,13 @@ def configure_logging(settings: Settings, *, quiet: bool = False) -> None:
 
 
 @asynccontextmanager
-async def working(integration: Integration) -> AsyncIterator[Opened]:
-    """An opened integration that SIGTERM and SIGINT ask to stop: the first finishes what is under way, the second does not."""
-    async with opened(integration) as found:
+async def working(integration: Integration, *, target: str = "") -> AsyncIterator[Opened]:
+    """An opened integration that SIGTERM and SIGINT ask to stop: the first finishes what is under way, the second does not.
+
+    Args:
+        target: What the command is about, for the audit; no data of records.
+    """
+    async with opened(integration) as found, audited(found.state, target):
         configure_logging(found.settings, quiet=True)
         settle_memory()
         loop = asyncio.get_running_loop()
@@ -63,6 +67,37 @@ async def working(integration: Integration) -> AsyncIterator[Opened]:
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def audited(state: State, target: str) -> AsyncIterator[None]:
+    """Put a command that changes something on record, with the account that gave it. Nothing where there is no command."""
+    command = command_under_way()
+    if command is None:
+        yield
+        return
+    row = await state.call(lambda: state.audit.begin(actor=account(), role="local", action=command, target=target))
+    try:
+        yield
+    except BaseException as error:
+        outcome = f"failed: {type(error).__name__}"
+        await state.call(lambda: state.audit.end(row, outcome))
+        raise
+    await state.call(lambda: state.audit.end(row, "done"))
+
+
+def command_under_way() -> str | None:
+    """`dead-letters retry`, while the command line carries it out."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.command_path.partition(" ")[2] or None
+
+
+def account() -> str:
+    """Who runs this process, as the machine knows it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"  # a container's user has a number and no name
 
 
 def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[int], None]) -> bool:
@@ -85,7 +120,28 @@ def reading(integration: Integration) -> Iterator[tuple[Integration, State]]:
         state.close()
 
 
+@contextmanager
+def changing(integration: Integration, *, target: str = "") -> Iterator[tuple[Integration, State]]:
+    """The state, for commands that change something in it; the audit says so."""
+    with reading(integration) as (_, state):
+        row = state.audit.begin(actor=account(), role="local", action=command_under_way() or "", target=target)
+        try:
+            yield integration, state
+        except BaseException as error:
+            state.audit.end(row, f"failed: {type(error).__name__}")
+            raise
+        state.audit.end(row, "done")
+
+
 # --- runs ---
+
+
+async def resume_run(integration: Integration, run_id: str, *, show: Show = None) -> tuple[RunReport, int]:
+    """Go on where a run stopped."""
+    async with working(integration, target=run_id) as found:
+        request = await found.state.call(lambda: resumed(integration, found.state, run_id))
+        report = await _shown(found.engine, request, show)
+    return report, worst([report])
 
 
 async def sync_streams(
@@ -103,7 +159,7 @@ async def sync_streams(
 ) -> tuple[list[RunReport], int]:
     """Run one stream, or all in order; returns the reports and the worst exit code."""
     reports: list[RunReport] = []
-    async with working(integration) as found:
+    async with working(integration, target=stream or "all streams") as found:
         names = [stream] if stream is not None else [each.name for each in integration.streams]
         for name in names:
             request = RunRequest(
@@ -235,17 +291,10 @@ def letters_of(state: State, stream: str | None, *, state_name: str = "open", li
     return state.dead_letters.latest(stream, state=state_name, limit=limit)
 
 
-def letter_of(state: State, letter_id: str) -> dict[str, Any]:
-    """One dead letter with its payload as JSON where it is JSON."""
-    letter = state.dead_letters.get(letter_id)
-    if letter is None:
-        raise RequestRefused(f"there is no dead letter `{letter_id}`")
-    payload = letter["payload"]
-    if payload is not None:
-        try:
-            letter["payload"] = decode_exact(bytes(payload))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            letter["payload"] = bytes(payload).decode("utf-8", "replace")
+def letter_of(integration: Integration, state: State, letter_id: str) -> dict[str, Any]:
+    """One dead letter with its payload as JSON where it is JSON, and what is masked hidden."""
+    [letter] = letters_wanted(state, [letter_id])
+    letter["payload"] = mask_of(integration, letter["stream"]).value(json_of(letter["payload"]))
     return letter
 
 
@@ -253,8 +302,8 @@ async def retry(
     integration: Integration, letter_ids: Sequence[str], *, all_of: str | None = None, show: Show = None
 ) -> tuple[list[RunReport], int]:
     """Sync the records of dead letters again: as the source has them now, or else as they were kept."""
-    async with working(integration) as found:
-        letters = await found.state.call(lambda: _wanted(found.state, letter_ids, all_of))
+    async with working(integration, target=all_of or ", ".join(letter_ids)) as found:
+        letters = await found.state.call(lambda: letters_wanted(found.state, letter_ids, all_of))
         reports: list[RunReport] = []
         for request in retry_requests(found.engine, letters):
             reports.append(await _shown(found.engine, request, show))
@@ -263,47 +312,7 @@ async def retry(
     return reports, worst(reports)
 
 
-def retry_requests(engine: Engine, letters: Sequence[dict[str, Any]]) -> list[RunRequest]:
-    """One run for each stream and way of reading."""
-    requests = []
-    for name in dict.fromkeys(letter["stream"] for letter in letters):
-        own = [letter for letter in letters if letter["stream"] == name]
-        not_there = tuple(letter["source_id"] for letter in own if letter["stage"] == "resolve")
-        can_read = engine.stream(name).source.get is not None
-        ids = tuple(each["source_id"] for each in own if can_read and not each["source_id"].startswith("unnamed-"))
-        kept = tuple(bytes(each["payload"]) for each in own if each["source_id"] not in ids and each["whole"])
-        lost = [each["id"] for each in own if each["source_id"] not in ids and not each["whole"]]
-        if lost and not ids and not kept:
-            raise RequestRefused(
-                f"{', '.join(lost)}: the source cannot be asked for it and it was kept with parts hidden; `sync --resync`"
-            )
-        if ids:
-            requests.append(RunRequest(stream=name, trigger="retry", ids=ids, not_there=not_there))
-        if kept:
-            requests.append(RunRequest(stream=name, trigger="retry", records=kept, not_there=not_there))
-    return requests
-
-
 async def discard(integration: Integration, letter_ids: Sequence[str]) -> int:
     """Let dead letters be. For unknown outcomes this settles them."""
-    async with working(integration) as found:
-        state, engine = found.state, found.engine
-        letters = await state.call(lambda: _wanted(state, letter_ids, None))
-        for name in dict.fromkeys(letter["stream"] for letter in letters if letter["stage"] == "resolve"):
-            settled = tuple(
-                each["source_id"] for each in letters if each["stream"] == name and each["stage"] == "resolve"
-            )
-            await engine.run(RunRequest(stream=name, trigger="retry", settled=settled, only_settle=True))
-        return await state.call(lambda: state.dead_letters.discard([letter["id"] for letter in letters]))
-
-
-def _wanted(state: State, letter_ids: Sequence[str], all_of: str | None) -> list[dict[str, Any]]:
-    if all_of is not None:
-        letter_ids = [letter["id"] for letter in state.dead_letters.latest(all_of, limit=10_000)]
-    letters = []
-    for letter_id in letter_ids:
-        letter = state.dead_letters.get(letter_id)
-        if letter is None:
-            raise RequestRefused(f"there is no dead letter `{letter_id}`")
-        letters.append(letter)
-    return letters
+    async with working(integration, target=", ".join(letter_ids)) as found:
+        return await discard_letters(found.engine, letter_ids)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import letters, runs, service, tokens
+from .commands import history, letters, runs, service, tokens
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -63,6 +63,9 @@ for _command in (
     runs.sync,
     runs.status,
     runs.history,
+    history.runs,
+    history.ledger,
+    history.audit,
     letters.dead_letters,
     service.serve,
     service.doctor,

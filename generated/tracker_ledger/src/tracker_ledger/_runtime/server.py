@@ -7,26 +7,34 @@ signatures. Bodies are bounded while they are read. What the routes do stands in
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .engine import MappingChanged
+from .engine import MappingChanged, RunRequest
 from .engine.opened import Opened
-from .errors import RequestRefused
+from .engine.reverse import lease_name
+from .errors import IntegrationError, RequestRefused
 from .inbox import InboxWorker, InboxWriter
-from .roles import Tokens
+from .past import NotNow, NotThere
+from .roles import Caller, Tokens
 from .routes.common import BadBody, Control, Handler, TooLarge, WrongMedia, problem
 from .routes.health import HealthRoutes
+from .routes.history import HistoryRoutes
+from .routes.letters import LetterRoutes
 from .routes.runs import RunRoutes
 from .routes.webhooks import WebhookRoutes
 from .scheduler import Scheduler
 from .state import LeaseHeld, StateError
+
+log = logging.getLogger(__name__)
 
 
 class Service:
@@ -80,11 +88,50 @@ class Service:
         self._started.add(task)
         task.add_done_callback(self._started.discard)
 
+    # --- runs ---
+
+    async def check(self, request: RunRequest) -> None:
+        """Raise what a run would raise at once; `LeaseHeld` when the stream is being run."""
+        await self.engine.check(request)
+        lease = lease_name(self.engine.stream(request.stream))
+        if not request.dry_run and await self.state.call(lambda: self.state.leases.is_held(lease)):
+            raise LeaseHeld(request.stream, "another run", self.opened.settings.options.lease_s)
+
+    async def begin(self, request: RunRequest) -> Response:
+        """Start a run that can begin; 202 with its id once it is on record."""
+        request = replace(request, run_id=self.engine.new_run_id())
+        await self.check(request)
+        await self.carry_out([request])
+        run_id = request.run_id
+        return JSONResponse(
+            {"run_id": run_id, "stream": request.stream, "status": f"/runs/{run_id}"},
+            status_code=202,
+            headers={"Location": f"/runs/{run_id}"},
+        )
+
+    async def carry_out(self, requests: Sequence[RunRequest]) -> None:
+        """Let some runs follow one another; returns when the first is on record."""
+        if requests:
+            started = asyncio.Event()
+            self.start(self._carried_out(requests, started))
+            await started.wait()
+
+    async def _carried_out(self, requests: Sequence[RunRequest], started: asyncio.Event) -> None:
+        for request in requests:
+            try:
+                await self.engine.run(request, started=started)
+            except IntegrationError as error:
+                log.warning("the run of %s did not start: %s", request.stream, error)
+            except Exception:  # a task nobody awaits must say what happened
+                log.exception("the run of %s met a bug", request.stream)
+            finally:
+                started.set()
+
     # --- the application ---
 
     def controls(self) -> Sequence[Control]:
         """The routes of the control API."""
-        return (*RunRoutes(self).controls(),)
+        return (*RunRoutes(self).controls(), *HistoryRoutes(self).controls(), *LetterRoutes(self).controls())
 
     def protected(self, control: Control) -> Handler:
         """Only with a token whose role allows it."""
@@ -98,10 +145,37 @@ class Service:
                 reply.headers["WWW-Authenticate"] = "Bearer"
                 return reply
             if not caller.may(control.role):
+                await self._note(request, caller, "refused")
                 return problem(403, f"this needs a token of the role `{control.role}`; yours has `{caller.role}`")
-            return await control.handler(request)
+            if control.method == "GET" and not control.is_audited:
+                return await control.handler(request)
+            row = await self._note(request, caller, None)
+            outcome = "failed"
+            try:
+                answer = await control.handler(request)
+                outcome = str(answer.status_code)
+                return answer
+            except Exception as error:
+                outcome = type(error).__name__
+                raise
+            finally:
+                about = getattr(request.state, "target", None)
+                await self.state.call(lambda: self.state.audit.end(row, outcome, target=about))
 
         return checked
+
+    async def _note(self, request: Request, caller: Caller, outcome: str | None) -> int:
+        """Put an action on record, before it is carried out."""
+        audit = self.state.audit
+        about = ", ".join(str(value) for value in request.path_params.values())
+        remote = request.client.host if request.client is not None else ""
+        action = f"{request.method} {request.url.path}"
+        row = await self.state.call(
+            lambda: audit.begin(actor=caller.name, role=caller.role, action=action, target=about, remote=remote)
+        )
+        if outcome is not None:
+            await self.state.call(lambda: audit.end(row, outcome))
+        return row
 
     def application(self) -> Starlette:
         """The routes."""
@@ -128,6 +202,8 @@ class Service:
                 LeaseHeld: _conflict,
                 MappingChanged: _conflict,
                 BadBody: _bad,
+                NotThere: _not_there,
+                NotNow: _conflict,
                 RequestRefused: _refused,
                 404: _not_found,
                 405: _not_allowed,
@@ -170,6 +246,10 @@ async def _bad(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return problem(404 if "there is no" in str(error) else 400, str(error))
+
+
+async def _not_there(request: Request, error: Exception) -> Response:
+    return problem(404, str(error))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

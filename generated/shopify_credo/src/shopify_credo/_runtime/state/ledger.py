@@ -82,6 +82,20 @@ class Runs:
         query = select(self._table.c.cancel_at).where(self._table.c.id == run_id)
         return self._database.read(lambda connection: connection.execute(query).scalar()) is not None
 
+    def usual_length(self, stream: str, kind: str) -> int | None:
+        """Records that the last complete run of this kind read."""
+        table = self._table
+        query = (
+            select(table.c.read)
+            .where(
+                table.c.stream == stream, table.c.kind == kind, table.c.state.in_(("done", "partial")), table.c.read > 0
+            )
+            .order_by(table.c.started_at.desc())
+            .limit(1)
+        )
+        found: int | None = self._database.read(lambda connection: connection.execute(query).scalar())
+        return found
+
     def get(self, run_id: str) -> Shown | None:
         """One run."""
         query = select(self._table).where(self._table.c.id == run_id)

@@ -41,8 +41,8 @@ def show_letter(load: Loader, letter_id: str) -> int:
     """Show one dead letter with the record as it was read, secrets hidden."""
     from ..actions import letter_of, reading
 
-    with reading(load()) as (_, state):
-        show_json(letter_of(state, letter_id))
+    with reading(load()) as (integration, state):
+        show_json(letter_of(integration, state, letter_id))
     return EXIT_DONE
 
 

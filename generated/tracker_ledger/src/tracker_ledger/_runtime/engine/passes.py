@@ -52,6 +52,8 @@ class RunRequest:
     """The same: they were, or are not wanted."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """A person's word on conflicts, by the identity of the source's record."""
+    resumed: str | None = None
+    """The run that this one goes on with."""
     only_settle: bool = False
     """Read nothing; only find out the outcomes of earlier runs."""
 
@@ -65,6 +67,7 @@ class RunRequest:
             "keep": self.keep,
             "gone": list(self.gone),
             "allow_deletes": self.allow_deletes,
+            "resumed": self.resumed,
         }
         return {name: value for name, value in asked.items() if value}
 

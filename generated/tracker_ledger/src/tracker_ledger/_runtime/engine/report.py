@@ -107,7 +107,7 @@ def run_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "failure": row["failure"],
         "error": row["error"],
     }
-    for name in ("trigger", "started_at", "ended_at", "parameters"):
+    for name in ("trigger", "started_at", "ended_at", "parameters", "mapping", "holder", "cancel_at", "rollback_of"):
         if name in row:
             shown[name] = row[name]
     return shown

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import RequestRefused
+from ..hashing import encode_json
 from ..roles import Role
 
 MAX_CONTROL_BYTES = 64 * 1024
@@ -93,6 +94,11 @@ def limit_of(request: Request, default: int = 20, most: int = 1000) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= most:
         raise BadBody(f"`limit` is a number from 1 to {most}")
     return int(text)
+
+
+def json_reply(value: Any, status: int = 200) -> Response:
+    """A reply that may hold records: decimals keep their digits, times and bytes are text."""
+    return Response(encode_json(value), status_code=status, media_type="application/json")
 
 
 def target(request: Request, text: Any) -> None:

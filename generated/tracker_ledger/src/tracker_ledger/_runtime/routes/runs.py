@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..actions import history_of, status_of
-from ..engine import RunRequest, run_json
-from ..engine.reverse import lease_name
-from ..errors import IntegrationError
+from ..engine import RunRequest
+from ..past import run_shown
 from .common import Control, asked_for, limit_of, problem, target
 
 if TYPE_CHECKING:
     from ..server import Service
-
-log = logging.getLogger(__name__)
 
 
 class SyncRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +44,7 @@ class RunRoutes:
             Control("GET", "/sync/status", "read", self.sync_status),
             Control("GET", "/sync/history", "read", self.sync_history),
             Control("GET", "/circuit-breaker/status", "read", self.breaker_status),
+            Control("GET", "/runs", "read", self.sync_history),
             Control("GET", "/runs/{run_id}", "read", self.run_of),
             Control("POST", "/sync", "operate", self.start_sync),
         )
@@ -83,8 +79,9 @@ class RunRoutes:
     async def run_of(self, request: Request) -> Response:
         """One run."""
         run_id = request.path_params["run_id"]
-        row = await self._state.call(lambda: self._state.runs.get(run_id))
-        return problem(404, "there is no such run") if row is None else JSONResponse(run_json(row))
+        return JSONResponse(
+            await self._state.call(lambda: run_shown(self._service.opened.integration, self._state, run_id))
+        )
 
     async def start_sync(self, request: Request) -> Response:
         """Start a run; 202 with its id, 409 when the stream is being run."""
@@ -96,35 +93,12 @@ class RunRoutes:
         run_request = RunRequest(
             stream=stream.name,
             trigger="http",
-            run_id=self._engine.new_run_id(),
             since=asked.since,
             ids=tuple(asked.ids),
             dry_run=asked.dry_run,
             allow_deletes=asked.allow_deletes,
         )
-        await self._engine.check(run_request)
-        lease = lease_name(stream)
-        if not asked.dry_run and await self._state.call(lambda: self._state.leases.is_held(lease)):
-            return problem(409, f"{stream.name} is being run")
-        started = asyncio.Event()
-        self._service.start(self._carry_out(run_request, started))
-        await started.wait()
-        run_id = run_request.run_id
-        return JSONResponse(
-            {"run_id": run_id, "stream": stream.name, "status": f"/runs/{run_id}"},
-            status_code=202,
-            headers={"Location": f"/runs/{run_id}"},
-        )
-
-    async def _carry_out(self, request: RunRequest, started: asyncio.Event) -> None:
-        try:
-            await self._engine.run(request, started=started)
-        except IntegrationError as error:
-            log.warning("the run of %s did not start: %s", request.stream, error)
-        except Exception:  # a task nobody awaits must say what happened
-            log.exception("the run of %s met a bug", request.stream)
-        finally:
-            started.set()
+        return await self._service.begin(run_request)
 
     def _breakers(self) -> dict[str, Any]:
         return {
