@@ -309,6 +309,12 @@ class StreamDestination(Form):
         Annotated[Annotated[OperationId, Tag("(text)")] | Annotated[Batch, Tag("(object)")], Discriminator(_shape)]
         | None
     ) = None
+    """Creates many records with one request."""
+    batch_update: (
+        Annotated[Annotated[OperationId, Tag("(text)")] | Annotated[Batch, Tag("(object)")], Discriminator(_shape)]
+        | None
+    ) = None
+    """Updates many records with one request, each named in its item."""
     identity: PathText | None = None
     """The field of a written record that names it; the fact's when it is left out."""
     fields: dict[PathText, ListedFields] = Field(default_factory=dict)
@@ -327,6 +333,38 @@ def _check_length(value: str) -> str:
     if not _LENGTH.fullmatch(value):
         raise ValueError(f"`{value[:80]}` is not a length of time such as `90 seconds` or `5 minutes`")
     return value
+
+
+class Deletes(Form):
+    """What a record that is gone at the source means at the destination."""
+
+    mode: Literal["ignore", "soft", "hard"] = "ignore"
+    """`soft` writes `set` with the update operation, `hard` takes the record away."""
+    set: dict[PathText, str | int | bool | None] = Field(default_factory=dict)
+    """Destination field path → what a soft delete writes there: `{status: archived}`."""
+    found_by: Literal["reconciliation", "tombstone"] | None = None
+    """`reconciliation`: a complete pass came without the record. `tombstone`: the record says it; so when `tombstone` is given."""
+    tombstone: PathText | None = None
+    """The source field that is neither absent nor null nor false when the record is gone: `deleted_at`."""
+    brake: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """More than this share of the linked records, and more than ten, stop a run before the first delete."""
+    every: Annotated[str, AfterValidator(_check_length)] = "1 day"
+    """How often a source that is read by changes is read whole to find out what is gone."""
+
+    @property
+    def by(self) -> Literal["reconciliation", "tombstone"]:
+        """How a record that is gone is found."""
+        return self.found_by or ("tombstone" if self.tombstone is not None else "reconciliation")
+
+    @property
+    def every_s(self) -> int:
+        return _seconds(self.every)
+
+
+def _seconds(length: str) -> int:
+    found = _LENGTH.fullmatch(length)
+    assert found is not None
+    return int(found[1]) * _SECONDS[found[2][0]]
 
 
 def _check_schedule(value: str) -> str:
@@ -360,6 +398,15 @@ class Stream(Form):
     conflicts: Literal[
         "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
     ] = "source_priority"
+    deletes: Annotated[
+        Annotated[Literal["ignore", "soft", "hard"], Tag("(text)")] | Annotated[Deletes, Tag("(object)")],
+        Discriminator(_shape),
+    ] = "ignore"
+    """What becomes of a record that is gone at the source."""
+    after: tuple[Name, ...] = ()
+    """Streams that go first when all are run; those that a `lookup` names do so anyway."""
+    parents: Literal["wait", "fetch", "dead"] = "wait"
+    """A record that a `lookup` names and that has no link yet: hold this one, sync that one first, or a dead letter."""
     schedule: Annotated[str, AfterValidator(_check_schedule)] | None = None
     overlap: Annotated[str, AfterValidator(_check_length)] = "60 seconds"
     """How far an incremental run reaches back behind the watermark."""
@@ -375,9 +422,13 @@ class Stream(Form):
     @property
     def overlap_s(self) -> int:
         """The overlap in seconds."""
-        found = _LENGTH.fullmatch(self.overlap)
-        assert found is not None
-        return int(found[1]) * _SECONDS[found[2][0]]
+        return _seconds(self.overlap)
+
+    @property
+    def removes(self) -> Deletes | None:
+        """What is done about records that are gone; None when nothing is."""
+        found = Deletes(mode=self.deletes) if isinstance(self.deletes, str) else self.deletes
+        return None if found.mode == "ignore" else found
 
 
 class SignatureScheme(Form):
@@ -546,6 +597,7 @@ def _contradictions(manifest: Manifest) -> list[Diagnostic]:
         *_deploy(manifest.deploy),
         *(found for name, stream in manifest.streams.items() for found in _stream(name, stream)),
         *(found for index, webhook in enumerate(manifest.webhooks) for found in _webhook(index, webhook, manifest)),
+        *_order(manifest),
         *_same_api(manifest),
     ]
 
@@ -615,6 +667,16 @@ def _stream(name: str, stream: Stream) -> list[Diagnostic]:
                 help="add `list` to the destination, or set `adopt: on_conflict`",
             )
         )
+    faults += _removal(name, stream)
+    if destination.batch_update is not None and destination.update is None:
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` updates in batches but names no `update` operation",
+                (*at, "destination", "batch_update"),
+                help="add `update`: what a batch leaves open is updated alone",
+            )
+        )
     matched = {match.destination for match in stream.match}
     for field in destination.find.by if destination.find else ():
         if field not in matched:
@@ -626,6 +688,47 @@ def _stream(name: str, stream: Stream) -> list[Diagnostic]:
                     help=f"add a `match` with `destination: {field}`",
                 )
             )
+    return faults
+
+
+def _removal(name: str, stream: Stream) -> list[Diagnostic]:
+    """What contradicts a stream's deletes."""
+    deletes, destination = stream.removes, stream.destination
+    if deletes is None:
+        return []
+    wrong: list[tuple[str, str]] = []
+    if stream.mode == "append":
+        wrong.append(("appends, so nothing of it is ever deleted", "remove `deletes`, or set `mode: upsert`"))
+    if deletes.mode == "hard" and destination.delete is None:
+        wrong.append(("deletes but names no `delete` operation", "add `delete` to the destination, or delete softly"))
+    if deletes.mode == "soft" and (destination.update is None or not deletes.set):
+        wrong.append(("deletes softly but does not say what is written then", "add `update` and `set: {field: value}`"))
+    if deletes.mode == "hard" and deletes.set:
+        wrong.append(("takes records away and writes into them", "remove `set`, or write `mode: soft`"))
+    if deletes.by == "tombstone" and deletes.tombstone is None:
+        wrong.append(("deletes by tombstone but names no field that is one", "add `tombstone: <source field>`"))
+    if deletes.by == "reconciliation" and deletes.tombstone is not None:
+        wrong.append(("names a tombstone and finds deletes by reconciliation", "remove one of the two"))
+    return [
+        _fault("V008", f"the stream `{name}` {what}", ("streams", name, "deletes"), help=help) for what, help in wrong
+    ]
+
+
+def _order(manifest: Manifest) -> list[Diagnostic]:
+    """`after` names other streams."""
+    faults = []
+    for name, stream in manifest.streams.items():
+        for index, first in enumerate(stream.after):
+            if first == name or first not in manifest.streams:
+                others = ", ".join(other for other in manifest.streams if other != name) or "none"
+                faults.append(
+                    _fault(
+                        "V008",
+                        f"the stream `{name}` comes after `{first}`, which is no other stream",
+                        ("streams", name, "after", index),
+                        help=f"name other streams: {others}",
+                    )
+                )
     return faults
 
 

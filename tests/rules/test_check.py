@@ -170,7 +170,7 @@ def words(found: Diagnostic) -> str:
         (rule("home", (), "constant", options={"value": {"city": 5}}), "V420", "no string"),
         (rule("status", "state", "enum", options={"map": {"on": "actve", "off": "inactive", "gone": "inactive"}}), "V420", "`active`"),
         (rule("value", "spent", "parse", options={"to": "decimal"}, on_missing=Default(value="0")), "V423", "no number"),
-        (rule("name", "email", "lookup", options={"stream": "companies"}), "V424", "not compiled yet"),
+        (rule("name", "email", "lookup", options={}), "V416", "`stream`"),
         (rule("mail", "email", waive={"lossy": "x"}), "V431", "no loss"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime import links as runtime_links
 from runtime import transforms as runtime_transforms
 from runtime import values as runtime_values
 from vitesse.api.model import Json
@@ -26,8 +27,10 @@ def compute(spelling: Spelling, values: list[Any]) -> Any:
     """What the runtime makes of it: the plan's expressions, by hand."""
     if spelling.style == "none":
         return values[0] if values else spelling.constant
-    function = getattr(runtime_values, str(spelling.function), None) or getattr(
-        runtime_transforms, str(spelling.function)
+    function = next(
+        getattr(module, str(spelling.function))
+        for module in (runtime_values, runtime_transforms, runtime_links)
+        if hasattr(module, str(spelling.function))
     )
     keywords = dict(spelling.keywords)
     if spelling.callee is not None:
@@ -59,13 +62,15 @@ def test_row_names_real_functions_losses_and_gold_words(name: str) -> None:
     assert row.inverse is None or row.inverse in TRANSFORMS
     assert set(row.losses) <= set(LOSSES)
     for function in row.functions:
-        assert hasattr(runtime_values, function) or hasattr(runtime_transforms, function)
+        assert any(hasattr(module, function) for module in (runtime_values, runtime_transforms, runtime_links))
 
 
 @pytest.mark.parametrize(
     ("name", "options", "shapes", "values", "kind", "expected"),
     [
         ("direct", {}, [TEXT], ["a"], "string", "a"),
+        ("lookup", {"stream": "people"}, [WHOLE], [7], "string", "7"),
+        ("lookup", {"stream": "people", "to": "integer"}, [TEXT], ["7"], "integer", 7),
         ("parse", {"to": "decimal", "places": 2}, [TEXT], ["1.005"], "number", Decimal("1.00")),
         ("parse", {"to": "decimal", "places": 2, "rounding": "up"}, [TEXT], ["1.001"], "number", Decimal("1.01")),
         ("parse", {"to": "integer"}, [NUMBER], [Decimal("3.0")], "integer", 3),

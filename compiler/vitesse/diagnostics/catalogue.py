@@ -97,7 +97,7 @@ TITLES: dict[str, str] = {
     "V421": "a rule does not say what happens when a required value is missing",
     "V422": "a rule does not say what happens to a null",
     "V423": "a default does not fit",
-    "V424": "a transform is not compiled yet",
+    "V424": "a lookup names a stream that is not there",
     "V430": "a rule may lose something",
     "V431": "a waiver names no loss",
     "V432": "a waiver is not needed",
@@ -137,6 +137,9 @@ TITLES: dict[str, str] = {
     "V510": "the used operations are at different servers",
     "V511": "an operation is used as a list and as one record",
     "V512": "nothing asks for listed fields under this name",
+    "V513": "streams wait for one another",
+    "V514": "a stream's deletes do not fit its records",
+    "V515": "a batch of updates does not fit the stream",
     "V518": "nothing says how an OAuth2 token is fetched",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof

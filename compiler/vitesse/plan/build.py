@@ -33,6 +33,7 @@ from .model import (
 )
 from .names import Scope
 from .operations import json_path
+from .order import in_order
 from .streams import SideNames, StreamBuilder
 from .systems import plan_api, setting, side_names
 
@@ -89,6 +90,7 @@ def build_plan(inputs: Inputs) -> Plan:
             constants=constants,
             model_modules=model_modules,
             mapper_modules=mapper_modules,
+            streams=tuple(manifest.streams),
         )
         try:
             builder.collect()
@@ -121,6 +123,7 @@ def build_plan(inputs: Inputs) -> Plan:
         streams.append(stream_plan)
         models.extend(builder.models)
         mappers.append(builder.mapper)
+    streams = in_order(streams, manifest)
     webhooks = _webhooks(manifest, inputs.schemes)
     return Plan(
         names=PackageNames(
@@ -174,6 +177,7 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple
                 scheme=scheme,
                 secret=setting(webhook.secret, secret=True),
                 secrets=tuple(setting(secret, secret=True) for secret in webhook.further_secrets),
+                deleted_topics=webhook.deleted_topics,
                 topic_path=json_path(webhook.topic_path) if webhook.topic_path is not None else None,
                 stream=webhook.stream,
                 record=json_path(webhook.record),

@@ -173,7 +173,7 @@ class _DestinationMock(MockBuilder):
         self.fixed(plan)
         used = [destination.create, destination.update, destination.get, destination.list, destination.delete]
         used += [destination.find.operation] if destination.find is not None else []
-        used += [destination.batch.operation] if destination.batch is not None else []
+        used += [each.operation for each in (destination.batch, destination.batch_update) if each is not None]
         operations = [self.operations[constant].id for constant in used if constant is not None]
         self.stream_forms.append(
             {
@@ -223,13 +223,16 @@ class _DestinationMock(MockBuilder):
             fixed = {each.name for each in destination.parameters}
             own = [name for name in names if name not in fixed]
             self.put(destination.delete, "delete", collection, identity_parameter=own[-1] if own else None)
-        if destination.batch is not None:
-            batch_plan, batch = self.operation(destination.batch.operation)
-            members = {name: plain(value) for name, value in asdict(destination.batch).items() if name != "operation"}
+        for many in (destination.batch, destination.batch_update):
+            if many is None:
+                continue
+            batch_plan, batch = self.operation(many.operation)
+            kept = ("operation", "key", "key_kind")
+            members = {name: plain(value) for name, value in asdict(many).items() if name not in kept}
             depth = len(envelope)
             inner = [path[depth:] if depth and path[:depth] == envelope else path for path in waived]
             self.put(
-                destination.batch.operation,
+                many.operation,
                 "batch",
                 collection,
                 body=self._body(batch_plan, batch, [], inner),

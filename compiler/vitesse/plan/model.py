@@ -379,6 +379,22 @@ class BatchPlan:
     ok: tuple[str | int | bool, ...] = (200, 201, 204)
     identity: JsonPath | None = None
     error: JsonPath | None = None
+    key: JsonPath = ()
+    """Of a batch of updates: where an item names its record."""
+    key_kind: Literal["string", "integer"] = "string"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesPlan:
+    """As `runtime.declare.Deletes`, member by member."""
+
+    mode: Literal["soft", "hard"]
+    set: tuple[tuple[JsonPath, str | int | bool | None], ...] = ()
+    found_by: Literal["reconciliation", "tombstone"] = "reconciliation"
+    identity: JsonPath = ("id",)
+    tombstone: JsonPath | None = None
+    brake: float = 0.05
+    every_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,8 +409,10 @@ class DestinationPlan:
     get_argument: str = "id"
     list: str | None = None
     delete: str | None = None
+    delete_argument: str = "id"
     find: FindPlan | None = None
     batch: BatchPlan | None = None
+    batch_update: BatchPlan | None = None
     identity: JsonPath = ("id",)
     envelope: JsonPath = ()
     """Where the record stands in a written body: `("contact",)` for `{"contact": {…}}`."""
@@ -423,6 +441,11 @@ class StreamPlan:
     overlap_s: int = 60
     max_dead_share: float = 0.1
     mapping_digest: str
+    deletes: DeletesPlan | None = None
+    after: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+    """Streams whose links the mapper follows."""
+    parents: Literal["wait", "fetch", "dead"] = "wait"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,6 +480,7 @@ class WebhookPlan:
     stream: str
     record: JsonPath = ()
     secrets: tuple[SettingValue, ...] = ()
+    deleted_topics: tuple[str, ...] = ()
     topic_path: JsonPath | None = None
 
 

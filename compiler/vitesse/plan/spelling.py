@@ -14,7 +14,7 @@ from ..rules.model import CheckedRule, Default, Spelling
 from ..rules.model import Shape as ValueShape
 from .model import Call, Constant, Expression, Pick, PyType, Read, ScalarName
 from .names import Scope, snake
-from .typed import TRANSFORMS, VALUES, Imports, Typed, call, constant, function_name
+from .typed import LINKS, TRANSFORMS, VALUES, Imports, Typed, call, constant, function_name
 
 _SCALARS: dict[str, ScalarName] = {
     "string": "str",
@@ -31,7 +31,10 @@ _IN_TRANSFORMS = frozenset(
         "parse_iso8601_to_date"
     ).split()
 )
-"""Functions of `_runtime.transforms`; the others are in `_runtime.values`."""
+"""Functions of `_runtime.transforms`; the others are in `_runtime.values` and `_runtime.links`."""
+
+
+_IN_LINKS = frozenset({"linked", "linked_integer"})
 
 
 def spelled(rule: CheckedRule, sources: Sequence[Typed], imports: Imports) -> Typed:
@@ -96,6 +99,8 @@ def _function(spelling: Spelling) -> str:
 
 
 def _module(spelling: Spelling) -> str:
+    if spelling.function in _IN_LINKS:
+        return LINKS
     return TRANSFORMS if spelling.function in _IN_TRANSFORMS else VALUES
 
 

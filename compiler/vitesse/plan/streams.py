@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Literal
 
 from ..api.facts import ApiFacts, BatchResults
-from ..api.model import Api, Field, Object, Operation, Type
+from ..api.model import Api, Field, Object, Operation, Scalar, Type
 from ..api.paths import EACH, Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
@@ -20,6 +20,7 @@ from ..frozen import dataclass
 from ..manifest import Batch, Stream, StreamDestination, StreamSource
 from ..manifest import Since as ManifestSince
 from ..rules.model import ReviewedRules
+from .deletes import followed, plan_deletes
 from .full import FullModels
 from .mapping import BodyMaker
 from .mock_builder import StreamRecords
@@ -83,6 +84,9 @@ class StreamBuilder:
     _destination_identity: JsonPath = ()
     _envelope: JsonPath = ()
     _matches: list[MatchPlan] = field(default_factory=list)
+    _lookups: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    """All streams of the integration."""
 
     @property
     def mapper(self) -> MapperModule:
@@ -98,6 +102,7 @@ class StreamBuilder:
             DiagnosticError: V502 for an operation that is not there, V506 for a stream without an identity.
         """
         source, destination = self.stream.source, self.stream.destination
+        self._lookups = followed(self.rules, self.streams)
         list_use = self.source.uses.use(source.list, "list", self._at("source", "list"))
         create_use = self.destination.uses.use(destination.create, "create", self._at("destination", "create"))
         self._identity = self._source_identity(list_use.operation)
@@ -303,9 +308,10 @@ class StreamBuilder:
         if destination.delete is not None:
             use = uses.use(destination.delete, "delete", self._at("destination", "delete"))
             use.parameters.add(self._identity_argument(facts, destination.delete, "destination"))
-        if destination.batch is not None:
-            operation = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
-            uses.use(operation, "batch", self._at("destination", "batch"))
+        for key, batch in (("batch", destination.batch), ("batch_update", destination.batch_update)):
+            if batch is not None:
+                operation = batch.operation if isinstance(batch, Batch) else batch
+                uses.use(operation, "batch", self._at("destination", key))
 
     def _planned_update(self, update: Operation) -> Update:
         """Fit the body to the update. Raises V508 for what the update requires and nothing fills."""
@@ -431,6 +437,24 @@ class StreamBuilder:
             overlap_s=stream.overlap_s,
             max_dead_share=stream.max_dead_share,
             mapping_digest=self.rules.digest,
+            deletes=plan_deletes(
+                self.name, stream, self.source.api, self.destination.api, self._ends(), self._identity
+            ),
+            after=stream.after,
+            lookups=self._lookups,
+            parents=stream.parents,
+        )
+
+    def _ends(self) -> tuple[Type | None, Type | None]:
+        """The types of a source record and of a written body."""
+        listing = self.source.api.operation(self.stream.source.list)
+        create = self.destination.api.operation(self.stream.destination.create)
+        assert listing is not None
+        assert create is not None
+        records = json_path(self._fact(self.source, listing.id, "records") or "")
+        return (
+            record_type(self.source.api, listing, records, is_list=True),
+            create.body.type if create.body is not None else None,
         )
 
     def _planned_destination(self, constants: Mapping[str, str], body_model: str) -> DestinationPlan:
@@ -447,6 +471,7 @@ class StreamBuilder:
             get_argument=self._identity_argument(self.destination, get, "destination"),
             list=constants[given.list] if given.list else None,
             delete=constants[given.delete] if given.delete else None,
+            delete_argument=self._identity_argument(self.destination, given.delete, "destination"),
             find=FindPlan(
                 operation=constants[given.find.operation],
                 parameters=tuple(
@@ -455,7 +480,8 @@ class StreamBuilder:
             )
             if given.find is not None
             else None,
-            batch=self._planned_batch(constants),
+            batch=self._planned_batch(constants, given.batch, "batch"),
+            batch_update=self._planned_updates(constants),
             identity=self._destination_identity,
             envelope=self._envelope,
             never_sent=self._never_sent(),
@@ -470,8 +496,33 @@ class StreamBuilder:
         puts = given.update is not None and given.update.startswith("PUT ")
         return "replace" if fact == "replace" or (puts and fact != "merge") else "merge"
 
-    def _planned_batch(self, constants: Mapping[str, str]) -> BatchPlan | None:
-        given = self.stream.destination.batch
+    def _planned_updates(self, constants: Mapping[str, str]) -> BatchPlan | None:
+        """A batch of updates. Raises V515 where the stream replaces records, or an item has no place for its record's name."""
+        given = self.stream.destination.batch_update
+        plan = self._planned_batch(constants, given, "batch_update")
+        if plan is None or given is None:
+            return None
+        operation_id = given.operation if isinstance(given, Batch) else given
+        if self._update_is() == "replace":
+            help = "remove `batch_update`, or say `update_is: merge` when the update leaves alone what it does not name"
+            raise DiagnosticError([self._no_updates(f"`{operation_id}` cannot replace records one by one", help)])
+        operation = self.destination.api.operation(operation_id)
+        key = self._destination_identity
+        body = operation.body.type if operation is not None and operation.body is not None else None
+        item = _below(self.destination.api, body, (*plan.items, 0, *key)) if body is not None else None
+        if item is None and body is not None:
+            help = "use an operation whose items carry it, or remove `batch_update`"
+            where = format_path(tuple(str(step) for step in key))
+            raise DiagnosticError([self._no_updates(f"an item of `{operation_id}` has no `{where}`", help)])
+        resolved = self.destination.api.resolve(item) if item is not None else None
+        is_number = isinstance(resolved, Scalar) and resolved.kind == "integer"
+        return replace(plan, key=key, key_kind="integer" if is_number else "string")
+
+    def _no_updates(self, message: str, help: str) -> Diagnostic:
+        place = Place(file="integration.yaml", pointer=self._at("destination", "batch_update"))
+        return Diagnostic(code="V515", message=message, places=(place,), help=help)
+
+    def _planned_batch(self, constants: Mapping[str, str], given: Batch | str | None, key: str) -> BatchPlan | None:
         if given is None:
             return None
         operation, most = (given.operation, given.max) if isinstance(given, Batch) else (given, None)
@@ -482,8 +533,8 @@ class StreamBuilder:
                     Diagnostic(
                         code="V507",
                         message=f"no fact says how `{operation}` takes many records and tells the fate of each",
-                        places=(Place(file="integration.yaml", pointer=self._at("destination", "batch")),),
-                        help=f"add a `batch` line for it to `facts/{self.destination.names.name}.yaml`, or remove `batch`",
+                        places=(Place(file="integration.yaml", pointer=self._at("destination", key)),),
+                        help=f"add a `batch` line for it to `facts/{self.destination.names.name}.yaml`, or remove `{key}`",
                     )
                 ]
             )

@@ -18,6 +18,7 @@ from .shape import ANYTHING, Shape
 
 VALUES = "_runtime.values"
 TRANSFORMS = "_runtime.transforms"
+LINKS = "_runtime.links"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from .environment import PyEnvironment
 from .methods import local_names, methods, models_of
 
 _DECLARED = (
-    "Api ApiKey Basic Batch Bearer Destination Env Find Fixed Integration Match OAuth2 Operation Paging Parameter RateLimit"
-    " SignatureScheme Since Source Stream Success Webhook"
+    "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match OAuth2 Operation Paging"
+    " Parameter RateLimit SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
 

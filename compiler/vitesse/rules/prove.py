@@ -27,7 +27,6 @@ _CODES: Mapping[str, str] = {
     "option": "V416",
     "function": "V417",
     "source type": "V419",
-    "lookup": "V424",
 }
 
 

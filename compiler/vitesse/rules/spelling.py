@@ -297,13 +297,10 @@ def _spell(
         case "custom":
             return _custom(options, inputs, registry)
         case "lookup":
-            raise Refused(
-                Fault(
-                    kind="lookup",
-                    message="`lookup` is not compiled yet",
-                    help="write the parent's identity with a `custom` function, or waive the field",
-                )
-            )
+            whole = options.get("to") == "integer"
+            function = "linked_integer" if whole else "linked"
+            shape = Shape(kind="integer" if whole else "string")
+            return Spelling(style="value", function=function, keywords=(("stream", options["stream"]),)), shape
         case _:
             raise AssertionError(f"the transforms table has a row `{row.name}` that nothing spells")
 

@@ -277,9 +277,13 @@ _ROWS = (
         name="lookup",
         doc="The destination identity of a record that another stream wrote.",
         accepts=TEXTS,
-        gives="string",
-        options=(Option(name="stream", kind="text", required=True),),
+        gives="option",
+        options=(
+            Option(name="stream", kind="text", required=True, doc="the other stream"),
+            Option(name="to", kind="word", words=("text", "integer"), doc="what the identity is there"),
+        ),
         gold="custom",
+        functions=("linked", "linked_integer"),
     ),
     Transform(
         name="custom",

@@ -114,6 +114,12 @@ class Engine:
             RequestRefused: the request asks for what the stream does not have.
         """
         await self.check(request)
+        report = await self._in_turn(request, started)
+        if not request.dry_run:
+            await self._wake(self.stream(request.stream))
+        return report
+
+    async def _in_turn(self, request: RunRequest, started: asyncio.Event | None) -> RunReport:
         links = self.links.get(request.stream)
         if links is None or request.dry_run:
             return await self._run(request, started)
@@ -163,12 +169,10 @@ class Engine:
                 stream, request, point, run_id=run_id, lease=lease, around=around, forward=forward, backward=backward
             )
             self.under_way[stream.name] = run.counts
-            report = await self._carry_out(run, stream, request, run_id, started, lease)
+            return await self._carry_out(run, stream, request, run_id, started, lease)
         finally:
             self.under_way.pop(stream.name, None)
             await self._release(lease)
-        await self._wake(stream.name)
-        return report
 
     async def _fetch(self, name: str, ids: Sequence[str]) -> None:
         """Sync records that one of another stream refers to. What cannot be done now is waited for."""
@@ -179,8 +183,9 @@ class Engine:
         except IntegrationError as error:
             log.warning("records of %s that others need were not fetched: %s", name, error)
 
-    async def _wake(self, name: str) -> None:
+    async def _wake(self, stream: Stream[Any, Any]) -> None:
         """Sync the records of other streams that waited for what a run of this one has written."""
+        name = stream.reverse_of or stream.name
         if name not in self._has_children or self._stopping:
             return
         lifecycle = self.state.store.lifecycle
