@@ -56,10 +56,10 @@ def mapped(stream: Any, record: Any) -> Any:
         source = runtime("decode").decode_record(
             stream.source.record, dumps(record).encode(), exact=stream.source.exact_numbers
         )
-        body = runtime("hashing").BodyCodec(stream.destination.body).encode(stream.map(source))
+        data, _ = runtime("hashing").BodyCodec(stream.destination.body).encode(stream.map(source))
     except (runtime("errors").DecodeError, runtime("values").MappingError) as error:
         raise Unmappable(str(error)) from error
-    return loads(body.data)
+    return loads(data)
 
 
 def is_refused_by_the_mapper(stream: Any, record: Any) -> bool:

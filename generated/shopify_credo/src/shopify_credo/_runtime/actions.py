@@ -267,6 +267,7 @@ def status_of(integration: Integration, state: State) -> dict[str, Any]:
                 {name: row[name] for name in ("side", "path", "kind", "times", "first_at", "last_at", "run_id")}
                 for row in state.drift.latest(stream.name)
             ],
+            "held": state.store.lifecycle.held(stream.name) if stream.lookups else {},
             "unknown_outcomes": len(state.store.intents(stream.name)),
             "last_run": run_json(runs[0]) if runs else None,
         })  # fmt: skip

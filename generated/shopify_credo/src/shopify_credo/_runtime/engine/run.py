@@ -29,6 +29,7 @@ from .history import bases_of, changes_of
 from .items import Bad, Item, Reader, Why
 from .letters import Letters
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
+from .parents import Fetch, Held, ParentReader
 from .passes import Pass, RunRequest
 from .recover import MAX_ATTEMPTS, Recovery, Unresolved, answered, unresolved
 from .report import Counts
@@ -54,6 +55,8 @@ class Surroundings:
     clock: Clock
     ids: Callable[[], str]
     is_stopping: Callable[[], bool]
+    fetch: Fetch | None = None
+    """Syncs records of another stream that one of this stream refers to."""
 
 
 class Run:
@@ -87,6 +90,7 @@ class Run:
         fixed = fixed_params(stream.destination.parameters, text)
         self._drift = Drift(stream, run_id=run_id)
         self._reader: Reader[Any, Any] = Reader(stream, self._drift)
+        self._parents = ParentReader(stream, self._reader, around.state, around.fetch) if stream.lookups else None
         self._letters = Letters(
             stream=stream.name, run_id=run_id, mapping=stream.mapping_digest, redactor=around.settings.redactor
         )
@@ -166,6 +170,7 @@ class Run:
         await self._begin()
         await self._recover()
         await self._read_matches()
+        await self._release()
         try:
             await self._read_all()
         except (NotFound, Rejected, PagingError):
@@ -176,6 +181,7 @@ class Run:
         if self.progress.is_kept and not self.progress.is_complete:
             self._pending = Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True))
         await self._flush()
+        await self._release()
         if self._remover is not None:
             await self._remove(self._request.gone)
             if self.progress.is_reconciling:
@@ -246,7 +252,7 @@ class Run:
             deleted, missing = [*deleted, *missing], ()
             await self._remove(deleted)
         self._open_intents = []
-        items, bad = self._reader.read(raws) if self._group_records > 1 else await self._read_carefully(raws)
+        items, bad, held = await self._read(raws)
         gone = len(missing)
         self.counts.fetched += len(raws) + gone
         self._group_dead, self._group_size = len(bad), len(raws) + gone
@@ -258,12 +264,19 @@ class Run:
         requests, renewed = await self._prepare(items)
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
         self._count(items, bad, gone)
+        self.counts.held += len(held)
+        self.counts.read += len(held)
         checkpoint = None
         if stop is None and page is not None:
             checkpoint = self.progress.after(page.next, is_last=page.next is None)
         self._pending = self._outcomes(items, bad, renewed, open_requests(sent, ("unknown",)), checkpoint)
+        if self._parents is not None:
+            self._pending.waiting = [each.row(self._stream.name, self._run_id, self._now()) for each in held]
+            self._pending.released = [item.source_id for item in items if item.fate is not None]
+            self._pending.released += [entry.source_id for entry in bad if entry.source_id is not None]
         if self._tombstones is not None and self.progress.is_reconciling:
-            self._pending.seen = seen_in(items, bad, deleted, self._tombstones)
+            came = [*items, *(each.item for each in held)] if held else items
+            self._pending.seen = seen_in(came, bad, deleted, self._tombstones)
         if stop is None:
             self._group_dead = self._group_size = 0
             stop = self._judge()
@@ -271,19 +284,43 @@ class Run:
             await self._flush()
             raise stop
 
-    async def _read_carefully(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad]]:
-        """Read one record, with its name written down before; the one that ended the process is not read again."""
+    async def _read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad], list[Held]]:
+        """Items, records that are none, and records that wait for another stream's."""
+        if self._group_records == 1 and (spoiled := await self._suspected(raws)) is not None:
+            return [], [spoiled], []
+        if self._parents is not None:
+            return await self._parents.read(raws)
+        return *self._reader.read(raws), []
+
+    async def _release(self) -> None:
+        """Sync the records that were held for others that have links now."""
+        if self._parents is None or self._request.limit is not None or self._request.only_settle:
+            return
+        lifecycle, name = self._state.store.lifecycle, self._stream.name
+        tried: set[str] = set()
+        while True:
+            await self._flush()
+            rows = await self._state.call(lambda: lifecycle.ready(name, GROUP_RECORDS))
+            if not (fresh := [row for row in rows if row[0] not in tried]):
+                return
+            tried.update(source_id for source_id, _ in fresh)
+            size = self._group_records
+            for start in range(0, len(fresh), size):
+                await self._group([raw for _, raw in fresh[start : start + size]], None)
+
+    async def _suspected(self, raws: Sequence[bytes]) -> Bad | None:
+        """Write down the name of the one record that is about to be read. The one that ended the process is not read again."""
         for raw in raws:
             digest = sha256(raw).hexdigest()
             if digest == self._suspect:
                 why = Why(
                     "decode", "permanent_record", f"reading it ended the process, after {CRASHES} runs that did not end"
                 )
-                return [], [Bad(raw, None, None, why)]
+                return Bad(raw, None, None, why)
             await self._flush()
             self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.suspecting(digest))
             await self._flush()
-        return self._reader.read(raws)
+        return None
 
     async def _prepare(self, items: Sequence[Item]) -> tuple[list[Request], dict[str, Link]]:
         """One transaction: the fates of the last group, the look-up and the intents of this one."""
@@ -410,9 +447,9 @@ class Run:
             self.counts.unchanged += before
             self.counts.skipped += never
             self.counts.read += before + never
-            await self._send_removals(items)
+            await self._send_removals(items, ids)
 
-    async def _send_removals(self, items: Sequence[Item]) -> None:
+    async def _send_removals(self, items: Sequence[Item], named: Sequence[str]) -> None:
         assert self._remover is not None
         self._open_intents = []
         requests = [Request(self._ids(), self._remover.kind, [item]) for item in items]
@@ -420,6 +457,8 @@ class Run:
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
         self._count(items, (), 0)
         self._pending = self._outcomes(items, (), {}, open_requests(sent, ("unknown",)), None)
+        if self._parents is not None:
+            self._pending.released = list(named)
         self._group_dead = self._group_size = 0
         await self._flush()
         if (stop := stop or self._judge()) is not None:

@@ -20,7 +20,7 @@ from ..session import Session
 from ..state.lifecycle import UNNAMED, PassEnd
 from ..state.rows import Link
 from .errors import MassDelete
-from .items import Item, Why
+from .items import Item, Past, Why
 from .json_paths import overlaid, wrapped
 from .pages import Params
 from .requests import REMOVALS, Kind, Request
@@ -150,6 +150,7 @@ class Remover:
         item = Item(link.source_id, link.version, self._body, b"", link.match, ())
         item.destination_id = link.destination_id
         item.is_create = False
+        item.link = link
         return item
 
     async def remove(self, request: Request) -> None:
@@ -166,14 +167,21 @@ class Remover:
                 await self._delete(request, item)
             else:
                 await self._retire(request, item)
-            item.fate = "deleted"
+            self._is_deleted(request, item)
         except NotFound:
-            item.fate = "deleted"
+            self._is_deleted(request, item)
         except IntegrationError as error:
             if error.failure == "unknown":
                 item.fate, item.why = "unknown", Why("send", "unknown", str(error))
             else:
                 self._refused(item, error)
+
+    @staticmethod
+    def _is_deleted(request: Request, item: Item) -> None:
+        item.fate = "deleted"
+        item.past = item.past or Past()
+        item.past.kind = "deleted" if request.kind == "delete" else "soft_deleted"
+        item.past.reason = "it is gone at the source"
 
     async def _delete(self, request: Request, item: Item) -> None:
         operation = self._destination.delete

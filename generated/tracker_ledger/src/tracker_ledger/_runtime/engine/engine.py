@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -69,7 +69,9 @@ class Engine:
             clock=self.clock,
             ids=self._ids,
             is_stopping=lambda: self._stopping,
+            fetch=self._fetch,
         )
+        self._has_children = frozenset(name for stream in integration.streams for name in stream.lookups)
 
     def stream(self, name: str) -> Stream[Any, Any]:
         """A stream by its name."""
@@ -112,6 +114,12 @@ class Engine:
             RequestRefused: the request asks for what the stream does not have.
         """
         await self.check(request)
+        report = await self._in_turn(request, started)
+        if not request.dry_run:
+            await self._wake(self.stream(request.stream))
+        return report
+
+    async def _in_turn(self, request: RunRequest, started: asyncio.Event | None) -> RunReport:
         links = self.links.get(request.stream)
         if links is None or request.dry_run:
             return await self._run(request, started)
@@ -165,6 +173,27 @@ class Engine:
         finally:
             self.under_way.pop(stream.name, None)
             await self._release(lease)
+
+    async def _fetch(self, name: str, ids: Sequence[str]) -> None:
+        """Sync records that one of another stream refers to. What cannot be done now is waited for."""
+        try:
+            await self.run(RunRequest(stream=name, trigger="child", ids=tuple(ids)))
+        except LeaseLost:
+            raise
+        except IntegrationError as error:
+            log.warning("records of %s that others need were not fetched: %s", name, error)
+
+    async def _wake(self, stream: Stream[Any, Any]) -> None:
+        """Sync the records of other streams that waited for what a run of this one has written."""
+        name = stream.reverse_of or stream.name
+        if name not in self._has_children or self._stopping:
+            return
+        lifecycle = self.state.store.lifecycle
+        for child in await self.state.call(lambda: lifecycle.waits_for(name)):
+            try:
+                await self.run(RunRequest(stream=child, trigger="parent", only_held=True))
+            except IntegrationError as error:  # a run of it that is under way takes them along
+                log.info("records of %s wait on: %s", child, error)
 
     async def _carry_out(
         self,

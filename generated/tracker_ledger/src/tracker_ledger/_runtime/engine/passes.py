@@ -56,6 +56,8 @@ class RunRequest:
     """The run that this one goes on with."""
     only_settle: bool = False
     """Read nothing; only find out the outcomes of earlier runs."""
+    only_held: bool = False
+    """Read nothing; only sync records that were held and need be no more."""
 
     def parameters(self) -> dict[str, object]:
         """What the run's row remembers of it."""
@@ -96,7 +98,7 @@ class Pass:
             self.kind = "ids"
             if source.get is None:
                 raise RequestRefused(f"{stream.name}: the source has no operation that reads one record, so no `--ids`")
-        elif request.records or request.gone or request.only_settle:
+        elif request.records or request.gone or request.only_settle or request.only_held:
             self.kind = "records"
         elif request.since is not None:
             self.kind = "incremental"

@@ -18,6 +18,7 @@ from .errors import Stopped
 from .items import Item, Reader
 from .json_paths import at
 from .pages import Params, Prefetch, fixed_params
+from .parents import Held, ParentReader
 from .passes import Pass, RunRequest
 from .report import Counts
 from .run import Surroundings, source_pages
@@ -47,6 +48,7 @@ class Preview:
         self._around = around
         self._drift = Drift(stream)
         self._reader: Reader[Any, Any] = Reader(stream, self._drift)
+        self._parents = ParentReader(stream, self._reader, around.state, None) if stream.lookups else None
         self._uses_index = point.indexed_at is not None
         self._fixed: Params = fixed_params(stream.destination.parameters, around.settings.text)
         self._matches: dict[str, str] = {}
@@ -138,9 +140,17 @@ class Preview:
                 self._show({"source_id": source_id, "destination_id": link.destination_id, "action": "delete"})
 
     async def _group(self, raws: Any) -> None:
-        items, bad = self._reader.read(raws)
+        held: list[Held] = []
+        if self._parents is None:
+            items, bad = self._reader.read(raws)
+        else:
+            items, bad, held = await self._parents.read(raws)
         if self._came is not None and self._tombstones is not None:
-            self._came.update(seen_in(items, bad, (), self._tombstones))
+            came = [*items, *(each.item for each in held)]
+            self._came.update(seen_in(came, bad, (), self._tombstones))
+        self.counts.held += len(held)
+        for each in held:
+            self._show({"source_id": each.item.source_id, "action": "held", "reason": f"waits for {each.parent[0]}"})
         self.counts.dead += len(bad)
         self.counts.drift = self._drift.total
         for entry in bad:
