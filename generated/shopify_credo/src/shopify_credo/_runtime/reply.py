@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
 from .declare import Json, Operation
-from .paging import read_json, value_at
+from .paging import Picked, read_json, value_at
 from .retry import http_date_s
 
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "x-trace-id", "cf-ray")
@@ -46,12 +47,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page of a list: each record as the bytes that came."""
+    """One page of a list."""
 
-    records: list[bytes]
+    taken: Sequence[bytes | Picked]
+    """Each record as the bytes that came, or with the members that were asked for read already."""
     next: Json | None
     """The cursor of the next page, fit for a checkpoint; None at the end."""
     reply: Reply = field(repr=False)
+
+    @property
+    def records(self) -> list[bytes]:
+        """Each record as the bytes that came."""
+        return [bytes(each) for each in self.taken]
 
     @property
     def server_date_s(self) -> float | None:

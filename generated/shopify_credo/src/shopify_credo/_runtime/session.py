@@ -16,7 +16,7 @@ from .clock import Clock, SystemClock
 from .declare import Api, Json, OAuth2, Operation
 from .encode import asking_body
 from .errors import ApiError, BodyTooLarge, PagingError
-from .paging import Progress, checked_target, next_cursor, own_target
+from .paging import Picked, Picks, Progress, checked_target, next_cursor, own_target
 from .reply import RawPage, Reply
 from .retry import RetryPolicy
 from .sender import Sender, Traffic
@@ -97,6 +97,7 @@ class Session(Sender):
         cursor: Json | None = None,
         size: int | None = None,
         progress: Progress | None = None,
+        picks: Picks | None = None,
     ) -> RawPage:
         """One page of a list.
 
@@ -104,6 +105,7 @@ class Session(Sender):
             cursor: `RawPage.next` of the page before; None for the first page.
             size: Page size to ask for, in records, instead of the declared one.
             progress: What the pass remembers; `pages` keeps it.
+            picks: Members of each record to read in the same pass over the bytes.
         """
         paging = operation.paging
         call = self._call(operation)
@@ -130,7 +132,7 @@ class Session(Sender):
         progress = progress or Progress()
 
         def read(reply: Reply) -> RawPage:
-            parts = reader.read(reply.body, reply.headers)
+            parts = reader.read(reply.body, reply.headers, picks)
             following = next_cursor(
                 operation,
                 parts,
@@ -140,7 +142,8 @@ class Session(Sender):
                 headers=reply.headers,
                 progress=progress,
             )
-            return RawPage([bytes(record) for record in parts.records], following, reply)
+            records = [each if type(each) is Picked else bytes(each) for each in parts.records]
+            return RawPage(records, following, reply)
 
         return await self.send(operation, read, arguments, params, body, None, True, target)
 
@@ -152,6 +155,7 @@ class Session(Sender):
         params: Mapping[str, object] = _NOTHING,
         cursor: Json | None = None,
         size: int | None = None,
+        picks: Picks | None = None,
     ) -> AsyncIterator[RawPage]:
         """All pages from `cursor` on. Raises `PagingError` when they go in circles."""
         progress = Progress()
@@ -160,7 +164,13 @@ class Session(Sender):
             probing = progress.previous_was_short
             try:
                 page = await self.page(
-                    operation, arguments=arguments, params=params, cursor=cursor, size=size, progress=progress
+                    operation,
+                    arguments=arguments,
+                    params=params,
+                    cursor=cursor,
+                    size=size,
+                    progress=progress,
+                    picks=picks,
                 )
             except BodyTooLarge:
                 if (smaller := _smaller(operation, size, cursor)) is None:

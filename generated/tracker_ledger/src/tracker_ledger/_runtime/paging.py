@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -83,10 +84,54 @@ def read_json(operation: Operation, body: bytes, headers: httpx.Headers, read: C
 
 
 @dataclass(frozen=True, slots=True)
+class Picks:
+    """Which members of a page's records are wanted, all else being skipped."""
+
+    kind: Any
+    """A type that msgspec reads: a TypedDict of the members, each of any kind."""
+    exact: bool
+    """Numbers with a fraction become `Decimal`."""
+
+
+class Picked:
+    """One record of a page of which the wanted members were read with the page. `bytes` of it is the record as it came."""
+
+    __slots__ = ("_index", "_page", "members")
+
+    def __init__(self, members: dict[str, Any], page: _Page, index: int) -> None:
+        self.members = members
+        self._page = page
+        self._index = index
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._page.raws()[self._index])
+
+
+_PICKED_STYLES = frozenset({"none", "link", "next_url", "cursor"})
+"""The others look at raw records to know where the next page is."""
+
+
+class _Page:
+    """A body that is split into raw records when one of them is asked for, which is seldom."""
+
+    __slots__ = ("_body", "_raws", "_split")
+
+    def __init__(self, body: bytes, split: Callable[[bytes], Parts]) -> None:
+        self._body = body
+        self._split = split
+        self._raws: list[msgspec.Raw] | list[Picked] | None = None
+
+    def raws(self) -> list[msgspec.Raw] | list[Picked]:
+        if self._raws is None:
+            self._raws = self._split(self._body).records
+        return self._raws
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What one reply says: records, and the two values that paging may need."""
 
-    records: list[msgspec.Raw]
+    records: list[msgspec.Raw] | list[Picked]
     next: Json | None = None
     has_more: Json | None = None
 
@@ -94,7 +139,7 @@ class Parts:
 class PageReader:
     """Reads the list replies of one operation with one pass over the bytes."""
 
-    __slots__ = ("_decode", "_has_more", "_levels", "_next", "_next_in_records", "_operation", "_records")
+    __slots__ = ("_decode", "_has_more", "_next", "_next_in_records", "_operation", "_picking", "_records", "_wanted")
 
     def __init__(self, operation: Operation) -> None:
         if operation.records is None:
@@ -108,15 +153,21 @@ class PageReader:
         self._next_in_records: Path | None = None
         if self._next is not None and self._next[:at] == self._records and len(self._next) > at:
             self._next_in_records, self._next = self._next[at:], None
-        wanted = [path for path in (self._next, self._has_more) if path is not None]
+        self._wanted = [path for path in (self._next, self._has_more) if path is not None]
         self._decode: Callable[[bytes], Any] | None = None
-        self._levels = self._records
-        if self._records and all(isinstance(key, str) for path in (self._records, *wanted) for key in path):
-            self._decode = _compile(self._records, wanted)
+        self._picking: dict[Picks, Callable[[bytes], Any] | None] = {}
+        if self._records and all(isinstance(key, str) for path in (self._records, *self._wanted) for key in path):
+            self._decode = _compile(self._records, self._wanted, msgspec.Raw)
 
-    def read(self, body: bytes, headers: httpx.Headers) -> Parts:
-        """Raises `DecodeError` or `Truncated` when there is no list where one should be."""
+    def read(self, body: bytes, headers: httpx.Headers, picks: Picks | None = None) -> Parts:
+        """Raises `DecodeError` or `Truncated` when there is no list where one should be.
+
+        Args:
+            picks: Read these members of each record with the page. Where that does not go, records are raw all the same.
+        """
         parts: Parts
+        if picks is not None and self._next_in_records is None and (picked := self._picked(body, picks)) is not None:
+            return picked
         try:
             parts = read_json(self._operation, body, headers, self._split)
         except Truncated:
@@ -124,8 +175,31 @@ class PageReader:
                 raise
             # Half a surrogate pair somewhere: only the record that holds it cannot be read, so only it must suffer.
             parts = read_json(self._operation, mended, headers, self._split)
-            parts.records[:] = _as_they_came(parts.records, mended, body)
+            parts = replace(parts, records=_as_they_came(parts.records, mended, body))
         return parts
+
+    def _picked(self, body: bytes, picks: Picks) -> Parts | None:
+        """All in one pass; None when it takes two to say what is wrong, or where the next page is."""
+        if self._decode is None or self._operation.paging.style not in _PICKED_STYLES:
+            return None
+        if picks not in self._picking:
+            self._picking[picks] = _compile(self._records, self._wanted, picks.kind, exact=picks.exact)
+        decode = self._picking[picks]
+        if decode is None:
+            return None
+        try:
+            page = decode(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        found = getattr(_attributes(page, self._records[:-1]), _field(str(self._records[-1])), msgspec.UNSET)
+        if found is None or found is msgspec.UNSET:
+            return None
+        whole = _Page(body, self._split)
+        return Parts(
+            [Picked(members, whole, index) for index, members in enumerate(found)],
+            None if self._next is None else _decoded(_attributes(page, self._next)),
+            None if self._has_more is None else _decoded(_attributes(page, self._has_more)),
+        )
 
     def _split(self, body: bytes) -> Parts:
         following: Json | None = None
@@ -161,10 +235,11 @@ def _mended(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
 
 
-def _as_they_came(records: list[msgspec.Raw], mended: bytes, body: bytes) -> list[msgspec.Raw]:
+def _as_they_came(records: list[msgspec.Raw] | list[Picked], mended: bytes, body: bytes) -> list[msgspec.Raw]:
     found: list[msgspec.Raw] = []
     at = 0
-    for record in records:
+    for each in records:
+        record = bytes(each)
         at = mended.index(record, at)
         found.append(msgspec.Raw(body[at : at + len(record)]))
         at += len(record)
@@ -188,11 +263,11 @@ def _field(key: str) -> str:
     return "f_" + key.encode().hex()
 
 
-def _compile(records: Path, wanted: list[Path]) -> Callable[[bytes], Any] | None:
-    """A decoder that keeps the values at these paths raw and skips all else. None when one path leads through another, or
-    a key is one that such a decoder cannot have."""
+def _compile(records: Path, wanted: list[Path], record: Any, *, exact: bool = False) -> Callable[[bytes], Any] | None:
+    """A decoder that keeps the values at these paths raw, reads each record as `record`, and skips all else. None when one
+    path leads through another, or a key is one that such a decoder cannot have."""
     leaves: dict[Path, Any] = dict.fromkeys(wanted, msgspec.Raw)
-    leaves[records] = list[msgspec.Raw] | None
+    leaves[records] = list[record] | None
     if any(a != b and b[: len(a)] == a for a in leaves for b in leaves):
         return None
 
@@ -205,7 +280,7 @@ def _compile(records: Path, wanted: list[Path]) -> Callable[[bytes], Any] | None
         return kind if not prefix else kind | None | msgspec.UnsetType
 
     try:
-        return msgspec.json.Decoder(struct(())).decode
+        return msgspec.json.Decoder(struct(()), float_hook=Decimal if exact else None).decode
     except ValueError:  # a struct's field cannot have quotes, backslashes or control characters in its wire name
         return None
 
@@ -320,7 +395,7 @@ def next_cursor(
         case "since_id":
             following = None
             if count and not _is_last(parts, size, progress):
-                following = parts.next if paging.next is not None else value_at(parts.records[-1], ("id",))
+                following = parts.next if paging.next is not None else value_at(bytes(parts.records[-1]), ("id",))
                 if following is None or isinstance(following, dict | list | bool):
                     raise PagingError(f"{operation.id}: the last record has no identity to go on from")
         case "page" | "offset":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..client import record_of
 from ..declare import Fixed, Json, Operation, Setting
 from ..errors import NotFound
+from ..paging import Picked, Picks
 from ..session import Session
 
 Params = Mapping[str, object]
@@ -22,8 +23,8 @@ Params = Mapping[str, object]
 class Page:
     """Some records, and where to go on when they all have their fates."""
 
-    records: Sequence[bytes]
-    """Raw JSON each."""
+    records: Sequence[bytes | Picked]
+    """Raw JSON each, or what was picked of it."""
     next: Json | None = None
     """Cursor of the page after this; None when it is the last or cannot be resumed."""
     date_s: float | None = None
@@ -66,10 +67,12 @@ class Prefetch:
             await self._queue.put(error)
 
 
-async def listed(session: Session, operation: Operation, params: Params, cursor: Json | None) -> AsyncIterator[Page]:
+async def listed(
+    session: Session, operation: Operation, params: Params, cursor: Json | None, picks: Picks | None = None
+) -> AsyncIterator[Page]:
     """All pages of a list from `cursor` on."""
-    async for page in session.pages(operation, params=params, cursor=cursor):
-        yield Page(records=page.records, next=page.next, date_s=page.server_date_s)
+    async for page in session.pages(operation, params=params, cursor=cursor, picks=picks):
+        yield Page(records=page.taken, next=page.next, date_s=page.server_date_s)
 
 
 async def by_identity(

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ..declare import Stream
 from ..links import Key, Links, following
+from ..paging import Picked
 from ..state import State
 from ..state.rows import Waiting
 from .items import Bad, Item, Reader, Why
@@ -49,7 +50,7 @@ class ParentReader:
         self._sought: set[Key] = set()
         """What was fetched once by this run."""
 
-    async def read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad], list[Held]]:
+    async def read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad], list[Held]]:
         """Items in the order of the page, the records that are none, and those that wait."""
         if len(self._links.known) > KNOWN_AT_MOST:
             self._links.known.clear()
@@ -74,7 +75,7 @@ class ParentReader:
                 held.append(Held(item, unknown[0]))
         return items, bad, held
 
-    def _one(self, raw: bytes) -> tuple[Item | None, Bad | None, list[Key]]:
+    def _one(self, raw: bytes | Picked) -> tuple[Item | None, Bad | None, list[Key]]:
         self._links.unknown = []
         with following(self._links):
             items, bad = self._reader.read((raw,))

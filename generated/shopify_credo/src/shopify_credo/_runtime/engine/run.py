@@ -15,6 +15,7 @@ from typing import Any
 from ..clock import Clock
 from ..declare import Stream
 from ..errors import DecodeError, IntegrationError, NotFound, PagingError, Rejected
+from ..paging import Picked
 from ..session import Session
 from ..settings import Settings
 from ..state import State
@@ -22,6 +23,7 @@ from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .conflicts import Merger
+from .decoding import picks_of
 from .deletes import Brake, Remover, Tombstones, removals, seen_in
 from .drift import Drift
 from .errors import Cancelled, Stopped, TooManyDead
@@ -243,7 +245,7 @@ class Run:
 
     # --- one group ---
 
-    async def _group(self, raws: Sequence[bytes], page: Page | None) -> None:
+    async def _group(self, raws: Sequence[bytes | Picked], page: Page | None) -> None:
         """Sync some records. `page` is the page that ends with them, None within a page."""
         missing: Sequence[str] = page.missing if page is not None else ()
         deleted: list[str] = []
@@ -284,7 +286,7 @@ class Run:
             await self._flush()
             raise stop
 
-    async def _read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad], list[Held]]:
+    async def _read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad], list[Held]]:
         """Items, records that are none, and records that wait for another stream's."""
         if self._group_records == 1 and (spoiled := await self._suspected(raws)) is not None:
             return [], [spoiled], []
@@ -308,10 +310,10 @@ class Run:
             for start in range(0, len(fresh), size):
                 await self._group([raw for _, raw in fresh[start : start + size]], None)
 
-    async def _suspected(self, raws: Sequence[bytes]) -> Bad | None:
+    async def _suspected(self, raws: Sequence[bytes | Picked]) -> Bad | None:
         """Write down the name of the one record that is about to be read. The one that ended the process is not read again."""
         for raw in raws:
-            digest = sha256(raw).hexdigest()
+            digest = sha256(bytes(raw)).hexdigest()
             if digest == self._suspect:
                 why = Why(
                     "decode", "permanent_record", f"reading it ended the process, after {CRASHES} runs that did not end"
@@ -685,4 +687,7 @@ def source_pages(
         case "full" | "incremental":
             if progress.since is not None and source.since is not None:
                 fixed[source.since.parameter] = progress.since
-            return listed(around.source, source.list, fixed, progress.cursor)
+            # Who looks at records before they are decoded gets them as they came.
+            as_they_came = progress.crashes >= CRASHES or (stream.deletes is not None and stream.deletes.tombstone)
+            picks = None if as_they_came else picks_of(source.record, exact=source.exact_numbers)
+            return listed(around.source, source.list, fixed, progress.cursor, picks)

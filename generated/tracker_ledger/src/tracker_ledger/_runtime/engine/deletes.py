@@ -15,7 +15,7 @@ from ..declare import Deletes, Stream
 from ..errors import IntegrationError, NotFound
 from ..hashing import decode_exact, encode_json
 from ..matching import optional_text
-from ..paging import value_at
+from ..paging import Picked, value_at
 from ..session import Session
 from ..state.lifecycle import UNNAMED, PassEnd
 from ..state.rows import Link
@@ -40,11 +40,11 @@ class Tombstones:
         """Whether records can say so."""
         return self._deletes.tombstone is not None
 
-    def split(self, raws: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
+    def split(self, raws: Sequence[bytes | Picked]) -> tuple[list[bytes], list[str]]:
         """Records that are there, and the identities of those that are gone."""
         live: list[bytes] = []
         gone: list[str] = []
-        for raw in raws:
+        for raw in map(bytes, raws):
             identity = self.identity(raw) if self.says(raw) else None
             if identity is None:
                 live.append(raw)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..declare import Stream
 from ..hashing import BodyCodec
 from ..matching import digester
+from ..paging import Picked
 from ..records import Record
 from ..state.rows import Link
 from ..values import MappingError
@@ -29,8 +30,8 @@ class Item:
     """One source record on its way."""
 
     __slots__ = (
-        "body", "destination_id", "fate", "hash", "is_create", "link", "match",
-        "match_values", "may_be_ours", "past", "raw", "source_id",
+        "_raw", "body", "destination_id", "fate", "hash", "is_create", "link", "match",
+        "match_values", "may_be_ours", "past", "source_id",
         "version", "why",
     )  # fmt: skip
 
@@ -42,7 +43,7 @@ class Item:
         hash: bytes,
         match: str | None,
         match_values: tuple[str | None, ...],
-        raw: bytes = b"",
+        raw: bytes | Picked = b"",
     ) -> None:
         self.source_id = source_id
         self.version = version
@@ -50,7 +51,7 @@ class Item:
         self.hash = hash
         self.match = match
         self.match_values = match_values
-        self.raw = raw
+        self._raw = raw
         self.destination_id: str | None = None
         self.is_create = True
         self.link: Link | None = None
@@ -62,6 +63,11 @@ class Item:
         self.why = _NOTHING
         self.past: Past | None = None
         """What its write replaced; of streams that keep that."""
+
+    @property
+    def raw(self) -> bytes:
+        """The record as it came."""
+        return bytes(self._raw)
 
 
 class Past:
@@ -102,8 +108,8 @@ class Bad:
 
     __slots__ = ("raw", "source_id", "version", "why")
 
-    def __init__(self, raw: bytes, source_id: str | None, version: str | None, why: Why) -> None:
-        self.raw = raw
+    def __init__(self, raw: bytes | Picked, source_id: str | None, version: str | None, why: Why) -> None:
+        self.raw = bytes(raw)
         self.source_id = source_id
         self.version = version
         self.why = why
@@ -119,7 +125,7 @@ class Reader(Generic[S, D]):
         self._encode = BodyCodec(stream.destination.body).encode
         self._match_of = digester([match.source for match in stream.match], [match.compare for match in stream.match])
 
-    def read(self, raws: Sequence[bytes]) -> tuple[list[Item], list[Bad]]:
+    def read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad]]:
         """Items in the order of the page, and the records that are none."""
         items: list[Item] = []
         bad: list[Bad] = []
