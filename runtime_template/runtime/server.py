@@ -151,6 +151,7 @@ class Service:
                 return problem(403, f"this needs a token of the role `{control.role}`; yours has `{caller.role}`")
             if control.method == "GET" and not control.is_audited:
                 return await control.handler(request)
+            request.state.caller = caller
             row = await self._note(request, caller, None)
             outcome = "failed"
             try:

@@ -288,10 +288,14 @@ class Between:
         state.prepare()
         return state
 
-    def engine(self) -> Engine:
-        integration = Integration(
+    @property
+    def integration(self) -> Integration:
+        return Integration(
             name="shop-ledger", version="1.0.0", contract=2, source=SHOP, destination=LEDGER, streams=self.streams
         )
+
+    def engine(self) -> Engine:
+        integration = self.integration
         settings = resolve_settings(integration, {"MAX_ATTEMPTS": "1"})
         source, destination = (
             open_api(api, settings, transport=httpx.MockTransport(fake), clock=self.clock)

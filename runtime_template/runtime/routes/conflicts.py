@@ -74,7 +74,7 @@ class ConflictRoutes:
             return problem(400, "say `take` (`source` or `destination`), or `values`")
         values = {name: decode_exact(bytes(value)) for name, value in asked.values.items()}
         report, is_resolved = await resolve(
-            self._engine, conflict_id, take=asked.take, values=values, by="http", trigger="http"
+            self._engine, conflict_id, take=asked.take, values=values, by=request.state.caller.name, trigger="http"
         )
         status = 200 if is_resolved else 409
         return JSONResponse(
