@@ -263,6 +263,7 @@ def status_of(integration: Integration, state: State) -> dict[str, Any]:
             "is_in_pass": point.cursor is not None,
             "mapping_changed": bool(point.mapping and point.mapping != stream.mapping_digest),
             "dead_letters": state.dead_letters.open_count(stream.name),
+            "conflicts": state.conflicts.open_count(stream.name),
             "drift": [
                 {name: row[name] for name in ("side", "path", "kind", "times", "first_at", "last_at", "run_id")}
                 for row in state.drift.latest(stream.name)

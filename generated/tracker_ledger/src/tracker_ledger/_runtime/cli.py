@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import history, letters, runs, service, tokens
+from .commands import conflicts, history, letters, runs, service, tokens
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -67,6 +67,7 @@ for _command in (
     history.ledger,
     history.audit,
     letters.dead_letters,
+    conflicts.conflicts,
     service.serve,
     service.doctor,
     service.health,

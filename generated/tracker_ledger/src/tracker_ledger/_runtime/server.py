@@ -26,6 +26,7 @@ from .inbox import InboxWorker, InboxWriter
 from .past import NotNow, NotThere
 from .roles import Caller, Tokens
 from .routes.common import BadBody, Control, Handler, TooLarge, WrongMedia, problem
+from .routes.conflicts import ConflictRoutes
 from .routes.health import HealthRoutes
 from .routes.history import HistoryRoutes
 from .routes.letters import LetterRoutes
@@ -131,7 +132,8 @@ class Service:
 
     def controls(self) -> Sequence[Control]:
         """The routes of the control API."""
-        return (*RunRoutes(self).controls(), *HistoryRoutes(self).controls(), *LetterRoutes(self).controls())
+        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes)
+        return tuple(control for subject in subjects for control in subject(self).controls())
 
     def protected(self, control: Control) -> Handler:
         """Only with a token whose role allows it."""
@@ -149,6 +151,7 @@ class Service:
                 return problem(403, f"this needs a token of the role `{control.role}`; yours has `{caller.role}`")
             if control.method == "GET" and not control.is_audited:
                 return await control.handler(request)
+            request.state.caller = caller
             row = await self._note(request, caller, None)
             outcome = "failed"
             try:
