@@ -43,6 +43,10 @@ def integration() -> Integration:
 
 def main() -> None:
     failpoints.install(os.environ.get("FAILPOINT"))
+    if flow := os.environ.get("FLOW"):
+        from runtime.cluster import queue
+
+        queue.FLOW = flow
     run("shopify-credo", integration)
 
 

@@ -36,7 +36,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state.db'}"
-    server: str = request.getfixturevalue("postgresql_url")
+    return empty_database(request.getfixturevalue("postgresql_url"))
+
+
+def empty_database(server: str) -> str:
+    """The URL of a database of its own on a PostgreSQL server."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

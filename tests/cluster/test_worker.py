@@ -1,0 +1,143 @@
+"""Workers of a cluster: once each, taken over, handed over, fenced, never two of one identity."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster.conftest import Replicas
+
+pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
+pytestmark = pytest.mark.postgres
+
+Make = Callable[..., Replicas]
+
+
+def test_a_schedule_fires_once_over_replicas_and_what_the_command_asks_for_is_done_by_a_worker(
+    replicas_of: Make,
+) -> None:
+    world = replicas_of(customers=120)
+    for name in ("a", "b"):
+        world.worker(name, interval_s=3, wait=False)
+    world.until(lambda: len([run for run in world.runs() if run["state"] == "done"]) >= 3, 60)
+    world.assert_converged(customers=120)
+    ticks = [run["id"] for run in world.runs() if run["trigger"] == "schedule"]
+    assert len(ticks) == len(set(ticks))
+    starts = sorted(run["started_at"] for run in world.runs())
+    assert all(second - first > 1.0 for first, second in itertools.pairwise(starts[1:]))
+    world.set(put={"7": {"phone": "+49 30 1234567"}})
+    reports = []
+    while not reports:  # a moment of the schedule may come first
+        reports = world.sync("customers")
+    assert reports[0]["state"] == "done"
+    assert world.runs()[0]["trigger"] in ("cli", "schedule")
+    assert any(run["trigger"] == "cli" for run in world.runs())
+
+
+def test_a_dead_workers_run_goes_on_elsewhere_from_its_checkpoint(replicas_of: Make) -> None:
+    world = replicas_of(customers=2_000)
+    world.set(latency_s=0.1)
+    world.worker("a")
+    world.until(lambda: len(world.made()) > 300)
+    world.worker("b")
+    world.kill("a")
+    world.set(latency_s=0.0)
+    world.until(lambda: world.idle(), 60)
+    world.assert_converged(customers=2_000)
+    first, second = sorted(world.runs(), key=lambda run: str(run["started_at"]))
+    assert (first["id"], first["state"]) == ("first-customers", "crashed")
+    assert "first-customers.2 goes on" in first["error"]
+    assert (second["id"], second["state"]) == ("first-customers.2", "done")
+    assert second["read"] < 2_000, "it began anew instead of going on"
+
+
+def test_a_worker_that_is_told_to_leave_hands_its_run_over(replicas_of: Make) -> None:
+    world = replicas_of(customers=2_000)
+    world.set(latency_s=0.1)
+    leaving = world.worker("a")
+    world.until(lambda: len(world.made()) > 300)
+    leaving.send_signal(signal.SIGTERM)
+    assert leaving.wait(30) == 0, world.said("a")
+    assert [run["state"] for run in world.runs()] == ["stopped"]
+    world.set(latency_s=0.0)
+    world.worker("b")
+    world.until(lambda: world.idle(), 60)
+    world.assert_converged(customers=2_000)
+    assert {run["state"] for run in world.runs()} == {"stopped", "done"}
+    assert world.query("select state from shopify_credo.workers where id = 'a'") == [("left",)]
+
+
+def test_zombie_a_worker_that_was_stopped_past_its_lease_writes_nothing_more_and_ends(replicas_of: Make) -> None:
+    world = replicas_of(customers=2_000)
+    world.set(latency_s=0.1)
+    zombie = world.worker("a")
+    world.until(lambda: len(world.made()) > 300)
+    world.worker("b")
+    world.kill("a", signal.SIGSTOP)
+    world.until(lambda: any(run["id"] == "first-customers.2" for run in world.runs()), 30)
+    token = world.query("select token from shopify_credo.leases where name = 'stream:customers'")
+    world.kill("a", signal.SIGCONT)
+    assert zombie.wait(30) == 75, world.said("a")
+    world.set(latency_s=0.0)
+    world.until(lambda: world.idle(), 60)
+    world.assert_converged(customers=2_000)
+    assert world.query("select token from shopify_credo.leases where name = 'stream:customers'") == token
+    assert world.query("select distinct token from shopify_credo.checkpoints where stream = 'customers'") == token
+
+
+def test_a_second_live_worker_of_one_identity_is_refused(replicas_of: Make) -> None:
+    world = replicas_of(customers=10)
+    world.worker("a")
+    again = world.start("worker", name="again", WORKER_ID="a")
+    assert again.wait(30) == 1
+    assert "a worker `a` is alive already" in world.said("again")
+    assert world.workers["a"].poll() is None
+
+
+def test_a_worker_that_comes_back_under_its_identity_waits_until_the_old_one_is_dead(replicas_of: Make) -> None:
+    world = replicas_of(customers=500)
+    world.worker("a")
+    world.kill("a")
+    began = time.monotonic()
+    world.worker("a")
+    assert time.monotonic() - began >= 1.0
+    world.until(lambda: world.idle(), 60)
+    world.assert_converged(customers=500)
+
+
+def test_what_the_queue_keeps_is_json_without_records_or_secrets(replicas_of: Make) -> None:
+    world = replicas_of(customers=50)
+    world.worker("a")
+    world.until(lambda: world.idle() and world.runs() != [], 60)
+    tables = world.query("select table_name from information_schema.tables where table_schema = 'shopify_credo_queue'")
+    everything = " ".join(
+        str(row) for (table,) in tables for row in world.query(f'select t::text from shopify_credo_queue."{table}" t')
+    )
+    assert "first-customers" in everything
+    assert "@example" not in everything
+    for secret in ("shpat_planted", "credo_planted", "whsec_planted", "control-planted"):
+        assert secret not in everything
+    assert '{""args"":[{""run_id"":""first-customers""' in everything.replace("\\", "")
+    assert world.query("select distinct serialization from shopify_credo_queue.workflow_status") == [("json",)]
+
+
+def test_work_of_a_version_that_no_worker_has_any_more_is_moved(replicas_of: Make) -> None:
+    world = replicas_of(customers=30)
+    world.worker("a", FLOW="0")
+    world.until(lambda: world.idle() and world.runs() != [], 60)
+    world.kill("a", signal.SIGSTOP)
+    world.set(put={"3": {"phone": "+49 30 7654321"}})
+    asking = world.start("sync", name="asking", FLOW="0")
+    world.until(lambda: not world.idle())
+    world.kill("a", signal.SIGCONT)
+    world.kill("a", signal.SIGKILL)
+    asking.kill()
+    world.worker("b", FLOW="1")
+    world.until(lambda: world.idle(), 60)
+    assert world.runs()[0]["id"].endswith("-v1")
+    assert world.runs()[0]["state"] == "done"
+    world.assert_converged()
