@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.conftest import Replicas
 
 pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 Make = Callable[..., Replicas]
 
