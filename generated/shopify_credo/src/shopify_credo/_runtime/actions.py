@@ -159,6 +159,22 @@ async def sync_streams(
 ) -> tuple[list[RunReport], int]:
     """Run one stream, or all in order; returns the reports and the worst exit code."""
     reports: list[RunReport] = []
+    if not dry_run and resolve_settings(integration).options.runner == "cluster":
+        from .cluster.asking import sync_by_workers
+
+        options: dict[str, Any] = {
+            "since": since,
+            "ids": tuple(ids),
+            "limit": limit,
+            "resync": resync,
+            "keep": keep,
+            "allow_deletes": allow_deletes,
+        }
+        async for report in sync_by_workers(integration, stream, options):
+            if show is not None:
+                show(f"{report.stream}: {summary(report.to_json())}")
+            reports.append(report)
+        return reports, worst(reports)
     async with working(integration, target=stream or "all streams") as found:
         names = [stream] if stream is not None else [each.name for each in integration.streams]
         for name in names:

@@ -21,6 +21,9 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST_DAYS = 366 * 8 + 2
 """The 29th of February comes back after eight years at the latest."""
 
+_LOOK_BACK_S = 2 * 86_400.0
+"""Moments are gone through one by one from here on; what was missed before only when none came since."""
+
 
 class ScheduleError(ValueError):
     """A schedule that cannot be read, or never comes."""
@@ -87,6 +90,25 @@ class Cron:
 
 
 Schedule = Interval | Cron
+
+
+def latest_due(schedule: Schedule, after: float, now: float) -> float | None:
+    """The last moment of a schedule later than `after` and not later than `now`; None when there is none.
+
+    Every replica that asks at about the same time is told the same moment, however many were missed.
+    """
+    if isinstance(schedule, Interval):
+        due = now // schedule.seconds * schedule.seconds
+        return due if due > after else None
+    found = None
+    due = schedule.next_after(max(after, now - _LOOK_BACK_S))
+    while due <= now:
+        found, due = due, schedule.next_after(due)
+    if found is None and after < now - _LOOK_BACK_S:
+        due = schedule.next_after(after)
+        while due <= now:
+            found, due = due, schedule.next_after(due)
+    return found
 
 
 def parse_schedule(text: str) -> Schedule:

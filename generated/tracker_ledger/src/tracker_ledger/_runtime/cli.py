@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import conflicts, history, letters, runs, service, tokens
+from .commands import cluster, conflicts, history, letters, runs, service, tokens
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -69,6 +69,8 @@ for _command in (
     letters.dead_letters,
     conflicts.conflicts,
     service.serve,
+    cluster.worker,
+    cluster.workers,
     service.doctor,
     service.health,
     tokens.token,

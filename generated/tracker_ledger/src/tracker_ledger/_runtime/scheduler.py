@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from .declare import Stream
+from .declare import Integration
 from .engine import Engine, MappingChanged, RunRequest
 from .errors import IntegrationError
 from .schedule import Interval, Schedule, parse_schedule
@@ -17,23 +17,29 @@ LONGEST_SLEEP_S = 30.0
 """The wall clock is looked at so often, so that a clock that is set is noticed."""
 
 
+def schedules_of(integration: Integration, interval_s: float | None) -> list[tuple[str, Schedule]]:
+    """Stream and schedule of all that have one; `interval_s` stands for every one of them."""
+    found: list[tuple[str, Schedule]] = []
+    for stream in integration.streams:
+        if interval_s is not None:
+            found.append((stream.name, Interval(seconds=interval_s)))
+        elif stream.schedule is not None:
+            found.append((stream.name, parse_schedule(stream.schedule)))
+    return found
+
+
 class Scheduler:
     """One task for each stream that has a schedule."""
 
     def __init__(self, engine: Engine, *, interval_s: float | None = None) -> None:
         self._engine = engine
-        self._schedules: list[tuple[Stream[object, object], Schedule]] = []  # type: ignore[type-var]
-        for stream in engine.integration.streams:
-            if interval_s is not None:
-                self._schedules.append((stream, Interval(seconds=interval_s)))
-            elif stream.schedule is not None:
-                self._schedules.append((stream, parse_schedule(stream.schedule)))
+        self._schedules = schedules_of(engine.integration, interval_s)
         self.next_at: dict[str, float] = {}
         """Stream → when it is due next, in seconds since 1970."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        await asyncio.gather(*(self._keep(stream.name, schedule) for stream, schedule in self._schedules))
+        await asyncio.gather(*(self._keep(name, schedule) for name, schedule in self._schedules))
 
     async def _keep(self, name: str, schedule: Schedule) -> None:
         clock = self._engine.clock

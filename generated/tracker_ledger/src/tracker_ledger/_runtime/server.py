@@ -32,7 +32,7 @@ from .routes.history import HistoryRoutes
 from .routes.letters import LetterRoutes
 from .routes.runs import RunRoutes
 from .routes.webhooks import WebhookRoutes
-from .scheduler import Scheduler
+from .runner import runner_of
 from .state import LeaseHeld, StateError
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Service:
         self.opened = opened
         self.engine = opened.engine
         self.state = opened.state
-        self.scheduler = Scheduler(opened.engine, interval_s=opened.settings.options.sync_interval_s)
+        self.runner = runner_of(opened, self.carry_out)
         self.with_schedule = with_schedule
         self.is_leaving = False
         self._tokens = token if isinstance(token, Tokens) else Tokens({"admin": token} if token else {})
@@ -67,7 +67,7 @@ class Service:
         """Deliveries and schedules are worked on in here; leaving stops runs at a safe place and waits for them."""
         tasks = [asyncio.create_task(self._worker.run())] if self._webhooks else []
         if self.with_schedule:
-            tasks.append(asyncio.create_task(self.scheduler.run()))
+            tasks.append(asyncio.create_task(self.runner.keep_schedules()))
         try:
             yield
         finally:
@@ -78,6 +78,7 @@ class Service:
             for task in (*tasks, *self._started):
                 task.cancel()
             await asyncio.gather(*tasks, *self._started, return_exceptions=True)
+            self.runner.close()
 
     async def _until_idle(self) -> None:
         while self.engine.under_way:
@@ -102,8 +103,7 @@ class Service:
         """Start a run that can begin; 202 with its id once it is on record."""
         request = replace(request, run_id=self.engine.new_run_id())
         await self.check(request)
-        await self.carry_out([request])
-        run_id = request.run_id
+        run_id = await self.runner.submit(request)
         return JSONResponse(
             {"run_id": run_id, "stream": request.stream, "status": f"/runs/{run_id}"},
             status_code=202,

@@ -67,6 +67,12 @@ class Options:
     runner: str = _option(
         "RUNNER", "local", "local: this process carries out its runs; cluster: workers do, over one PostgreSQL"
     )
+    worker_id: str | None = _option(
+        "WORKER_ID", None, "name of this worker, unlike that of any other; made up when unset (RUNNER=cluster)"
+    )
+    worker_runs: int = _option(
+        "WORKER_RUNS", 4, "runs that one worker carries out at once (RUNNER=cluster)", least=1, most=64
+    )
     request_deadline_s: float = _option(
         "REQUEST_DEADLINE_SECONDS",
         60.0,

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..actions import history_of, status_of
 from ..engine import RunRequest
+from ..errors import RequestRefused
 from ..past import run_shown
 from .common import Control, asked_for, limit_of, problem, target
 
@@ -55,7 +56,7 @@ class RunRoutes:
         found = await self._state.call(lambda: status_of(service.opened.integration, self._state))
         return JSONResponse({
             **found,
-            "next_runs": service.scheduler.next_at if service.with_schedule else {},
+            "next_runs": service.runner.next_at if service.with_schedule else {},
             "circuit_breakers": self._breakers(),
         })  # fmt: skip
 
@@ -79,9 +80,14 @@ class RunRoutes:
     async def run_of(self, request: Request) -> Response:
         """One run."""
         run_id = request.path_params["run_id"]
-        return JSONResponse(
-            await self._state.call(lambda: run_shown(self._service.opened.integration, self._state, run_id))
-        )
+        try:
+            shown = await self._state.call(lambda: run_shown(self._service.opened.integration, self._state, run_id))
+        except RequestRefused:
+            waiting = await self._service.runner.waiting(run_id)
+            if waiting is None:
+                raise
+            shown = waiting
+        return JSONResponse(shown)
 
     async def start_sync(self, request: Request) -> Response:
         """Start a run; 202 with its id, 409 when the stream is being run."""

@@ -16,6 +16,7 @@ from .history import History
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
 from .merges import Conflicts
+from .replicas import Ticks, Workers
 from .reseal import Seals
 from .sealing import Plain, Sealer
 from .store import Store
@@ -64,6 +65,8 @@ class State:
         self.audit = Audit(self._database)
         self.seals = Seals(self._database, self.sealer)
         self.budgets = Budgets(self._database)
+        self.workers = Workers(self._database)
+        self.ticks = Ticks(self._database)
         self.caller = self._caller
         self.tokens = Tokens(self._database, self.sealer)
         self.conflicts = Conflicts(self._database)

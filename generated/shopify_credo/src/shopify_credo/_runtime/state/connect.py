@@ -40,6 +40,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from .errors import StateError
 
 BUSY_TIMEOUT_MS = 30_000
+POOLER = "pooler"
+"""In the query of a PostgreSQL URL: `?pooler=transaction` for PgBouncer and its kin in transaction mode."""
 READING = "vitesse_reading"
 """Execution option of a connection: its transactions only read, so they take no write lock."""
 
@@ -93,9 +95,17 @@ def _postgresql(url: URL) -> Engine:
     url = url.set(drivername="postgresql+psycopg")
     if "connect_timeout" not in url.query:
         url = url.update_query_dict({"connect_timeout": "10"})
+    options = {}
+    if (
+        POOLER in url.query
+    ):  # a connection's next transaction may meet another server process: nothing is left prepared there
+        if url.query[POOLER] != "transaction":
+            raise StateError(f"DATABASE_URL: `{POOLER}` is `transaction` or left out")
+        url = url.difference_update_query([POOLER])
+        options = {"prepare_threshold": None}
     try:
         # `format` gives positional parameters, the quicker way through a driver.
-        return create_engine(url, poolclass=NullPool, paramstyle="format")
+        return create_engine(url, poolclass=NullPool, paramstyle="format", connect_args=options)
     except ModuleNotFoundError as error:
         raise StateError("DATABASE_URL names PostgreSQL: install the extra `postgres`") from error
 

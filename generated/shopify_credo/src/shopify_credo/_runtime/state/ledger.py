@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Database
@@ -101,6 +101,19 @@ class Runs:
         query = select(self._table).where(self._table.c.id == run_id)
         row = self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         return None if row is None else _run(row)
+
+    def attempts(self, run_id: str) -> list[str]:
+        """The runs that were started for one order of a queue, the first one first: `ID`, `ID.2`, `ID.3`."""
+        table = self._table
+        mine = or_(table.c.id == run_id, table.c.id.startswith(f"{run_id}.", autoescape=True))
+        query = select(table.c.id).where(mine, table.c.partition == "").order_by(table.c.started_at)
+        return list(self._database.read(lambda connection: connection.execute(query).scalars().all()))
+
+    def taken_over(self, run_id: str, by: str) -> None:
+        """Say of a run that ended without a word who goes on from its checkpoint."""
+        query = update(self._table).where(self._table.c.id == run_id, self._table.c.state == "running")
+        error = f"its worker ended without a word; {by} goes on from its checkpoint"
+        self._database.execute(query.values(state="crashed", ended_at=self._database.now(), error=error))
 
     def latest(self, stream: str | None = None, limit: int = 20) -> list[Shown]:
         """Runs, newest first."""
