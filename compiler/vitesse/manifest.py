@@ -412,6 +412,10 @@ class Stream(Form):
     """How far an incremental run reaches back behind the watermark."""
     max_dead_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     """More dead letters than this share of a run's records (and more than ten) stop the run."""
+    rollback: bool = False
+    """Keep what each write replaces, so that a run can be put back. Costs one read of the record before each update."""
+    mask: tuple[PathText, ...] = ()
+    """Source fields that nobody is shown in dead letters, samples, conflicts, history and logs."""
     parameters: dict[
         Annotated[str, _matching(_FIXED, "a parameter of one side: `source.<name>` or `destination.<name>`")], Setting
     ] = Field(default_factory=dict)
@@ -429,6 +433,24 @@ class Stream(Form):
         """What is done about records that are gone; None when nothing is."""
         found = Deletes(mode=self.deletes) if isinstance(self.deletes, str) else self.deletes
         return None if found.mode == "ignore" else found
+
+
+class Retention(Form):
+    """How long what is over is kept. Links, open letters, open conflicts and waiting deliveries are kept as long as they are that."""
+
+    runs: Annotated[str, AfterValidator(_check_length)] = "90 days"
+    history: Annotated[str, AfterValidator(_check_length)] = "90 days"
+    """The ledger of changes with what they replaced, and the audit."""
+    dead_letters: Annotated[str, AfterValidator(_check_length)] = "180 days"
+    """Discarded ones."""
+    deliveries: Annotated[str, AfterValidator(_check_length)] = "7 days"
+    """Of webhooks, once they are carried out. A vendor that goes on delivering for longer makes a repetition look new."""
+    conflicts: Annotated[str, AfterValidator(_check_length)] = "180 days"
+    """Resolved ones."""
+
+    def lengths_s(self) -> dict[str, int]:
+        """Each in seconds."""
+        return {name: _seconds(getattr(self, name)) for name in type(self).model_fields}
 
 
 class SignatureScheme(Form):
@@ -562,6 +584,7 @@ class Manifest(Form):
     destination: System
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     webhooks: tuple[Webhook, ...] = ()
+    retention: Retention = Retention()
     deploy: Deploy = Deploy()
     llm: LanguageModel = LanguageModel()
 
@@ -675,6 +698,17 @@ def _stream(name: str, stream: Stream) -> list[Diagnostic]:
                 f"the stream `{name}` updates in batches but names no `update` operation",
                 (*at, "destination", "batch_update"),
                 help="add `update`: what a batch leaves open is updated alone",
+            )
+        )
+    if stream.rollback and (stream.mode == "append" or destination.get is None):
+        appends = stream.mode == "append"
+        why = "appends: nothing is replaced" if appends else "has no `get` operation to see what a write replaces"
+        faults.append(
+            _fault(
+                "V008",
+                f"the stream `{name}` is to be rolled back, and {why}",
+                (*at, "rollback"),
+                help="leave `rollback` out" if appends else "add `get` to the destination, or leave `rollback` out",
             )
         )
     matched = {match.destination for match in stream.match}

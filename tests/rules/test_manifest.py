@@ -140,6 +140,10 @@ deploy: {target: ecs, replicas: 2, memory_mb: 1024, cpu_cores: 1, auto_scale: tr
         ("streams/customers/mode", "append", "V008", "#/streams/customers/destination/update", "`update`"),
         ("streams/customers/adopt", "prefetch", "V008", "#/streams/customers/adopt", "`list`"),
         ("destination/api", "shop", "V008", "#/destination/api", "`spec`"),
+        ("streams/customers/rollback", True, "V008", "#/streams/customers/rollback", "`get`"),
+        ("streams/customers/mask", ["a..b"], "V005", "#/streams/customers/mask/0", "character 3"),
+        ("retention", {"runs": "forever"}, "V005", "#/retention/runs", "5 minutes"),
+        ("retention", {"links": "1 day"}, "V003", "#/retention/links", "links"),
     ],
 )
 def test_load_manifest_of_one_fault_names_its_place_and_a_way_out(

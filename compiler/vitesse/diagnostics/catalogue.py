@@ -141,6 +141,7 @@ TITLES: dict[str, str] = {
     "V514": "a stream's deletes do not fit its records",
     "V515": "a batch of updates does not fit the stream",
     "V518": "nothing says how an OAuth2 token is fetched",
+    "V519": "a masked field is not one of the source's",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof
     "V600": "a rendered file is not what the plan says",

@@ -14,6 +14,7 @@ from ..diagnostics import Diagnostic, DiagnosticError
 from ..frozen import dataclass
 from ..manifest import Manifest, SignatureScheme
 from ..rules.model import ReviewedRules
+from .history import plan_retention
 from .mock_builder import Side
 from .mocks import plan_mocks
 from .model import (
@@ -138,6 +139,7 @@ def build_plan(inputs: Inputs) -> Plan:
         mappers=tuple(mappers),
         streams=tuple(streams),
         webhooks=webhooks,
+        retention=plan_retention(manifest.retention),
         settings=_settings(source, destination, streams, webhooks),
         copied=inputs.copied,
         tables=inputs.tables,

@@ -440,12 +440,26 @@ class StreamPlan:
     schedule: str | None = None
     overlap_s: int = 60
     max_dead_share: float = 0.1
+    rollback: bool = False
+    mask: tuple[JsonPath, ...] = ()
+    mask_destination: tuple[JsonPath, ...] = ()
     mapping_digest: str
     deletes: DeletesPlan | None = None
     after: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     """Streams whose links the mapper follows."""
     parents: Literal["wait", "fetch", "dead"] = "wait"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPlan:
+    """As `runtime.declare.Retention`, member by member."""
+
+    runs_s: int = 90 * 86_400
+    history_s: int = 90 * 86_400
+    dead_letters_s: int = 180 * 86_400
+    deliveries_s: int = 7 * 86_400
+    conflicts_s: int = 180 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -592,6 +606,7 @@ class Plan:
     mappers: tuple[MapperModule, ...]
     streams: tuple[StreamPlan, ...]
     webhooks: tuple[WebhookPlan, ...] = ()
+    retention: RetentionPlan = RetentionPlan()
     settings: tuple[SettingValue, ...] = ()
     """Every environment variable, sorted by name."""
     copied: tuple[CopiedFile, ...] = ()

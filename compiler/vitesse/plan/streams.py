@@ -22,6 +22,7 @@ from ..manifest import Since as ManifestSince
 from ..rules.model import ReviewedRules
 from .deletes import followed, plan_deletes
 from .full import FullModels
+from .history import plan_masks
 from .mapping import BodyMaker
 from .mock_builder import StreamRecords
 from .model import (
@@ -83,6 +84,7 @@ class StreamBuilder:
     _exact: bool = False
     _destination_identity: JsonPath = ()
     _envelope: JsonPath = ()
+    _masks: tuple[tuple[JsonPath, ...], tuple[JsonPath, ...]] = ((), ())
     _matches: list[MatchPlan] = field(default_factory=list)
     _lookups: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ class StreamBuilder:
         body, body_module = self._destination_model(create_use.operation, body_class, destination_noun, root, imports)
         create_use.body = create_use.body or PyType(model=body_class, module=body_module)
         self._envelope = self._planned_envelope(create_use.operation)
+        self._masks = plan_masks(self.name, self.stream, self.rules, self._envelope)
         readers = self._readers(root, imports)
         if source.get is not None:
             get_use = self.source.uses.use(source.get, "get", self._at("source", "get"))
@@ -436,6 +439,9 @@ class StreamBuilder:
             schedule=stream.schedule,
             overlap_s=stream.overlap_s,
             max_dead_share=stream.max_dead_share,
+            rollback=stream.rollback,
+            mask=self._masks[0],
+            mask_destination=self._masks[1],
             mapping_digest=self.rules.digest,
             deletes=plan_deletes(
                 self.name, stream, self.source.api, self.destination.api, self._ends(), self._identity

@@ -18,7 +18,7 @@ from .methods import local_names, methods, models_of
 
 _DECLARED = (
     "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match OAuth2 Operation Paging"
-    " Parameter RateLimit SignatureScheme Since Source Stream Success Webhook"
+    " Parameter RateLimit Retention SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
 
@@ -109,6 +109,8 @@ def app_text(env: PyEnvironment, plan: Plan) -> str:
         contract=plan.contract,
         streams=plan.streams,
         webhooks=plan.webhooks,
+        retention=plan.retention,
+        is_retention_own=plan.retention != plan_model.RetentionPlan(),
         source=modules["clients", plan.source.module],
         source_constant=plan.source.constant,
         destination=modules["clients", plan.destination.module],
