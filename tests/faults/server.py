@@ -26,13 +26,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import ssl
 import sys
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ class Vendor:
             case "instead":
                 await _send(exchange, httpx.Response(step.status, headers=step.headers, text=step.body))
             case "bomb":
-                data = gzip.compress(b" " * (step.megabytes << 20))
+                data = _bomb(step.megabytes)
                 headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
                 await _send(exchange, httpx.Response(200, headers=headers, stream=httpx.ByteStream(data)), data)
             case "huge":
@@ -197,6 +198,12 @@ class Vendor:
         self._logged = len(effects)
         with self._log.open("a") as file:
             file.write("\n".join(lines) + "\n")
+
+
+@cache
+def _bomb(megabytes: int) -> bytes:
+    engine = zlib.compressobj(1, wbits=31)
+    return b"".join(engine.compress(b" " * (1 << 20)) for _ in range(megabytes)) + engine.flush()
 
 
 def _kept(reply: httpx.Response) -> dict[str, str]:

@@ -87,6 +87,7 @@ class World:
             "CREDO_BASE_URL": f"http://127.0.0.1:{self.port}/v1",
             "DATABASE_URL": self.url,
             "LEASE_SECONDS": "1",
+            "DESTINATION_LAG_SECONDS": "0",
             **more,
         }
 
