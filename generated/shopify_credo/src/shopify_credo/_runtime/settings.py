@@ -88,6 +88,13 @@ class Options:
     max_wait_s: float = _option(
         "MAX_WAIT_SECONDS", 120.0, "the longest wait before a retry; a longer Retry-After ends the run", least=0
     )
+    destination_lag_s: float = _option(
+        "DESTINATION_LAG_SECONDS",
+        5.0,
+        "seconds after which the destination finds what was written; waited before a write is taken for lost",
+        least=0,
+        most=600,
+    )
     allow_private_network: bool = _option(
         "ALLOW_PRIVATE_NETWORK", False, "let host names lead to private and loopback addresses, plain HTTP included"
     )

@@ -282,6 +282,7 @@ def parse_iso8601_to_date(text: str) -> date:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
+_LEAP = re.compile(r"(T\d\d:\d\d):60(?!\d)")
 
 
 def _moment(value: Moment, form: str, read_as: str | None, name: str) -> datetime:
@@ -305,9 +306,19 @@ def _moment(value: Moment, form: str, read_as: str | None, name: str) -> datetim
     return moment
 
 
+def iso_moment(text: str) -> datetime:
+    """An ISO 8601 time. A leap second (`23:59:60`) is the second before it: the day stays. Raises ValueError."""
+    try:
+        return datetime.fromisoformat(text.upper() if text[-1:] == "z" else text)
+    except ValueError:
+        if ":60" not in text:
+            raise
+        return datetime.fromisoformat(_LEAP.sub(r"\1:59", text.upper(), count=1))
+
+
 def _from_text(value: str, form: str) -> datetime:
     if form == "iso8601":
-        return datetime.fromisoformat(value.upper() if value[-1:] == "z" else value)
+        return iso_moment(value)
     if form in ("unix_s", "unix_ms"):
         return _from_number(Decimal(value), form)
     return datetime.strptime(value, form)

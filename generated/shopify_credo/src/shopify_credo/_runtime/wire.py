@@ -25,6 +25,9 @@ MAX_GZIP_RATIO = 250
 RATIO_FREE_BYTES = 1024 * 1024
 """Bodies up to this decoded size may have any ratio: they cannot hurt."""
 
+PIECE_BYTES = 1024 * 1024
+"""So much is unpacked before the bounds are looked at."""
+
 
 class Body(httpx.AsyncByteStream, httpx.SyncByteStream):
     """A body that is there as a whole. Wires and clients take `data` instead of iterating."""
@@ -161,14 +164,16 @@ class Inflater:
                     return
                 self._engine = zlib.decompressobj(wbits=47)
             try:
-                piece = self._engine.decompress(data, self._cap - self._size + 1)
+                piece = self._engine.decompress(data, min(self._cap - self._size + 1, PIECE_BYTES))
             except zlib.error as error:
                 raise TransportError("the reply's gzip encoding is broken", sent=True) from error
             self._size += len(piece)
             self._out.append(piece)
             if self._size > self._cap:
+                self._out.clear()  # the error's traceback keeps this inflater for a while
                 raise BodyTooLarge(f"the decoded reply is larger than {self._cap} bytes")
             if self._size > RATIO_FREE_BYTES and self._size > self._in * MAX_GZIP_RATIO:
+                self._out.clear()
                 raise BodyTooLarge(f"the reply inflates more than {MAX_GZIP_RATIO} times")
             data = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail
 

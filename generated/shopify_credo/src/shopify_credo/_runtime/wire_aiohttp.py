@@ -267,6 +267,7 @@ class AiohttpWire(httpx.AsyncBaseTransport):
             async for chunk in response.content.iter_any():
                 size += len(chunk)
                 if size > cap:
+                    chunks.clear()  # the error's traceback keeps them for a while
                     raise BodyTooLarge(f"the reply is larger than {cap} bytes")
                 chunks.append(chunk)
             response.release()

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,12 @@ class Verifier:
             return found[:200]
         if scheme.id_path is not None:
             inner = _at(body, scheme.id_path)
-            if isinstance(inner, str | int) and not isinstance(inner, bool) and str(inner):
+            if (
+                isinstance(inner, str | int)
+                and not isinstance(inner, bool)
+                and str(inner).isprintable()
+                and inner != ""
+            ):
                 return str(inner)[:200]
         return hashlib.sha256(delivery.body).hexdigest()
 
@@ -186,6 +192,27 @@ class Verifier:
         own = hashlib.sha256(delivery.body).hexdigest()
         if len(digests) != 1 or not hmac.compare_digest(digests[0].encode(), own.encode()):
             raise Refused("the body is not the one that was signed")
+
+
+def parse_delivery(body: bytes) -> Any:
+    """The JSON of a delivery that was proved.
+
+    Raises:
+        ValueError: it is none, or an object has a name twice, of which readers would take different ones.
+    """
+    try:
+        found = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("the body is nested too deep") from None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise ValueError("the body is not JSON") from None
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > 1 and len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("the body has a name twice")
 
 
 def verifier_of(webhook: Webhook, settings: Settings) -> Verifier:

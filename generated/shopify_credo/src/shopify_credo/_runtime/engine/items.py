@@ -6,6 +6,7 @@ bytes that came. Neither reasons nor logs hold values of the record.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -150,11 +151,27 @@ class Reader(Generic[S, D]):
                 bad.append(Bad(raw, identity, version, Why(stage, "permanent_record", reason_of(error))))
                 continue
             items.append(Item(identity, version, body, digest, match, values, raw))
-        return items, bad
+        return _storable(items, bad), bad
 
     def identity_of(self, raw: bytes) -> str:
         """The identity of one raw record. Raises what decoding raises."""
         return self._stream.source.identity(self._decode(raw))
+
+
+def _storable(items: list[Item], bad: list[Bad]) -> list[Item]:
+    """Items whose identity and version every database takes; the others become dead letters under a name of ours."""
+    if _takes("".join([item.source_id + (item.version or "") for item in items])):
+        return items
+    why = Why("map", "permanent_record", "its identity or version holds a character that no database keeps")
+    bad += [Bad(item.raw, None, None, why) for item in items if not _takes(item.source_id + (item.version or ""))]
+    return [item for item in items if _takes(item.source_id + (item.version or ""))]
+
+
+def _takes(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or _HALF.search(text) is None)
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def reason_of(error: Exception) -> str:

@@ -547,8 +547,15 @@ class Run:
         found = unresolved(opened, by_name)
         request = self._request
         entries = answered(found, not_there=request.not_there, settled=request.settled)
-        merges = self._merger is not None
-        recovery = Recovery(stream, self._adopter, ids=self._ids, now=self._now(), merges=merges)
+        clock, lag_s = self._around.clock, self._around.settings.options.destination_lag_s
+        recovery = Recovery(
+            stream,
+            self._adopter,
+            ids=self._ids,
+            now=self._now(),
+            wait=lambda: clock.sleep(lag_s),
+            merges=self._merger is not None,
+        )
         repeated: list[Request] = []
         fresh: list[Request] = []
         for entry in entries:

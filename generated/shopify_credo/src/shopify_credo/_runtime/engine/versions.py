@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
 
+from ..transforms import iso_moment
+
 SinceFormat: TypeAlias = Literal["iso8601", "unix_s", "unix_ms", "date"]
 Order: TypeAlias = "tuple[int, float | Decimal | str]"
 """Kind (0 time, 1 number, 2 text) and value."""
@@ -24,7 +26,7 @@ def order_of(version: str) -> Order:
     text = version.strip()
     if "-" in text[1:] or ":" in text:
         try:
-            moment = datetime.fromisoformat(text.upper() if text[-1:] == "z" else text)
+            moment = iso_moment(text)
         except ValueError:
             return _TEXT, text
         return _TIME, (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

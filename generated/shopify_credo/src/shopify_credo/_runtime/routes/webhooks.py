@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..declare import Webhook
 from ..inbox import InboxWriter
-from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier, verifier_of
+from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier, parse_delivery, verifier_of
 from .common import problem, read_body
 
 if TYPE_CHECKING:
@@ -61,15 +60,14 @@ class WebhookRoutes:
         return await self._store(webhook, verifier, delivery, request.path_params["topic"])
 
     async def _store(self, webhook: Webhook, verifier: Verifier, delivery: Delivery, topic: str) -> Response:
-        parsed: Any = None
         try:
-            parsed = msgspec.json.decode(delivery.body)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            parsed = parse_delivery(delivery.body)
+        except ValueError as error:
             await self._inbox.put({
                 "stream": webhook.stream, "topic": topic, "delivery_id": verifier.delivery_id(delivery, None),
-                "body": delivery.body, "state": "dead", "error": "the body is not JSON",
+                "body": delivery.body, "state": "dead", "error": str(error),
             })  # fmt: skip
-            return problem(400, "the body is not JSON")
+            return problem(400, str(error))
         if (answer := verifier.challenge(parsed)) is not None:
             return JSONResponse(answer)
         state = "waiting"

@@ -1,7 +1,8 @@
 """Requests of earlier runs whose outcome nobody knows → found out, before anything new is sent.
 
 a create under an idempotency key the vendor still remembers   the same bytes again, under the same key
-a create without one, of a record that can be looked up        adopted when it is there, sent anew when it is not
+a create without one, of a record that can be looked up        adopted when it is there, sent anew when it is not,
+                                                               not at a second look either
 an update, a delete                                            made again: doing it twice is doing it once; where streams merge, an
                                                                update is merged again with what is there now
 anything in append mode, and what cannot be looked up          stays unknown
@@ -9,7 +10,7 @@ anything in append mode, and what cannot be looked up          stays unknown
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from .requests import CREATES, Request
 
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
+LAG_IS_OVER_S = 600.0
+"""What was written so long ago can be found by now, or is not there."""
 MAX_ATTEMPTS = 5
 """Attempts to find out one outcome before a person is asked."""
 
@@ -61,13 +64,23 @@ class Recovery:
     """Decides, for each open request, what is sent to find out."""
 
     def __init__(
-        self, stream: Stream[Any, Any], adopter: Adopter, *, ids: Callable[[], str], now: float, merges: bool = False
+        self,
+        stream: Stream[Any, Any],
+        adopter: Adopter,
+        *,
+        ids: Callable[[], str],
+        now: float,
+        wait: Callable[[], Awaitable[None]],
+        merges: bool = False,
     ) -> None:
+        """`wait` lets so much time pass as a destination may take to find what was written."""
         self._merges = merges
         self._stream = stream
         self._adopter = adopter
         self._ids = ids
         self._now = now
+        self._wait = wait
+        self._has_waited = False
 
     def has_key(self, entry: Unresolved) -> bool:
         """Whether the vendor would answer a repetition as it answered the first time."""
@@ -105,7 +118,7 @@ class Recovery:
             return [], []
         fresh = []
         for item in entry.items:
-            found = await self._adopter.find(item)
+            found = await self._found(item, entry.row.made_at)
             if item.match is None:
                 _leave_unknown([item])
             elif not found:
@@ -121,6 +134,16 @@ class Recovery:
                 item.destination_id, item.is_create = found[0][0], False
                 fresh.append(Request(self._ids(), "update", [item]))
         return [], fresh
+
+    async def _found(self, item: Item, made_at: float) -> list[tuple[str, dict[str, Any] | None]]:
+        """What the destination has for an item. What is not there may not be there yet: it is looked for a second time."""
+        found = await self._adopter.find(item)
+        if found or self._has_waited or item.match is None or self._now - made_at > LAG_IS_OVER_S:
+            return found
+        await self._wait()
+        self._has_waited = True
+        self._adopter.is_indexed = False
+        return await self._adopter.find(item)
 
 
 def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled: Sequence[str]) -> list[Unresolved]:

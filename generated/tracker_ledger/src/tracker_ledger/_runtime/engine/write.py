@@ -37,6 +37,8 @@ from .requests import Request
 
 _EXISTS = re.compile(r"(?i)exist|duplicat|already|unique|taken")
 _RETRIED_ITEM = frozenset({408, 425, 429, 500, 502, 503, 504})
+REREADS = 3
+"""How often an update is made again from a fresh read, when the destination says that it changed meanwhile."""
 
 
 class Writer:
@@ -76,6 +78,7 @@ class Writer:
         """Records with one request; grows smaller when the destination finds a batch too large."""
         self.remover: Remover | None = None
         """Of a stream with deletes."""
+        self._rereads: dict[str, int] = {}
         self._stop: IntegrationError | None = None
         self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
@@ -233,6 +236,8 @@ class Writer:
                 item.fate, item.why = "unknown", Why("send", "unknown", str(error))
             elif self._merger is not None and self._merger.has_changed_meanwhile(item, error):
                 await self._merge_again(item, error)
+            elif isinstance(error, Conflict) and not _EXISTS.search(error.excerpt) and self._may_reread(item):
+                self._follow.append(Request(self._ids(), "update", [item]))
             else:
                 self.refused(item, error)
 
@@ -243,6 +248,11 @@ class Writer:
             self.refused(item, error)
         elif item.fate is None:
             self._follow.append(Request(self._ids(), "create" if item.is_create else "update", [item]))
+
+    def _may_reread(self, item: Item) -> bool:
+        """Whether an update that somebody else's change got in the way of is made once more, from the record as it is now."""
+        self._rereads[item.source_id] = count = self._rereads.get(item.source_id, 0) + 1
+        return count <= REREADS
 
     async def replacement(self, item: Item) -> bytes | None:
         """The destination's record with the mapped fields laid over it; None when that changes nothing."""
