@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ..declare import Stream
 from ..errors import IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact
+from ..paging import Picked
 from ..state import State
 from .adopt import Adopter, object_of
 from .compare import differing, paths_in
@@ -300,7 +301,7 @@ class Comparison:
         finally:
             await pages.close()
 
-    async def _group(self, raws: Sequence[bytes]) -> None:
+    async def _group(self, raws: Sequence[bytes | Picked]) -> None:
         verified = self.verified
         if self._parents is None:
             items, bad = self._reader.read(raws)
