@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import cluster, conflicts, history, letters, runs, service, tokens
+from .commands import cluster, conflicts, history, letters, runs, service, tokens, verify
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -68,6 +68,7 @@ for _command in (
     history.audit,
     letters.dead_letters,
     conflicts.conflicts,
+    verify.verify,
     service.serve,
     cluster.worker,
     cluster.workers,

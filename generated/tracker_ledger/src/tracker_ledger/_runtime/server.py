@@ -31,6 +31,7 @@ from .routes.health import HealthRoutes
 from .routes.history import HistoryRoutes
 from .routes.letters import LetterRoutes
 from .routes.runs import RunRoutes
+from .routes.verify import VerifyRoutes
 from .routes.webhooks import WebhookRoutes
 from .runner import runner_of
 from .state import LeaseHeld, StateError
@@ -132,7 +133,7 @@ class Service:
 
     def controls(self) -> Sequence[Control]:
         """The routes of the control API."""
-        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes)
+        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes, VerifyRoutes)
         return tuple(control for subject in subjects for control in subject(self).controls())
 
     def protected(self, control: Control) -> Handler:

@@ -203,6 +203,20 @@ class Lifecycle:
             chosen = (links.c.stream == stream, links.c.source_id.in_(source_ids[start : start + 500]))
             self._database.execute(update(links).where(*chosen).values(hash=b""))
 
+    def bases(self, stream: str, source_ids: Sequence[str]) -> dict[str, bytes]:
+        """What both sides last agreed on, where the stream keeps that."""
+        links = self._tables.links
+        found: dict[str, bytes] = {}
+        for start in range(0, len(source_ids), 500):
+            query = select(links.c.source_id, links.c.base).where(
+                links.c.stream == stream,
+                links.c.source_id.in_(source_ids[start : start + 500]),
+                links.c.base.is_not(None),
+            )
+            rows = self._database.read(lambda connection, query=query: connection.execute(query).all())  # type: ignore[misc]
+            found.update((row[0], self._sealer.open(bytes(row[1]))) for row in rows)
+        return found
+
     def by_destination(self, stream: str, destination_ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
         """Destination identity → source identity, and whether that is known to be gone."""
         links = self._tables.links
