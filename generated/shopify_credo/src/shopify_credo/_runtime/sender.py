@@ -33,6 +33,7 @@ from .errors import (
     Truncated,
     kind_of,
 )
+from .fence import FENCE
 from .limiter import Limiter
 from .paging import read_json, value_at
 from .prepare import Call, Head
@@ -240,6 +241,8 @@ class Sender:
             raise
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        if (fence := FENCE.get()) is not None and request.method not in SAFE_METHODS:
+            fence.check()
         traffic = self.traffic
         traffic.requests += 1
         try:

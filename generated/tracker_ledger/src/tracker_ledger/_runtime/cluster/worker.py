@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 25
 """For runs to come to a safe place; less than the grace period of Kubernetes."""
-LAUNCH_S = 120.0
-"""For the queue's tables to be made; then another replica tries."""
+LAUNCH_S = 6.0
+"""One that began to make the queue's tables and says nothing for so long is taken for dead; another one goes on."""
 EXIT_TAKEN_FOR_DEAD = 75
 KEPT_S = 7 * 86_400.0
 """Runs that ended stay in the queue's tables so long; our own rows of them stay as `retention` says."""
@@ -128,10 +128,14 @@ class Worker:
                 break
             except LeaseHeld:
                 await asyncio.sleep(0.2)
-        try:
-            await asyncio.to_thread(self._queue.launch, self.identity, self._called, at_once=self._at_once)
-        finally:
-            await call(lambda: leases.release(lease))
+        launched = asyncio.create_task(
+            asyncio.to_thread(self._queue.launch, self.identity, self._called, at_once=self._at_once)
+        )
+        while not (await asyncio.wait((launched,), timeout=min(LAUNCH_S / 3, self._dead_after_s / 5)))[0]:
+            await call(lambda: leases.renew(lease))
+            await call(lambda: self._shared.workers.beat(self.identity, self._proof))
+        await call(lambda: leases.release(lease))
+        launched.result()
 
     async def _drain(self) -> None:
         log.info("worker %s leaves: runs stop at the next safe place", self.identity)

@@ -16,6 +16,7 @@ from typing import Any
 from ..clock import Clock, SystemClock
 from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
+from ..fence import FENCE, Fence
 from ..session import Session
 from ..settings import Settings
 from ..state import LeaseHeld, LeaseLost, State
@@ -58,6 +59,7 @@ class Engine:
         """Stream → the counts so far of the run that writes."""
         self._ids = ids or _new_id
         self._stopping = False
+        self._fences: dict[str, Fence] = {}
         self.links = merging(integration)
         """Stream → the streams that work on its links, where it merges."""
         self._turns = Turns(list(self.links.values()))
@@ -162,7 +164,9 @@ class Engine:
             preview = Preview(stream, request, point, around=around, forward=forward, backward=backward)
             return await self._carry_out(preview, stream, request, run_id, started)
         ttl_s = around.settings.options.lease_s
+        since = self.clock.monotonic()
         lease = await state.call(lambda: state.leases.acquire(lease_name(stream), self.holder, ttl_s))
+        self._fences[run_id] = Fence(lease.name, ttl_s, self.clock, since=since)
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
             run = Run(
@@ -172,6 +176,7 @@ class Engine:
             return await self._carry_out(run, stream, request, run_id, started, lease)
         finally:
             self.under_way.pop(stream.name, None)
+            del self._fences[run_id]
             await self._release(lease)
 
     async def _fetch(self, name: str, ids: Sequence[str]) -> None:
@@ -283,7 +288,9 @@ class Engine:
         if lease is None:
             await run.execute()
             return
+        mine = FENCE.set(self._fences[run_id])
         work = asyncio.ensure_future(run.execute())
+        FENCE.reset(mine)
         beat = asyncio.ensure_future(self._beat(lease, run, run_id))
         try:
             await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
@@ -302,8 +309,10 @@ class Engine:
         runs, leases = self.state.runs, self.state.leases
         while True:
             await self.clock.sleep(lease.ttl_s / 3)
+            since = self.clock.monotonic()
             try:
                 await self.state.call(lambda: leases.renew(lease))
+                self._fences[run_id].renewed(since)
                 if isinstance(run, Run) and await self.state.call(lambda: runs.is_cancelled(run_id)):
                     run.cancel()
             except LeaseLost:
