@@ -103,9 +103,9 @@ class Destination:
         if world.happens("destination-cut-reply"):
             self._doubt(body)
             return status, {}, b'{"cut'
-        if method == "POST" and path == "/items" and self.shape.match != "none" and self.shape.can_find:
-            if world.happens("destination-empty-reply"):
-                return 204, {}, b""
+        can_be_empty = method == "POST" and path == "/items" and self.shape.can_find
+        if can_be_empty and world.happens("destination-empty-reply"):
+            return 204, {}, b""
         return status, {}, json.dumps(reply).encode()
 
     def _doubt(self, body: bytes) -> None:
@@ -179,7 +179,9 @@ class Destination:
         world, shape = self.world, self.shape
         if len(records) > 1 and world.happens("destination-too-large"):
             return 413, {"error": "too large"}
-        if shape.batch_refuses == "whole" and any(each.get("name") == "refused" or self._clash(each) for each in records):
+        if shape.batch_refuses == "whole" and any(
+            each.get("name") == "refused" or self._clash(each) for each in records
+        ):
             return 400, {"error": "one of them cannot be taken"}
         results: list[dict[str, Any]] = []
         for index, record in enumerate(records):
@@ -226,12 +228,15 @@ class Destination:
                 value = query[name].lower()
                 items = [each for each in items if str(each.get(name) or "").lower() == value]
         start, size = int(query.get("cursor") or 0), int(query.get("limit") or 7)
-        return 200, {"items": items[start : start + size], "next": str(start + size) if start + size < len(items) else None}
+        return 200, {
+            "items": items[start : start + size],
+            "next": str(start + size) if start + size < len(items) else None,
+        }
 
 
 def _bodies(body: bytes) -> list[dict[str, Any]]:
     if not body:
         return []
     value = json.loads(body)
-    found: list[dict[str, Any]] = value["items"] if "items" in value else [value]
+    found: list[dict[str, Any]] = value.get("items", [value])
     return found

@@ -21,6 +21,7 @@ from runtime.session import Session, open_api
 from runtime.state import State
 from runtime.wire import Body
 from tests.runtime.virtual_time import START_S
+from tests.simulation.source import Page
 from tests.simulation.world import Crash, World
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Process:
         self.resting = True
         """Nothing is under way."""
         self.ended = asyncio.Event()
+        self.pages: list[Page] = []
+        """Pages that its run was handed."""
         self.token = 0
         """Of the lease that it holds or held last."""
         world = self.world
@@ -144,7 +147,9 @@ class Wire(httpx.AsyncBaseTransport):
         data = request.stream.data if isinstance(request.stream, Body) else b""
         process.under_way[self._side] += 1
         try:
-            world.loop.call_later(world.chance.uniform(0.001, 0.05), self._arrive, request, data, arrived)
+            world.loop.call_later(
+                world.chance.uniform(0.001, 0.05), self._arrive, request, data, arrived, process.pages
+            )
             reply = await arrived
             await asyncio.sleep(world.chance.uniform(0.001, 0.05))
             await process.gate(f"after {request.method} {request.url.path}")
@@ -155,7 +160,7 @@ class Wire(httpx.AsyncBaseTransport):
         status, headers, content = reply
         return httpx.Response(status, headers=headers, stream=Body(content))
 
-    def _arrive(self, request: httpx.Request, data: bytes, arrived: asyncio.Future[Any]) -> None:
+    def _arrive(self, request: httpx.Request, data: bytes, arrived: asyncio.Future[Any], pages: list[Page]) -> None:
         simulation, name = self._process.simulation, self._process.name
         url = request.url
         path = url.path.removeprefix("/api")
@@ -163,7 +168,7 @@ class Wire(httpx.AsyncBaseTransport):
         reply: Any
         try:
             if self._side == "source":
-                reply = simulation.source.answer(name, path, query)
+                reply = simulation.source.answer(name, path, query, pages)
             else:
                 reply = simulation.destination.answer(name, request.method, path, query, request.headers, data)
         except TransportError as error:
@@ -295,4 +300,3 @@ class States:
 
 def _error(words: str, *, lost: bool = False) -> OperationalError:
     return OperationalError("", {}, sqlite3.OperationalError(words), connection_invalidated=lost)
-

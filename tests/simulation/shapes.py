@@ -134,7 +134,7 @@ def draw_shape(chance: random.Random) -> Shape:
     shape.match = chance.choice(["email", "email", "ext", "none"])
     shape.find = shape.match != "none" and chance.random() < 0.6
     shape.list = chance.random() < 0.4
-    shape.unique = shape.match != "none" and chance.random() < 0.5
+    shape.unique = shape.match != "none" and shape.mode == "upsert" and chance.random() < 0.5
     if shape.match != "none":
         ways = ["never", "on_conflict"]
         ways += ["lookup"] if shape.can_find else []
@@ -280,7 +280,10 @@ def integration_of(shape: Shape) -> Integration:
     from runtime.declare import CONTRACT
 
     webhook = Webhook(
-        topics=("changed",), scheme=SignatureScheme(header="X-Signature"), secret=Env("HOOK_SECRET", True), stream=STREAM
+        topics=("changed",),
+        scheme=SignatureScheme(header="X-Signature"),
+        secret=Env("HOOK_SECRET", True),
+        stream=STREAM,
     )
     return Integration(
         name="simulated",

@@ -25,7 +25,7 @@ from tests.simulation.shapes import POISONED, SECRETS, STREAM, integration_of
 from tests.simulation.source import Source, State, needs_reconciliation
 from tests.simulation.world import Crash, World, pick
 
-MOST_QUIET_RUNS = 14
+MOST_QUIET_RUNS = 24
 
 
 @dataclass(slots=True)
@@ -77,11 +77,8 @@ class Simulation:
         self.destination.on_effect = self.auditor.effect
         self.deliveries: list[tuple[float, str, bytes]] = []
         self._processes = 0
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether outcomes may stay unknown although the stream can find out: attempts to do so are bounded."""
-        return False
+        self.needs_person = False
+        """So many records are refused that the runs stop, as they should."""
 
     # --- the story ---
 
@@ -197,7 +194,7 @@ class Simulation:
         before = len(self.destination.effects)
 
         async def run() -> None:
-            self.source.pages[process.name] = []
+            process.pages = []
             reports.append(await process.engine.run(request))
 
         await self._guarded(process, run())
@@ -208,8 +205,10 @@ class Simulation:
             mine = [effect for effect in self.destination.effects[before:] if effect.process == process.name]
             if request.dry_run and mine:
                 world.violate("I6", f"a dry run wrote: {mine}")
-            world.note(process.name, f"run ended: {report.state} {report.failure or ''} {report.counts} {report.error or ''}")
-            self.auditor.reported(process, report, mine, is_calm=is_calm)
+            world.note(
+                process.name, f"run ended: {report.state} {report.failure or ''} {report.counts} {report.error or ''}"
+            )
+            self.auditor.reported(process, request, report, mine, is_calm=is_calm)
         return reports[0] if reports else None
 
     async def _guarded(self, process: Process, work: Any) -> None:
@@ -304,16 +303,20 @@ class Simulation:
                 inbox = InboxWriter(process.state)
                 await self._guarded(process, self._receive(process, inbox))
                 await self._guarded(process, InboxWorker(process.engine, inbox).drain(STREAM))
+                is_resumed = self.auditor.is_in_pass()
                 report = await self._run(process, RunRequest(stream=STREAM), is_calm=True)
                 await asyncio.sleep(70.0)
                 if report is None:
                     await self._wait_for_lease(process)
                     continue
                 if report.state in ("done", "partial"):
-                    is_still = not report.counts.written and not report.counts.resolved
+                    is_still = not report.counts.written and not report.counts.resolved and not is_resumed
                     calm = calm + 1 if is_still else 0
                     if calm >= 1 and number >= 1:
                         break
+                if report.failure == "systematic" and "cannot be synced" in (report.error or ""):
+                    self.needs_person = True
+                    break
             else:
                 world.violate("I1", f"after {MOST_QUIET_RUNS} runs without faults there is still something to do")
                 return

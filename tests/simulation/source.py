@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 
+from runtime.engine.letters import unnamed
 from runtime.errors import TransportError
 from runtime.hashing import BodyCodec
 from tests.simulation.shapes import SOURCE_URL, Body, Shape, Thing, to_body
@@ -62,10 +62,10 @@ class Source:
     shifted: bool = False
     """Whether anything happened that pages by number cannot follow."""
     skew_s: float = 0.0
-    pages: dict[str, list[Page]] = field(default_factory=dict)
-    """Process → pages that it got in its run."""
     digests: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     """Hash of a mapped body → (record, rev)."""
+    raws: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    """As they were sent."""
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     changed_hook: Any = None
     _tokens: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
@@ -149,7 +149,12 @@ class Source:
                 _, found = self._codec.encode(to_body(Thing.model_validate(self.json(state))))
                 self.digests[found] = (str(state.id), state.rev)
             self.hashes[state.id, state.rev] = found
+            self.raws[state.id, state.rev] = json.dumps(self.json(state)).encode()
         return found
+
+    def unnamed(self, number: int, rev: int) -> str:
+        """How a dead letter calls a state that could not be read."""
+        return unnamed(self.raws.get((number, rev), b""))
 
     # --- what it answers ---
 
@@ -170,7 +175,7 @@ class Source:
             return state.changed
         return datetime.fromtimestamp(state.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def answer(self, process: str, path: str, query: dict[str, str]) -> Answer:
+    def answer(self, process: str, path: str, query: dict[str, str], pages: list[Page]) -> Answer:
         """One request, or what goes wrong with it."""
         world = self.world
         if world.happens("source-lost-reply"):
@@ -191,7 +196,7 @@ class Source:
             if state is None:
                 return 404, headers, b"{}"
             return 200, headers, json.dumps({"thing": self.json(self._read(state))}).encode()
-        return self._list(process, query, headers)
+        return self._list(process, query, headers, pages)
 
     def _read(self, state: State) -> State:
         """The state, or the one before it when a replica lags. Without versions nobody could tell them apart."""
@@ -201,7 +206,7 @@ class Source:
         self.world.note("source", f"hands out the old rev {old.rev} of record {state.id}")
         return old
 
-    def _list(self, process: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
+    def _list(self, process: str, query: dict[str, str], headers: dict[str, str], pages: list[Page]) -> Answer:
         world, shape = self.world, self.world.shape
         since = query.get("since", "")
         token = query.get("cursor") or query.get("token")
@@ -221,7 +226,7 @@ class Source:
         if shape.paging in ("page", "offset"):
             start = int(query.get("offset") or (int(query.get("page", 1)) - 1) * size)
             page = wanted[start : start + size]
-            mark = str(start + size) if shape.paging == "offset" else str(int(query.get("page", 1)) + 1)
+            mark = str(start + len(page)) if shape.paging == "offset" else str(int(query.get("page", 1)) + 1)
         elif shape.paging == "since_id":
             last = int(query.get("since_id", 0))
             page = [state for state in wanted if state.id > last][:size]
@@ -244,7 +249,7 @@ class Source:
         body = json.dumps({"things": [self.json(state) for state in states], **more}).encode()
         if world.happens("source-cut-page"):
             return 200, headers, body[: len(body) // 2]
-        self.pages.setdefault(process, []).append(Page(mark, [(state.id, state.rev) for state in states]))
+        pages.append(Page(mark, [(state.id, state.rev) for state in states]))
         world.note(process, f"reads page {[f'{s.id}.{s.rev}' for s in states]} since={since!r} next={mark}")
         if world.happens("source-changes-while-paging"):
             self.stir(1)
@@ -278,5 +283,3 @@ def _seconds(text: str) -> float:
 def needs_reconciliation(source: Source, shape: Shape) -> bool:
     """Whether a pass may have missed what stood at the edge of a page that moved."""
     return shape.paging in ("page", "offset") and source.shifted
-
-

@@ -246,7 +246,8 @@ async def give_up(world: World) -> str:
     world.shopify = Shopify(1)
     world.environ["MAX_ATTEMPTS"] = "1"
     world.credo.fail.append(status(500, when=is_write, times=99))
-    for _ in range(7):
+    for _ in range(8):
+        world.clock.moment += 3 * 3600  # while the vendor remembers the key, trying again does no harm
         await world.sync(changes=SINGLE)
     world.credo.fail.clear()
     [letter] = world.state.dead_letters.latest()
@@ -339,7 +340,9 @@ async def test_record_that_ends_the_process_each_time_becomes_a_dead_letter(worl
         except Killed:
             deaths += 1
             world.crash()
-    assert deaths == 4
+    assert (
+        deaths == 5
+    )  # three before records are read one by one, two at the same one: an innocent is not blamed for one
     assert (report.counts.dead, len(world.credo.contacts)) == (1, 29)
     assert sorted(world.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31) if n != 17)
     [letter] = world.state.dead_letters.latest()
