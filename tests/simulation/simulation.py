@@ -277,7 +277,8 @@ class Simulation:
                 await inbox.put(row)
             except IntegrationError:
                 continue
-            self.deliveries.remove(delivery)
+            if delivery in self.deliveries:  # the other replica may have taken it meanwhile
+                self.deliveries.remove(delivery)
             process.note(f"delivery {name} is acknowledged")
 
     # --- quiet ---
