@@ -14,6 +14,11 @@ from .items import Bad, Item
 MAX_PAYLOAD_BYTES = 64 * 1024
 
 
+def unnamed(raw: bytes) -> str:
+    """What stands for the identity of a record that has none that could be read."""
+    return f"unnamed-{hashlib.sha256(raw).hexdigest()[:16]}"
+
+
 class Letters:
     """Makes the dead letters of one run."""
 
@@ -26,12 +31,11 @@ class Letters:
     def letter(self, entry: Item | Bad, *, letter_id: str, now: float) -> DeadLetter:
         """One dead letter. A record without an identity is known by its content, so that it dies only once."""
         payload, whole = self._payload(entry.raw)
-        digest = hashlib.sha256(entry.raw).hexdigest()[:16]
         why = entry.why
         return DeadLetter(
             id=letter_id,
             stream=self._stream,
-            source_id=entry.source_id or f"unnamed-{digest}",
+            source_id=entry.source_id or unnamed(entry.raw),
             version=entry.version,
             stage=why.stage,
             failure=why.failure,

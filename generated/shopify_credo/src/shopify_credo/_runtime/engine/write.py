@@ -278,12 +278,11 @@ class Writer:
     async def _locate(self, item: Item) -> bool:
         """Find the identity of a record that was written without learning it."""
         found = await self._adopter.find(item)
-        if found:
+        if len(found) == 1:
             item.destination_id = found[0][0]
             return True
-        self._dead(
-            item, Why("match", "permanent_record", "it was written before and cannot be found in the destination")
-        )
+        lost = "it was written before and cannot be found in the destination"
+        self._dead(item, Why("match", "permanent_record", SEVERAL_MATCHES if found else lost))
         return False
 
     # --- records that exist already ---
@@ -297,9 +296,11 @@ class Writer:
         """Link an item to the destination record that is the same thing, and bring that up to date."""
         try:
             found = await self._adopter.find(item)
+            if may_be_ours and not await self._is_as_sent(item, found):
+                return  # it stays unknown
         except IntegrationError as failed:
             if may_be_ours:
-                return  # it stays unknown
+                return
             raise failed
         if not found:
             if not may_be_ours:
@@ -308,11 +309,31 @@ class Writer:
         await self._take_over(item, [identity for identity, _ in found], may_be_ours)
         if item.fate is None and self._merger is not None:
             await self._merge_again(item, error)
+        elif item.fate is None and may_be_ours:
+            item.fate = "created"
         elif item.fate is None:
             self._follow.append(Request(self._ids(), "update", [item]))
 
+    async def _is_as_sent(self, item: Item, found: Sequence[tuple[str, dict[str, Any] | None]]) -> bool:
+        """Whether the one record that was found is what the lost answer was about.
+
+        Just after a request that proves nothing else: what differs may have been there before, with ours not shown yet.
+        """
+        if len(found) != 1:
+            return False
+        identity, record = found[0]
+        if record is None:
+            if self._destination.get is None:
+                return False
+            params = {**self._fixed, self._destination.get_argument: identity}
+            record = object_of(await self._session.request(self._destination.get, params=params))
+        mapped = at(decode_exact(item.body), self._destination.envelope)
+        return isinstance(mapped, dict) and overlaid(record, mapped) == record
+
     async def _take_over(self, item: Item, found: Sequence[str], may_be_ours: bool) -> None:
         """Make an item an update of the destination record that was found for it, or give it its fate."""
+        if len(found) > 1 and may_be_ours:
+            return  # it stays unknown: one of them may be ours, and nothing tells which
         item.fate = None
         if len(found) > 1 and self._stream.duplicates == "dead":
             self._dead(item, Why("match", "permanent_record", SEVERAL_MATCHES))
@@ -348,10 +369,12 @@ class Writer:
             self._batch_failed(request, error)
             return
         if batch.results is None:
-            for item in request.items:
+            for item in _open(request.items):
                 item.fate = "created"
             return
         for item, result in zip(request.items, read.in_order(request.items, reply.body), strict=True):
+            if item.fate is not None:
+                continue  # settled since, when the batch is sent again to find out about the others
             if result is UNTOLD:
                 self._is_unknown(item, DecodeError("the reply says nothing about it", operation=batch.operation.id))
             else:
@@ -365,7 +388,12 @@ class Writer:
         number, words, reason = self._item_refusal(read, result)
         if number in _RETRIED_ITEM:
             self._follow.append(Request(self._ids(), "create", [item]))
-        elif (number == 409 or _EXISTS.search(words)) and self._adopter.can_find and self._stream.adopt != "never":
+        elif (
+            (number == 409 or _EXISTS.search(words))
+            and self._adopter.can_find
+            and self._stream.mode != "append"
+            and self._stream.adopt != "never"
+        ):
             self._found_existing.append((item, reason, False))
         else:
             self._dead(item, Why("send", "permanent_record", reason))
@@ -409,7 +437,7 @@ class Writer:
                 self._dead(item, Why("send", "permanent_record", reason))
 
     def _batch_failed(self, request: Request, error: IntegrationError) -> None:
-        items, is_update = request.items, request.kind == "batch_update"
+        items, is_update = _open(request.items), request.kind == "batch_update"
         if error.failure == "unknown":
             for item in items:
                 if is_update:
@@ -420,7 +448,7 @@ class Writer:
         is_too_large = isinstance(error, ApiError) and error.status == 413
         if not is_too_large and error.failure != "permanent_record":
             raise error
-        if len(items) == 1 and not is_update:
+        if len(request.items) == 1 and not is_update:
             self._create_failed(items[0], error)
             return
         half = (len(items) + 1) // 2
@@ -456,3 +484,7 @@ class Writer:
 
 def _words(value: Any) -> str:
     return value if isinstance(value, str) else encode_json(value).decode()
+
+
+def _open(items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if item.fate is None]

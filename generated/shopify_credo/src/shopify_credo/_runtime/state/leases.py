@@ -12,6 +12,10 @@ from .rows import Lease
 LEASE_S = 60.0
 """A lease that nobody renewed for so long may be taken over."""
 
+LONGEST_S = 3600.0
+"""No lease may last longer (`LEASE_SECONDS`). One that seems to was taken before the clock was set back, and counts as run out:
+should its holder live, its next write to the state fails."""
+
 
 class Leases:
     """Rows of `leases`. Their time is the database's, so that replicas need not agree on theirs."""
@@ -27,27 +31,33 @@ class Leases:
             LeaseHeld: somebody else has it.
         """
         table = self._table
+        taken: list[Lease] = []
 
         def transact(connection: Connection) -> Lease:
+            taken.clear()
             now = self._database.server_now(connection)
             query = select(table).where(table.c.name == name).with_for_update()
             row = connection.execute(query).mappings().one_or_none()
-            if row is None:
-                connection.execute(insert(table).values(name=name, holder=holder, token=1, expires_at=now + ttl_s))
-                return Lease(name=name, holder=holder, token=1, ttl_s=ttl_s)
-            if row["expires_at"] > now:
+            if row is not None and 0 < row["expires_at"] - now <= LONGEST_S:
                 raise LeaseHeld(name, row["holder"], row["expires_at"] - now)
-            token = row["token"] + 1
+            token = 1 if row is None else row["token"] + 1
             values = {"holder": holder, "token": token, "expires_at": now + ttl_s}
-            connection.execute(update(table).where(table.c.name == name).values(values))
-            return Lease(name=name, holder=holder, token=token, ttl_s=ttl_s)
+            if row is None:
+                connection.execute(insert(table).values(name=name, **values))
+            else:
+                connection.execute(update(table).where(table.c.name == name).values(values))
+            taken.append(Lease(name=name, holder=holder, token=token, ttl_s=ttl_s))
+            return taken[0]
+
+        def is_taken(connection: Connection) -> bool:
+            """Whether a commit whose answer was lost took place: then the lease is ours, and not held by another."""
+            query = select(table.c.holder, table.c.token).where(table.c.name == name)
+            return any(tuple(row) == (holder, taken[0].token) for row in connection.execute(query))
 
         try:
-            return self._database.write(transact)
-        except LeaseHeld:
-            raise
+            return self._database.write(transact, is_done=is_taken)
         except IntegrityError:  # two replicas made the first row at the same moment
-            return self._database.write(transact)
+            return self._database.write(transact, is_done=is_taken)
 
     def renew(self, lease: Lease) -> None:
         """Hold the lease for another while.

@@ -52,7 +52,8 @@ class Runs:
                 connection.execute(update(table).where(*stale).values(state="crashed", ended_at=now))
             connection.execute(insert(table).values(row))
 
-        self._database.write(transact)
+        begun = select(table.c.id).where(table.c.id == run_id)
+        self._database.write(transact, is_done=lambda connection: connection.execute(begun).scalar() is not None)
 
     def end(
         self,
@@ -157,6 +158,12 @@ class DeadLetters:
         """Say that these need no attention any more. They stay on file; a newer version of the record opens them again."""
         query = update(self._table).where(self._table.c.id.in_(letter_ids), self._table.c.state == "open")
         return self._database.execute(query.values(state="discarded"))
+
+    def named_for(self, stream: str, reason: str) -> set[str]:
+        """The source identities of dead letters, discarded ones too, whose reason begins so."""
+        table = self._table
+        query = select(table.c.source_id).where(table.c.stream == stream, table.c.reason.startswith(reason))
+        return set(self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     def open_count(self, stream: str | None = None) -> int:
         """How many wait for attention."""

@@ -146,6 +146,11 @@ class Pass:
         """Whether it goes on where an earlier run ended."""
         return self.cursor is not None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run after this one would begin where this one ends, and not read the same pages again."""
+        return self.is_kept and self._stream.source.list.paging.style in _RESUMED
+
     def begin_again(self) -> None:
         """Forget the cursor: the source does not know it any more."""
         self.cursor = None
@@ -188,8 +193,8 @@ class Pass:
                 watermark=watermark,
                 mapping=mapping,
                 began_at=self.began_s,
-                crashes=0,
-                suspect=None,
+                crashes=0 if self.goes_on else point.crashes,
+                suspect=None if self.goes_on else point.suspect,
             )
         return self._point
 
@@ -210,9 +215,9 @@ class Pass:
         self._point = replace(self._point, crashes=0, suspect=None)
         return self._point
 
-    def suspecting(self, digest: str) -> Checkpoint:
-        """This record is about to be read; should the process end now, it is the one."""
-        self._point = replace(self._point, suspect=digest)
+    def suspecting(self, suspect: str) -> Checkpoint:
+        """This record is about to be read, so often already; should the process end now, it may be the cause."""
+        self._point = replace(self._point, suspect=suspect)
         return self._point
 
     @property

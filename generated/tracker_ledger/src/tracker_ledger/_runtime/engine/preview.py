@@ -103,7 +103,7 @@ class Preview:
                     await self._gone([*gone, *missing])
                     missing = ()
                 self.counts.fetched += len(records) + len(missing)
-                self.counts.read += len(records) + len(missing)
+                self.counts.read += len(missing)
                 self.counts.skipped += len(missing)
                 await self._group(records)
         finally:
@@ -151,6 +151,7 @@ class Preview:
         self.counts.held += len(held)
         for each in held:
             self._show({"source_id": each.item.source_id, "action": "held", "reason": f"waits for {each.parent[0]}"})
+        self.counts.read += len(bad) + len(held)
         self.counts.dead += len(bad)
         self.counts.drift = self._drift.total
         for entry in bad:
@@ -178,6 +179,7 @@ class Preview:
                     item.fate = "dead" if stream.duplicates == "dead" else "skipped"
             fate = item.fate or ("created" if item.is_create else "updated")
             setattr(self.counts, fate, getattr(self.counts, fate) + 1)
+            self.counts.read += 1
             if item.fate is None and len(self.sample) < SAMPLE:
                 await self._show_item(item)
             elif item.fate in ("dead", "held"):

@@ -91,6 +91,13 @@ class Recovery:
             operation = destination.batch.operation
         return operation.idempotency_header is not None and self._now - entry.row.made_at < KEY_REMEMBERED_S
 
+    def has_given_up(self, entry: Unresolved) -> bool:
+        """Whether nothing more is tried. Not while trying again does no harm: a destination may be down for hours."""
+        if entry.row.attempts < MAX_ATTEMPTS:
+            return False
+        is_harmless = entry.request.kind not in ("create", "batch") or self.has_key(entry)
+        return self._stream.mode == "append" or not is_harmless
+
     async def requests(self, entry: Unresolved) -> tuple[list[Request], list[Request]]:
         """What to send for one open request: as it is (written down already), and anew (to be written down first).
 
@@ -99,7 +106,7 @@ class Recovery:
         if self._stream.mode == "append":
             _leave_unknown(entry.items)
             return [], []
-        if entry.row.attempts >= MAX_ATTEMPTS:
+        if self.has_given_up(entry):
             _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
             return [], []
         if self._merges and entry.request.kind in ("update", "batch_update") and self._stream.source.get is not None:
@@ -124,8 +131,8 @@ class Recovery:
             elif not found:
                 item.is_create = True
                 fresh.append(Request(self._ids(), "create", [item]))
-            elif len(found) > 1 and self._stream.duplicates == "dead":
-                item.fate, item.why = "dead", Why("resolve", "permanent_record", SEVERAL_MATCHES)
+            elif len(found) > 1:
+                _leave_unknown([item], SEVERAL_MATCHES)  # one of them may be ours: made again, it would be one more
             elif self._stream.destination.update is None:
                 item.destination_id, item.fate = found[0][0], "created"
             elif self._merges and self._stream.source.get is not None:

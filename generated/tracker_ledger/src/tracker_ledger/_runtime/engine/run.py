@@ -29,11 +29,11 @@ from .drift import Drift
 from .errors import Cancelled, Stopped, TooManyDead
 from .history import bases_of, changes_of
 from .items import Bad, Item, Reader, Why
-from .letters import Letters
+from .letters import Letters, unnamed
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
 from .parents import Fetch, Held, ParentReader
 from .passes import Pass, RunRequest
-from .recover import MAX_ATTEMPTS, Recovery, Unresolved, answered, unresolved
+from .recover import Recovery, Unresolved, answered, unresolved
 from .report import Counts
 from .requests import Request, open_requests, read_back, write_down
 from .write import Writer
@@ -42,6 +42,10 @@ GROUP_RECORDS = 500
 """Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
 CRASHES = 3
 """Starts in a row that ended without a word, after which records are read one by one."""
+SUSPECTED = 2
+"""So often the process must end at one record, while records are read one by one, before that record is the cause."""
+DEADLY = "reading it ended the process"
+"""How the reason of such a dead letter begins: its record is not read again, unless somebody asks for it."""
 DEAD_AT_LEAST = 10
 """So many dead letters never stop a run."""
 
@@ -156,6 +160,8 @@ class Run:
         self._group_records = GROUP_RECORDS
         self._suspect: str | None = None
         self._is_cancelled = False
+        self._deadly: set[str] = set()
+        """Names of the dead letters of records that ended the process when they were read."""
 
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
@@ -169,6 +175,8 @@ class Run:
         name = self._stream.name
         self._state.store.matches.forget(name)  # whoever ran the stream before may have added to them
         self._has_dead = await self._state.call(lambda: self._state.dead_letters.open_count(name)) > 0
+        if self._request.trigger != "retry":
+            self._deadly = await self._state.call(lambda: self._state.dead_letters.named_for(name, DEADLY))
         await self._begin()
         await self._recover()
         await self._read_matches()
@@ -191,7 +199,7 @@ class Run:
 
     async def _begin(self) -> None:
         """Count this start; read carefully when the ones before ended without a word."""
-        if self.progress.kind == "records":
+        if self.progress.kind == "records" and not self._request.records:
             return
         if self.progress.crashes >= CRASHES:
             self._suspect = self.progress.suspect
@@ -236,7 +244,8 @@ class Run:
                 last_start = max(len(records) - 1, 0) // size * size
                 for start in range(0, last_start + 1, size):
                     await self._group(records[start : start + size], page if start == last_start else None)
-                self._group_records = GROUP_RECORDS
+                if self.progress.goes_on:
+                    self._group_records = GROUP_RECORDS
         except IntegrationError:
             await self._flush()  # what was done is recorded, whatever ended it
             raise
@@ -288,11 +297,17 @@ class Run:
 
     async def _read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad], list[Held]]:
         """Items, records that are none, and records that wait for another stream's."""
+        left_out: list[Bad] = []
+        if self._deadly:
+            left_out = [_deadly(raw) for raw in raws if unnamed(bytes(raw)) in self._deadly]
+            raws = [raw for raw in raws if unnamed(bytes(raw)) not in self._deadly]
         if self._group_records == 1 and (spoiled := await self._suspected(raws)) is not None:
-            return [], [spoiled], []
+            return [], [spoiled, *left_out], []
         if self._parents is not None:
-            return await self._parents.read(raws)
-        return *self._reader.read(raws), []
+            items, bad, held = await self._parents.read(raws)
+            return items, [*bad, *left_out], held
+        items, bad = self._reader.read(raws)
+        return items, [*bad, *left_out], []
 
     async def _release(self) -> None:
         """Sync the records that were held for others that have links now."""
@@ -314,13 +329,14 @@ class Run:
         """Write down the name of the one record that is about to be read. The one that ended the process is not read again."""
         for raw in raws:
             digest = sha256(bytes(raw)).hexdigest()
-            if digest == self._suspect:
-                why = Why(
-                    "decode", "permanent_record", f"reading it ended the process, after {CRASHES} runs that did not end"
-                )
-                return Bad(raw, None, None, why)
+            before, _, ended = (self._suspect or "").partition(":")
+            times = int(ended or 1) if digest == before else 0
+            if times >= SUSPECTED:
+                return _deadly(raw)
             await self._flush()
-            self._pending = Outcomes(stream=self._stream.name, checkpoint=self.progress.suspecting(digest))
+            self._pending = Outcomes(
+                stream=self._stream.name, checkpoint=self.progress.suspecting(f"{digest}:{times + 1}")
+            )
             await self._flush()
         return None
 
@@ -344,7 +360,7 @@ class Run:
             requests = requests_for(stream, items, self._ids, self._writer.batch_size)
             return self._written_down(requests)
 
-        if stream.adopt != "lookup" or not self._adopter.can_find:
+        if stream.adopt != "lookup" or stream.mode == "append" or not self._adopter.can_find:
             await self._commit(look=look, plan=plan)
             return requests, renewed
         found = await self._commit(look=look)
@@ -558,17 +574,21 @@ class Run:
         )
         repeated: list[Request] = []
         fresh: list[Request] = []
-        for entry in entries:
-            again, anew = await recovery.requests(entry)
-            repeated += again
-            fresh += anew
+        try:
+            for entry in entries:
+                again, anew = await recovery.requests(entry)
+                repeated += again
+                fresh += anew
+        except IntegrationError:  # it could not be asked: that is no attempt
+            await self._state.call(lambda: store.take_intents(self._lease, stream.name, attempts=-1))
+            raise
         await self._note(fresh)
         sent, stop = await self._writer.send_all([*repeated, *fresh])
         items = [item for entry in found for item in entry.items]
         outcomes = self._outcomes(items, (), {}, (), None)
         outcomes.finished += [row.id for row in rows]
         outcomes.unknown = self._still_unknown(entries, sent)
-        given_up = [item for entry in entries if entry.row.attempts == MAX_ATTEMPTS for item in entry.items]
+        given_up = [item for entry in entries if recovery.has_given_up(entry) for item in entry.items]
         outcomes.dead += [
             self._letters.letter(item, letter_id=self._ids(), now=self._now())
             for item in given_up
@@ -675,6 +695,15 @@ class Run:
         look = Look(stream=self._stream.name, source_ids=(), matches=(match,), index=True)
         found = await self._state.call(lambda: self._state.store.look(look))
         return found.index.get(match)
+
+
+def _deadly(raw: bytes | Picked) -> Bad:
+    return Bad(
+        raw,
+        None,
+        None,
+        Why("decode", "permanent_record", f"{DEADLY}, after {CRASHES + SUSPECTED} runs that did not end"),
+    )
 
 
 def source_pages(

@@ -197,15 +197,21 @@ class Store:
         """Requests of earlier runs whose outcome is not known, oldest first."""
         return self.database.read(lambda connection: self._intents(connection, stream))
 
-    def take_intents(self, lease: Lease, stream: str) -> list[IntentRow]:
-        """As `intents`, for the run that is to find out their outcomes; counts the attempt before it is made."""
+    def take_intents(self, lease: Lease, stream: str, *, attempts: int = 1) -> list[IntentRow]:
+        """As `intents`, for the run that is to find out their outcomes; counts the attempt before it is made.
+
+        Args:
+            attempts: -1 takes back what was counted.
+        """
         table = self.database.tables.intents
 
         def transact(connection: Connection) -> list[IntentRow]:
             rows = self._intents(connection, stream)
             if rows:
                 self._hold(connection, lease)
-                connection.execute(update(table).where(table.c.stream == stream).values(attempts=table.c.attempts + 1))
+                connection.execute(
+                    update(table).where(table.c.stream == stream).values(attempts=table.c.attempts + attempts)
+                )
             return rows
 
         return self.database.write(transact)
