@@ -28,10 +28,13 @@ class OAuthServer:
         self.revoked = False
         self.before_reply: Callable[[], None] = lambda: None
         self.token_status: int | None = None
+        self.on_api: Callable[[str], None] = lambda path: None
+        """Called before each request of the API is judged."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/token"):
             return self._token(request)
+        self.on_api(request.url.path)
         is_in = request.headers.get("authorization", "").removeprefix("Bearer ") in self.valid
         status = 200 if is_in else 401
         self.api.append((request.url.path, status))

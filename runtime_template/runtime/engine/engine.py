@@ -17,6 +17,7 @@ from ..clock import Clock, SystemClock
 from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
 from ..fence import FENCE, Fence
+from ..pauses import AuthPause
 from ..session import Session
 from ..settings import Settings
 from ..state import LeaseHeld, LeaseLost, State
@@ -57,6 +58,9 @@ class Engine:
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.under_way: dict[str, Counts] = {}
         """Stream → the counts so far of the run that writes."""
+        self.credentials = tuple((session.api.name, session.auth) for session in (source, destination))
+        """How each API is signed in to."""
+        self.pause = AuthPause(state, self.clock, self.credentials)
         self._ids = ids or _new_id
         self._stopping = False
         self._fences: dict[str, Fence] = {}
