@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sender import Sender
 
 Exchange: TypeAlias = Callable[[httpx.Request, Operation], Awaitable[httpx.Response]]
-Group: TypeAlias = "Callable[[Sequence[bytes], Page | None], Awaitable[None]]"
+Group: TypeAlias = "Callable[[Sequence[Any], Page | None], Awaitable[None]]"
 
 
 class Watcher:

@@ -36,7 +36,7 @@ def image(python_image, tmp_path_factory):
     version = docker("run", "--rm", python_image, "python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     fetch = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(context / "wheels"), "--only-binary=:all:"),
-        *("--python-version", version.stdout.strip(), f"{context}[serve,postgres]", "hatchling"),
+        *("--python-version", version.stdout.strip(), f"{context}[serve,postgres,metrics]", "hatchling"),
     ]
     done = subprocess.run(fetch, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -32,6 +32,7 @@ from .model import (
     StreamTable,
     WebhookPlan,
 )
+from .monitoring import plan_monitoring
 from .names import Scope
 from .operations import json_path
 from .order import in_order
@@ -151,6 +152,7 @@ def build_plan(inputs: Inputs) -> Plan:
             records={builder.name: builder.records() for builder in builders},
             webhooks=webhooks,
         ),
+        monitoring=plan_monitoring(manifest.name),
         deploy=DeployPlan(
             target=manifest.deploy.target,
             replicas=manifest.deploy.replicas,

@@ -554,6 +554,16 @@ class MockPlan:
     destination: Json
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringPlan:
+    """What monitors are given with the package, as JSON values."""
+
+    dashboard: Json
+    """Becomes `deploy/grafana/dashboard.json`."""
+    alert_rules: Json
+    """Becomes `deploy/prometheus/alerts.yaml`."""
+
+
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 
@@ -614,6 +624,7 @@ class Plan:
     corrections: tuple[CorrectionRow, ...] = ()
     """What overlays correct in the specs."""
     mocks: MockPlan
+    monitoring: MonitoringPlan | None = None
     deploy: DeployPlan = field(default_factory=DeployPlan)
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Input file (relative to the integration's folder) → sha256 of its bytes; for the lock."""

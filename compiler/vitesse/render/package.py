@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from ..diagnostics import InternalError
 from ..package import LOCK, PackageFile, RenderedPackage
 from ..plan.model import ApiPlan, ModelModule, Plan
@@ -87,6 +89,17 @@ def _data_files(plan: Plan) -> list[PackageFile]:
         PackageFile("MAPPING.md", docs.mapping_page(plan).encode()),
         PackageFile("tests/mocks/destination.json", _json(plan.mocks.destination)),
         PackageFile("tests/mocks/source.json", _json(plan.mocks.source)),
+        *_monitoring(plan),
+    ]
+
+
+def _monitoring(plan: Plan) -> list[PackageFile]:
+    if plan.monitoring is None:
+        return []
+    rules = yaml.safe_dump(plan.monitoring.alert_rules, sort_keys=False, allow_unicode=False, width=10_000)
+    return [
+        PackageFile("deploy/grafana/dashboard.json", _json(plan.monitoring.dashboard)),
+        PackageFile("deploy/prometheus/alerts.yaml", rules.encode("ascii")),
     ]
 
 

@@ -11,7 +11,20 @@ from pathlib import Path
 
 from ..plan.model import ApiPlan, ModelModule, Plan
 from ..template_files import TemplateFiles
-from .model import Around, Copied, Derived, Empty, Exactly, Expectations, Expected, Gap, JsonFile, LockFile, Page
+from .model import (
+    Around,
+    Copied,
+    Derived,
+    Empty,
+    Exactly,
+    Expectations,
+    Expected,
+    Gap,
+    JsonFile,
+    LockFile,
+    Page,
+    YamlFile,
+)
 
 _ROOT = "skeleton/{{cookiecutter.distribution}}/"
 _VARIABLE = re.compile(r"\{\{ ?cookiecutter\.([a-z_]+) ?\}\}")
@@ -48,6 +61,9 @@ def expect(plan: Plan, template: Path) -> Expectations:
     files["MAPPING.md"] = Page(rows=tuple(len(table.rows) for table in plan.tables))
     files["tests/mocks/source.json"] = JsonFile(value=plan.mocks.source)
     files["tests/mocks/destination.json"] = JsonFile(value=plan.mocks.destination)
+    if plan.monitoring is not None:
+        files["deploy/grafana/dashboard.json"] = JsonFile(value=plan.monitoring.dashboard)
+        files["deploy/prometheus/alerts.yaml"] = YamlFile(value=plan.monitoring.alert_rules)
     files["vitesse.lock"] = LockFile(draft=plan.draft, inputs=plan.inputs)
     return Expectations(
         name=plan.names.distribution,

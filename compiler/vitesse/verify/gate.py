@@ -28,9 +28,10 @@ from .model import (
     LockFile,
     Page,
     VerifiedPackage,
+    YamlFile,
     _sealed,
 )
-from .texts import check_around, check_json, check_lock, check_page
+from .texts import check_around, check_json, check_lock, check_page, check_yaml
 
 _PATH = re.compile(r"(?!/)(?:(?!\.{1,2}/)[A-Za-z0-9._-]+/)*(?!\.{1,2}$)[A-Za-z0-9._-]+", re.ASCII)
 
@@ -90,6 +91,8 @@ def _file(
             yield from ((0, what) for what in check_page(text, expected))
         case JsonFile(value=value):
             yield from ((0, what) for what in check_json(file.content, value))
+        case YamlFile(value=value):
+            yield from ((0, what) for what in check_yaml(file.content, value))
         case LockFile():
             yield from ((0, what) for what in check_lock(package, expected))
 

@@ -67,6 +67,13 @@ class JsonFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class YamlFile:
+    """A YAML file that must read as this JSON value."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockFile:
     """`vitesse.lock`: the digests of every other file, and the drafts of the plan."""
 
@@ -79,7 +86,7 @@ class Empty:
     """A module with nothing in it but a comment of ours."""
 
 
-Expected: TypeAlias = "Exactly | Derived | Copied | Around | Page | JsonFile | LockFile | Empty"
+Expected: TypeAlias = "Exactly | Derived | Copied | Around | Page | JsonFile | YamlFile | LockFile | Empty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

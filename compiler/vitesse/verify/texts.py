@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 
 from ..package import LOCK, RenderedPackage
+from ..yaml import YamlError, read_yaml
 from .model import Around, Gap, LockFile, Page
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -82,6 +83,17 @@ def check_json(text: bytes, value: object) -> Iterator[str]:
         found = json.loads(text)
     except ValueError:
         yield "it is no JSON"
+        return
+    if found != value:
+        yield "it says something else than the plan"
+
+
+def check_yaml(text: bytes, value: object) -> Iterator[str]:
+    """A YAML file reads as the value."""
+    try:
+        found = read_yaml(text.decode("ascii"))
+    except (YamlError, UnicodeError):
+        yield "it is no plain YAML"
         return
     if found != value:
         yield "it says something else than the plan"
