@@ -23,6 +23,7 @@ from .engine.opened import Opened
 from .engine.reverse import lease_name
 from .errors import IntegrationError, RequestRefused
 from .inbox import InboxWorker, InboxWriter
+from .meter import Meter
 from .past import NotNow, NotThere
 from .roles import Caller, Tokens
 from .routes.common import BadBody, Control, Handler, TooLarge, WrongMedia, problem
@@ -30,11 +31,13 @@ from .routes.conflicts import ConflictRoutes
 from .routes.health import HealthRoutes
 from .routes.history import HistoryRoutes
 from .routes.letters import LetterRoutes
+from .routes.operations import OperationRoutes
 from .routes.runs import RunRoutes
 from .routes.verify import VerifyRoutes
 from .routes.webhooks import WebhookRoutes
 from .runner import runner_of
 from .state import LeaseHeld, StateError
+from .watching import watch
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,8 @@ class Service:
         self.state = opened.state
         self.runner = runner_of(opened, self.carry_out)
         self.with_schedule = with_schedule
+        self.meter = Meter(opened.engine.clock)
+        watch(opened.engine, (opened.source, opened.destination), self.meter)
         self.is_leaving = False
         self._tokens = token if isinstance(token, Tokens) else Tokens({"admin": token} if token else {})
         inbox = InboxWriter(opened.state)
@@ -133,7 +138,7 @@ class Service:
 
     def controls(self) -> Sequence[Control]:
         """The routes of the control API."""
-        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes, VerifyRoutes)
+        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes, VerifyRoutes, OperationRoutes)
         return tuple(control for subject in subjects for control in subject(self).controls())
 
     def protected(self, control: Control) -> Handler:

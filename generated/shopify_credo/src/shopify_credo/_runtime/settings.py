@@ -98,6 +98,28 @@ class Options:
     allow_private_network: bool = _option(
         "ALLOW_PRIVATE_NETWORK", False, "let host names lead to private and loopback addresses, plain HTTP included"
     )
+    health_max_queue: int = _option(
+        "HEALTH_MAX_QUEUE", 1000, "rows that wait in one queue of the state before health says so", least=1
+    )
+    health_max_memory_mb: int | None = _option(
+        "HEALTH_MAX_MEMORY_MB",
+        None,
+        "memory of the process before health says so; the container's limit when unset",
+        least=16,
+    )
+    health_max_lag_s: float | None = _option(
+        "HEALTH_MAX_LAG_SECONDS", None, "seconds since a run of a stream went well before health says so", least=1
+    )
+    alert_conflict_share: float = _option(
+        "ALERT_CONFLICT_SHARE",
+        0.05,
+        "share of a run's records that are held as conflicts before an alert",
+        least=0,
+        most=1,
+    )
+    alert_score: int = _option(
+        "ALERT_SCORE", 70, "an overall score of health below this is an alert", least=0, most=100
+    )
     log_level: str = _option("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
     log_format: str = _option("LOG_FORMAT", "json", "json or text")
 
@@ -417,7 +439,7 @@ class _Reader:
 
 def _convert(type: object, text: str, name: str) -> Any:
     match str(type):
-        case "int":
+        case "int" | "int | None":
             if not re.fullmatch(r"[0-9]{1,15}", text):
                 raise ValueError("a whole number")
             return int(text)

@@ -14,6 +14,8 @@ from .declare import Api, Integration, Operation, Stream
 from .engine.opened import Opened, opened
 from .engine.pages import fixed_params
 from .errors import IntegrationError, SettingsError
+from .health import checks_of
+from .metrics import read_state
 from .redact import Redactor
 from .schedule import ScheduleError, parse_schedule
 from .session import Session
@@ -48,6 +50,7 @@ async def examine(
             checks.append(Check(name="settings", is_ok=True, text="all there"))
             checks.append(await _state(found))
             checks += _webhooks(found)
+            checks += await _operations(found)
             if not offline:
                 checks.append(await _source(found))
                 checks.append(await _destination(found))
@@ -83,6 +86,13 @@ async def _state(found: Opened) -> Check:
         return Check(name="state", is_ok=False, text=text)
     dead = await state.call(state.dead_letters.open_count)
     return Check(name="state", is_ok=True, text=f"answers; {dead} open dead letters")
+
+
+async def _operations(found: Opened) -> list[Check]:
+    """What `GET /health` says, as far as it can be known without the service: sign-ins, queues, runs, memory."""
+    known = await read_state(found, None)
+    shown = [each for each in checks_of(found, None, known) if not each.name.startswith(("api ", "database"))]
+    return [Check(name=each.name, is_ok=each.status != "critical", text=each.text) for each in shown]
 
 
 def _webhooks(found: Opened) -> list[Check]:

@@ -258,6 +258,7 @@ class TokenAuth(Authenticator):
         assert isinstance(auth, OAuth2)
         self._seed = seed_of(auth, self._settings)
         self._due_at = self._ends_at = float("-inf")
+        self.generation += 1
         return True
 
     async def aclose(self) -> None:

@@ -60,6 +60,8 @@ class Scheduler:
 
     async def _once(self, name: str) -> None:
         try:
+            if await self._engine.pause.holds(name):
+                return
             await self._engine.run(RunRequest(stream=name, trigger="schedule"))
         except LeaseHeld as held:
             log.info("%s is not started: %s", name, held)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -50,6 +50,9 @@ from .retry import (
 )
 from .settings import Settings
 from .wire import Body, Origin
+
+if TYPE_CHECKING:
+    from .watching import Exchange
 
 R = TypeVar("R")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -112,6 +115,8 @@ class Sender:
             deadline_s=deadline_s or settings.options.request_deadline_s,
             spell=getattr(wire, "spell", None),
         )
+        self.watched: Exchange | None = None
+        """Instead of `_exchange`, when somebody watches: see `watching.py`."""
         self._calls: dict[int, Call] = {}
         self._observes = api.rate_limit is not None and bool(
             api.rate_limit.used_header or api.rate_limit.remaining_header
@@ -180,7 +185,8 @@ class Sender:
             ok: bool | None = None
             error: IntegrationError
             try:
-                response = await self._exchange(request)
+                watched = self.watched
+                response = await (self._exchange(request) if watched is None else watched(request, operation))
                 status = response.status_code
                 ok = status < 500
                 if self._observes:

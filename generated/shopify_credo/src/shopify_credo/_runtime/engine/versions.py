@@ -104,6 +104,11 @@ def since_parameter(watermark: str, form: SinceFormat, overlap_s: float) -> str:
             return _iso(seconds)
 
 
+def seconds_of(version: str | None) -> float | None:
+    """A version as seconds since 1970, where it is a time."""
+    return None if version is None else _seconds(version)
+
+
 def _seconds(version: str) -> float | None:
     kind, value = order_of(version)
     if kind == _TIME:

@@ -57,6 +57,7 @@ class RunRoutes:
         return JSONResponse({
             **found,
             "next_runs": service.runner.next_at if service.with_schedule else {},
+            "waiting_for_sign_in": self._engine.pause.reasons,
             "circuit_breakers": self._breakers(),
         })  # fmt: skip
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from .audit import Audit
 from .budgets import Budgets
 from .database import Database
+from .depths import Queues
 from .errors import KeyWrong, LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
 from .history import History
 from .leases import LEASE_S, Leases
@@ -68,6 +69,7 @@ class State:
         self.workers = Workers(self._database)
         self.ticks = Ticks(self._database)
         self.caller = self._caller
+        self.queues = Queues(self._database)
         self.tokens = Tokens(self._database, self.sealer)
         self.conflicts = Conflicts(self._database)
         self.call = self._caller.call

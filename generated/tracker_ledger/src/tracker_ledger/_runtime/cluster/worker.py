@@ -265,7 +265,8 @@ class Worker:
         if due is not None:
             order = Order(run_id=tick_id(stream, due), stream=stream, trigger="schedule")
             try:
-                await asyncio.to_thread(self._queue.put, order)
+                if not await self._engine.pause.holds(stream):
+                    await asyncio.to_thread(self._queue.put, order)
             except RunQueued:
                 log.info("%s is not started: its last run is waiting or under way", stream)
             await call(lambda: shared.ticks.take(stream, due or now, self.identity))

@@ -8,6 +8,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,10 +18,12 @@ from ..clock import Clock, SystemClock
 from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
 from ..fence import FENCE, Fence
+from ..pauses import AuthPause
 from ..session import Session
 from ..settings import Settings
 from ..state import LeaseHeld, LeaseLost, State
 from ..state.rows import Checkpoint, Lease
+from ..watching import Watcher
 from .errors import Cancelled, ContractMismatch, MappingChanged, Stopped
 from .passes import Pass, RunRequest
 from .preview import Preview
@@ -57,6 +60,11 @@ class Engine:
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.under_way: dict[str, Counts] = {}
         """Stream → the counts so far of the run that writes."""
+        self.credentials = tuple((session.api.name, session.auth) for session in (source, destination))
+        """How each API is signed in to."""
+        self.pause = AuthPause(state, self.clock, self.credentials)
+        self.watchers: list[Watcher] = []
+        self.leases_lost = 0
         self._ids = ids or _new_id
         self._stopping = False
         self._fences: dict[str, Fence] = {}
@@ -72,6 +80,7 @@ class Engine:
             ids=self._ids,
             is_stopping=lambda: self._stopping,
             fetch=self._fetch,
+            watchers=self.watchers,
         )
         self._has_children = frozenset(name for stream in integration.streams for name in stream.lookups)
 
@@ -162,7 +171,7 @@ class Engine:
         if request.dry_run:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
             preview = Preview(stream, request, point, around=around, forward=forward, backward=backward)
-            return await self._carry_out(preview, stream, request, run_id, started)
+            return await self._watched(preview, stream, request, run_id, started)
         ttl_s = around.settings.options.lease_s
         since = self.clock.monotonic()
         lease = await state.call(lambda: state.leases.acquire(lease_name(stream), self.holder, ttl_s))
@@ -173,7 +182,7 @@ class Engine:
                 stream, request, point, run_id=run_id, lease=lease, around=around, forward=forward, backward=backward
             )
             self.under_way[stream.name] = run.counts
-            return await self._carry_out(run, stream, request, run_id, started, lease)
+            return await self._watched(run, stream, request, run_id, started, lease)
         finally:
             self.under_way.pop(stream.name, None)
             del self._fences[run_id]
@@ -199,6 +208,18 @@ class Engine:
                 await self.run(RunRequest(stream=child, trigger="parent", only_held=True))
             except IntegrationError as error:  # a run of it that is under way takes them along
                 log.info("records of %s wait on: %s", child, error)
+
+    async def _watched(
+        self, run: Run | Preview, stream: Stream[Any, Any], request: RunRequest, run_id: str, *more: Any
+    ) -> RunReport:
+        """Carry it out in front of the watchers."""
+        with ExitStack() as around:
+            for watcher in self.watchers:
+                around.enter_context(watcher.run(stream.name, run_id, request.trigger))
+            report = await self._carry_out(run, stream, request, run_id, *more)
+            for watcher in self.watchers:
+                watcher.ended(report)
+            return report
 
     async def _carry_out(
         self,
@@ -243,6 +264,7 @@ class Engine:
         except Stopped as stopped:
             outcome, failure, error = "stopped", "stopped", str(stopped)
         except IntegrationError as failed:
+            self.leases_lost += isinstance(failed, LeaseLost)
             failure, error = failed.failure, self._around.settings.redactor.text(str(failed))[:2000]
         except asyncio.CancelledError:
             outcome, failure, error = "stopped", "stopped", "the run was cancelled"

@@ -20,6 +20,7 @@ from ..session import Session
 from ..settings import Settings
 from ..state import State
 from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link, Look, NewLink, Outcomes
+from ..watching import Watcher, watched_group, watched_pages
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .conflicts import Merger
@@ -63,6 +64,7 @@ class Surroundings:
     is_stopping: Callable[[], bool]
     fetch: Fetch | None = None
     """Syncs records of another stream that one of this stream refers to."""
+    watchers: Sequence[Watcher] = ()
 
 
 class Run:
@@ -217,7 +219,10 @@ class Run:
     # --- reading ---
 
     async def _read_all(self) -> None:
-        pages = Prefetch(source_pages(self._stream, self._request, self.progress, self._around))
+        watchers = self._around.watchers
+        found = source_pages(self._stream, self._request, self.progress, self._around)
+        pages = Prefetch(watched_pages(watchers, self._stream.name, found))
+        group = watched_group(watchers, self._group)
         left = self._request.limit
         try:
             while left is None or left > 0:
@@ -243,7 +248,7 @@ class Run:
                 size = self._group_records
                 last_start = max(len(records) - 1, 0) // size * size
                 for start in range(0, last_start + 1, size):
-                    await self._group(records[start : start + size], page if start == last_start else None)
+                    await group(records[start : start + size], page if start == last_start else None)
                 if self.progress.goes_on:
                     self._group_records = GROUP_RECORDS
         except IntegrationError:
