@@ -554,3 +554,57 @@ async def test_delivery_goes_to_this_machine_only() -> None:
         status, answer, _ = await ask("POST", "/_mock/webhook", json=body)
         assert status == 400
         assert "this machine only" in answer["error"]
+
+
+async def test_page_is_no_longer_than_the_server_likes_whatever_is_asked_for() -> None:
+    async with serving(shop(), SHOP_KEY, count=12) as ask:
+        ask.mock.page_cap = 5
+        _, body, headers = await ask("GET", "/customers.json?limit=250")
+
+        assert len(body["customers"]) == 5
+        assert 'rel="next"' in headers["Link"]
+
+
+async def test_again_hands_out_the_page_before_and_then_goes_on() -> None:
+    async with serving(shop(), SHOP_KEY, count=12) as ask:
+        ask.mock.faults.add("again", skip=1)
+        seen, url = [], "/customers.json?limit=5"
+        while url:
+            _, body, headers = await ask("GET", url)
+            seen.append([record["id"] for record in body["customers"]])
+            links = [link for link in headers.get("Link", "").split(", ") if 'rel="next"' in link]
+            url = links[0].split(">")[0][1:] if links else ""
+
+        assert [len(page) for page in seen] == [5, 5, 5, 2]
+        assert seen[0] == seen[1] != seen[2]
+
+
+async def test_loop_hands_out_the_first_page_for_ever() -> None:
+    async with serving(shop(), SHOP_KEY, count=12) as ask:
+        ask.mock.faults.add("loop", count=100)
+        _, first, headers = await ask("GET", "/customers.json?limit=5")
+        url = headers["Link"].split(">")[0][1:]
+        _, second, headers = await ask("GET", url)
+
+        assert first == second
+        assert headers["Link"].split(">")[0][1:] == url
+
+
+async def test_partial_batch_refuses_its_first_item_and_forgets_to_mention_its_last() -> None:
+    async with serving(crm(), CRM_KEY) as ask:
+        ask.mock.faults.add("partial")
+        items = [{"email": f"person{number}@example.com"} for number in range(4)]
+        _, body, _ = await ask("POST", "/contacts/batch", json={"contacts": items})
+
+        assert [(one["index"], one["status"]) for one in body["results"]] == [(2, 201), (1, 201), (0, 422)]
+        assert len(ask.mock.store.collections["contacts"]) == 3
+
+
+async def test_fault_for_a_body_leaves_other_bodies_alone() -> None:
+    async with serving(crm(), CRM_KEY) as ask:
+        ask.mock.faults.add("status", status=413, over=100, count=9)
+        ask.mock.faults.add("status", status=422, holds="Poison", count=9)
+
+        assert (await ask("POST", "/contacts", json=ADA))[0] == 201
+        assert (await ask("POST", "/contacts", json={**ADA, "first_name": "Poison"}))[0] == 422
+        assert (await ask("POST", "/contacts", json={**ADA, "first_name": "x" * 100}))[0] == 413
