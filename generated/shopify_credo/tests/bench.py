@@ -71,6 +71,10 @@ class QuickClock(Clock):
 _HEARTBEAT_S = runtime("state").LEASE_S / 3
 
 
+class Died(BaseException):
+    """The process is gone."""
+
+
 class Bench:
     """Both mocks and what the package needs to run one stream against them."""
 
@@ -140,6 +144,46 @@ class Bench:
         fates = counts.written + counts.unchanged + counts.skipped + counts.dead + counts.unknown + counts.held
         assert counts.read == fates, f"the run equation does not hold: {counts}"
         return report
+
+    async def die(self, commit: int, side: str) -> bool:
+        """One run whose process ends before or after its commit of that number; False when the run ended earlier.
+
+        From then on nothing is written or given back. Its lease runs out, and a while passes.
+        """
+        leases: list[Any] = []
+        try:
+            async with self.opened() as ready:
+                store, call, acquire, count = ready.state.store, ready.state.call, ready.state.leases.acquire, 0
+                carry_out = store.commit
+
+                def dying(work: Any) -> Any:
+                    nonlocal count
+                    count += 1
+                    if count >= commit and side == "before":
+                        raise Died
+                    found = carry_out(work)
+                    if count >= commit:
+                        raise Died
+                    return found
+
+                async def gone(work: Any) -> Any:
+                    if count >= commit:
+                        raise Died
+                    return await call(work)
+
+                def noted(*arguments: Any) -> Any:
+                    leases.append(acquire(*arguments))
+                    return leases[-1]
+
+                store.commit, ready.state.call, ready.state.leases.acquire = dying, gone, noted
+                await ready.engine.run(runtime("engine").RunRequest(stream=self.stream.name))
+        except Died:
+            await self.clock.sleep(600)
+            async with self.opened() as ready:
+                for lease in leases:
+                    ready.state.leases.release(lease)
+            return True
+        return False
 
     async def retry(self) -> list[Any]:
         """Retry all dead letters of the stream; the reports of the runs that it took."""

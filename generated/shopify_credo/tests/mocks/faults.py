@@ -7,6 +7,10 @@
     drip      send the body in small pieces, `delay_s` between them
     garbage   answer 200 with HTML instead of JSON
     refused   answer 200 with the success predicate of the operation turned round
+    again     of a list: the page before once more, and then on; where pages are named by tokens
+    loop      of a list: the first page, whichever was asked for
+    partial   of a batch: its first item is refused, the last is written and not mentioned, results are turned round where
+              they are numbered
 
 `after_effect` lets the request take effect first, so that its outcome is unknown to the sender.
 """
@@ -17,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Kind = Literal["status", "delay", "reset", "truncate", "drip", "garbage", "refused"]
+Kind = Literal["status", "delay", "reset", "truncate", "drip", "garbage", "refused", "again", "loop", "partial"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +36,10 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     after_effect: bool = False
+    holds: str = ""
+    """Only requests whose body has this in it."""
+    over: int = 0
+    """Only requests whose body has more bytes."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -56,10 +64,14 @@ class Faults:
     def waiting(self) -> list[Fault]:
         return list(self._waiting)
 
-    def take(self, operation: str) -> Fault | None:
+    def take(self, operation: str, body: bytes = b"") -> Fault | None:
         """The fault that hits this request, if any; it is used up by one."""
         for fault in self._waiting:
-            if fault.operation not in (None, operation):
+            if (
+                fault.operation not in (None, operation)
+                or (fault.over and len(body) <= fault.over)
+                or fault.holds.encode() not in body
+            ):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

@@ -49,6 +49,8 @@ class Mock:
         self.form = form
         self.store = Store(form, count=count, seed=seed)
         self.faults = Faults()
+        self.page_cap: int | None = None
+        """Records of a page at most, whatever is asked for: servers do that."""
         self.bucket = Bucket(form.rate_limit if limited else None, now)
         self.tokens = TokenServer(lambda: self.form.auth, now)
         self.requests: list[tuple[str, int]] = []
@@ -91,7 +93,7 @@ class Mock:
                 raise Refused(429, "too many requests")
             if operation is None:
                 raise Refused(404, f"there is no operation `{name}`")
-            fault = self.faults.take(name)
+            fault = self.faults.take(name, body)
             if fault and fault.kind == "delay":
                 await asyncio.sleep(fault.delay_s)
             if fault and not fault.after_effect and fault.kind in ("status", "refused", "garbage", "reset"):
@@ -106,6 +108,8 @@ class Mock:
                     headers={key.lower(): value for key, value in request.headers.items()},
                     body=body,
                     number=number,
+                    fault=fault.kind if fault else None,
+                    page_cap=self.page_cap,
                 )
             )
         except Refused as refused:

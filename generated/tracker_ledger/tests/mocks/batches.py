@@ -36,8 +36,12 @@ class Batch:
         self._result_fields = set(result.get("properties", {}))
         self._result_envelope = self._synthesis.envelope(result or None)
 
-    def write(self, body: Json, key: str | None, request: int) -> Json:
-        """Write the items; the reply says what became of each. Raises `Refused` when none may be written."""
+    def write(self, body: Json, key: str | None, request: int, *, is_partial: bool = False) -> Json:
+        """Write the items; the reply says what became of each. Raises `Refused` when none may be written.
+
+        Args:
+            is_partial: The first item is refused, the last is written and not mentioned.
+        """
         items = at(body, self._batch.items)
         if not isinstance(items, list):
             raise Refused(self._invalid, "the batch has no list of items")
@@ -47,7 +51,14 @@ class Batch:
             raise Refused(self._invalid, "the batch does not fit its schema", around)
         if self._batch.results is None or (self._batch.status is None and self._batch.error is None):
             self._refuse_whole(items)
-        results = [self._write_one(number, item, key, request) for number, item in enumerate(items)]
+        results = [
+            self._failed(number, self._invalid, "switched on")
+            if is_partial and number == 0
+            else self._write_one(number, item, key, request)
+            for number, item in enumerate(items)
+        ]
+        if is_partial:
+            results = results[:-1] if self._batch.index is None else results[-2::-1]
         reply = self._synthesis.envelope(self._form.reply.schema)
         return reply if self._batch.results is None else put(reply, self._batch.results, results)
 

@@ -33,6 +33,9 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     number: int
+    fault: str | None = None
+    """What goes wrong inside the operation."""
+    page_cap: int | None = None
 
 
 @dataclass(slots=True)
@@ -126,7 +129,12 @@ class Operation:
                 return self._one(stored.record)
             case "batch":
                 assert self._batch is not None
-                return Reply(self.form.reply.status, dumps(self._succeeded(self._batch.write(body, key, call.number))))
+                return Reply(
+                    self.form.reply.status,
+                    dumps(
+                        self._succeeded(self._batch.write(body, key, call.number, is_partial=call.fault == "partial"))
+                    ),
+                )
             case "answer":
                 schema = self.form.reply.schema
                 value = self._synthesis.value(schema, "reply") if schema is not None else {}
@@ -171,7 +179,15 @@ class Operation:
 
     def _list(self, call: Call) -> Reply:
         query = original_query(self.form, call.query)
-        page = cut(self.form, self._select(query), call.query, call.url, self._collection.form.identity)
+        page = cut(
+            self.form,
+            self._select(query),
+            call.query,
+            call.url,
+            self._collection.form.identity,
+            cap=call.page_cap,
+            fault=call.fault,
+        )
         reply = self.form.reply
         envelope: Json = loads(self._envelope)
         envelope = say(envelope, page, reply.schema, self._synthesis)

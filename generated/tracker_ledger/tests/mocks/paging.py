@@ -53,18 +53,35 @@ def original_query(operation: OperationForm, query: Mapping[str, str]) -> dict[s
     return {str(key): str(value) for key, value in first.items()} if isinstance(first, dict) else {}
 
 
-def cut(operation: OperationForm, items: Sequence[Stored], query: Mapping[str, str], url: str, identity: Path) -> Page:
+def cut(
+    operation: OperationForm,
+    items: Sequence[Stored],
+    query: Mapping[str, str],
+    url: str,
+    identity: Path,
+    *,
+    cap: int | None = None,
+    fault: str | None = None,
+) -> Page:
     """The page of `items` (filtered, in order) that `query` asks for.
 
     Args:
         url: The operation's own URL without a query, for links.
         identity: Where a record's identity is, for styles that page by it.
+        cap: Records at most, whatever `query` says.
+        fault: `loop`: the first page whichever is asked for; `again`: the page before, and this one behind it.
     """
     paging = operation.paging
     if paging.style == "none":
         return Page(items)
-    size = _size(paging, query)
-    start = _start(operation, items, query, identity)
+    size = _size(paging, query, cap)
+    start = _start(operation, items, query, identity, size)
+    token: dict[str, object] = {}
+    if fault == "loop":
+        start = 0
+    elif fault == "again" and start > 0:
+        start -= size
+        token = {"again": start}  # or it would be the very token that was asked with
     part = items[start : start + size]
     is_last = start + size >= len(items)
     page = Page(part)
@@ -80,16 +97,16 @@ def cut(operation: OperationForm, items: Sequence[Stored], query: Mapping[str, s
             links = []
             for relation, offset in (("previous", max(start - size, 0)), ("next", start + size)):
                 if (relation == "next" and not is_last) or (relation == "previous" and start > 0):
-                    token = _token({"offset": offset, "query": original_query(operation, query)})
+                    name_of_page = _token({"offset": offset, "query": original_query(operation, query), **token})
                     limit = {paging.limit: str(size)} if paging.limit else {}
-                    links.append(f'<{url}?{urlencode({**limit, str(name): token})}>; rel="{relation}"')
+                    links.append(f'<{url}?{urlencode({**limit, str(name): name_of_page})}>; rel="{relation}"')
             page.link = ", ".join(links) or None
         case "cursor":
             if paging.next and not _is_in_records(paging.next, operation.reply.records):
-                page.says[paging.next] = NOTHING if is_last else _token({"offset": start + size})
+                page.says[paging.next] = NOTHING if is_last else _token({"offset": start + size, **token})
         case "next_url":
             if paging.next:
-                next_query = {**query, "offset_token": _token({"offset": start + size})}
+                next_query = {**query, "offset_token": _token({"offset": start + size, **token})}
                 page.says[paging.next] = NOTHING if is_last else f"{url}?{urlencode(next_query)}"
         case _:
             pass
@@ -119,17 +136,19 @@ def _say_nothing(envelope: object, path: Path, schema: Schema, synthesis: Synthe
         put(envelope, path, None)
 
 
-def _size(paging: PagingForm, query: Mapping[str, str]) -> int:
+def _size(paging: PagingForm, query: Mapping[str, str], cap: int | None) -> int:
     size = min(_DEFAULT_SIZE, paging.max or _DEFAULT_SIZE)
     if paging.limit is None or paging.limit not in query:
-        return size
+        return min(size, cap or size)
     size = _whole_number(paging.limit, query[paging.limit])
     if size < 1 or (paging.max is not None and size > paging.max):
         raise _bad(paging.limit, f"is {size}, must be 1 to {paging.max or 'any'}")
-    return size
+    return min(size, cap or size)
 
 
-def _start(operation: OperationForm, items: Sequence[Stored], query: Mapping[str, str], identity: Path) -> int:
+def _start(
+    operation: OperationForm, items: Sequence[Stored], query: Mapping[str, str], identity: Path, size: int
+) -> int:
     paging = operation.paging
     match paging.style:
         case "link":
@@ -148,7 +167,7 @@ def _start(operation: OperationForm, items: Sequence[Stored], query: Mapping[str
             number = _whole_number(paging.page or "", query.get(paging.page or "", str(paging.first_page)))
             if number < paging.first_page:
                 raise _bad(paging.page or "", f"is {number}, the first is {paging.first_page}")
-            return (number - paging.first_page) * _size(paging, query)
+            return (number - paging.first_page) * size
         case "offset":
             return _whole_number(paging.offset or "", query.get(paging.offset or "", "0"))
         case "none":
