@@ -8,7 +8,7 @@ import pytest
 
 from runtime.declare import Api, ApiKey, Basic, Env
 from runtime.errors import SettingMissing, SettingsError
-from runtime.settings import OPTIONS, Options, Settings, build_url, resolve
+from runtime.settings import OPTIONS, Options, Settings, build_url, is_fast_asked, resolve
 
 SHOP = Api(
     name="shop",
@@ -158,3 +158,13 @@ def test_setting_that_was_not_resolved_is_missing_when_asked_for() -> None:
     """Whoever serves webhooks asks for their secret, and gets a name, not an empty text."""
     with pytest.raises(SettingMissing, match="WEBHOOK_SECRET"):
         Settings().value(Env("WEBHOOK_SECRET"))
+
+
+def test_wire_is_aiohttp_unless_the_other_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens to be installed chooses nothing."""
+    assert not is_fast_asked()
+    monkeypatch.setenv("WIRE", "fast")
+    assert is_fast_asked()
+    assert resolve((SHOP, CRM), GOOD | {"WIRE": "fast"}).options.wire == "fast"
+    with pytest.raises(SettingsError, match="WIRE"):
+        resolve((SHOP, CRM), GOOD | {"WIRE": "faster"})

@@ -1,4 +1,4 @@
-"""The aiohttp wire against a server that misbehaves in one way at a time."""
+"""Each wire against a server that misbehaves in one way at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,30 @@ from runtime.errors import (
     TlsFailed,
     TransportError,
 )
-from runtime.wire import AddressPolicy, Body, Inflater, Origin, WireOptions
-from runtime.wire_aiohttp import AiohttpWire, tls_context
+from runtime.wire import AddressPolicy, Body, Inflater, Origin, WireOptions, tls_context
+from runtime.wire_aiohttp import AiohttpWire
 from tests.runtime.raw_server import Behaviour, Exchange, Server, serving
+
+Wire: Any = AiohttpWire
+
+
+@pytest.fixture(scope="module", autouse=True, params=["aiohttp", "fast"])
+def each_wire(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test is run over every wire."""
+    global Wire
+    if request.param == "fast":
+        pytest.importorskip("httptools", reason="needs the extra `fast` of packages")
+        from runtime.wire_fast import FastWire
+
+        Wire = FastWire
+    yield
+    Wire = AiohttpWire
 
 
 @asynccontextmanager
-async def wired(behaviour: Behaviour, **options: Any) -> AsyncIterator[tuple[AiohttpWire, Server]]:
+async def wired(behaviour: Behaviour, **options: Any) -> AsyncIterator[tuple[Any, Server]]:
     async with serving(behaviour) as server:
-        wire = AiohttpWire(Origin.of(server.url), WireOptions(**{"deadline_s": 2.0, **options}))
+        wire = Wire(Origin.of(server.url), WireOptions(**{"deadline_s": 2.0, **options}))
         try:
             yield wire, server
         finally:
@@ -53,7 +68,7 @@ def request(
     return httpx.Request(method, server.url + path, headers=fields, stream=Body(body))
 
 
-async def send(wire: AiohttpWire, what: httpx.Request) -> bytes:
+async def send(wire: Any, what: httpx.Request) -> bytes:
     response = await wire.handle_async_request(what)
     assert isinstance(response.stream, Body)
     return response.stream.data
@@ -133,7 +148,7 @@ async def test_redirect_is_handed_over_and_not_followed() -> None:
 
 async def test_refused_connection_was_not_sent() -> None:
     """Nobody listens: sent is False."""
-    wire = AiohttpWire(Origin.of(f"http://127.0.0.1:{free_port()}"))
+    wire = Wire(Origin.of(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(ConnectFailed) as caught:
         await send(wire, httpx.Request("POST", f"http://127.0.0.1:{wire._origin.port}/", stream=Body(b"x")))
     await wire.aclose()
@@ -442,7 +457,7 @@ def test_address_policy(url: str, address: str, allow: bool, is_open: bool) -> N
 def test_literal_address_that_is_closed_is_refused_when_the_wire_is_made(url: str) -> None:
     """No name is needed to reach the metadata service: the literal is checked too."""
     with pytest.raises(AddressRefused):
-        AiohttpWire(Origin.of(url), WireOptions(allow_private_network=True))
+        Wire(Origin.of(url), WireOptions(allow_private_network=True))
 
 
 async def test_name_that_leads_to_a_private_address_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,11 +466,15 @@ async def test_name_that_leads_to_a_private_address_is_refused_unless_allowed(mo
     async def resolve(self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
         return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}]
 
+    async def addresses(self: object, host: str, port: int, **_: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
     monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", resolve)
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", addresses)
     async with serving(answer) as server:
         url = f"http://rebound.example:{server.port}/"
         for allow in (False, True):
-            wire = AiohttpWire(Origin.of(url), WireOptions(allow_private_network=allow))
+            wire = Wire(Origin.of(url), WireOptions(allow_private_network=allow))
             try:
                 if allow:
                     assert await send(wire, httpx.Request("GET", url, stream=Body(b""))) == b'{"ok":true}'
@@ -469,7 +488,7 @@ async def test_name_that_leads_to_a_private_address_is_refused_unless_allowed(mo
 
 async def test_unknown_name_was_not_sent() -> None:
     """A name server's no is a failed connection."""
-    wire = AiohttpWire(Origin.of("https://nowhere.invalid"))
+    wire = Wire(Origin.of("https://nowhere.invalid"))
     with pytest.raises(ConnectFailed) as caught:
         await send(wire, httpx.Request("GET", "https://nowhere.invalid/", stream=Body(b"")))
     await wire.aclose()
@@ -502,7 +521,7 @@ async def test_certificate_that_nobody_vouches_for_is_refused(certificate: Path)
     """A self-signed certificate: nothing is sent, and it is no reason to try again."""
     async with serving(answer, tls=server_tls(certificate)) as server:
         url = f"https://localhost:{server.port}/"
-        wire = AiohttpWire(Origin.of(url))
+        wire = Wire(Origin.of(url))
         with pytest.raises(TlsFailed) as caught:
             await send(wire, httpx.Request("POST", url, stream=Body(b"secret")))
         await wire.aclose()
@@ -516,7 +535,7 @@ async def test_certificate_is_accepted_for_its_own_name_only(certificate: Path) 
     async with serving(answer, tls=server_tls(certificate)) as server:
         for host, good in (("localhost", True), ("127.0.0.1", False)):
             url = f"https://{host}:{server.port}/"
-            wire = AiohttpWire(Origin.of(url), tls=trusted)
+            wire = Wire(Origin.of(url), tls=trusted)
             try:
                 if good:
                     assert await send(wire, httpx.Request("GET", url, stream=Body(b""))) == b'{"ok":true}'
@@ -536,7 +555,7 @@ async def test_handshake_that_never_ends_was_not_sent() -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    wire = AiohttpWire(Origin.of(f"https://127.0.0.1:{port}"), WireOptions(connect_timeout_s=0.1, deadline_s=3.0))
+    wire = Wire(Origin.of(f"https://127.0.0.1:{port}"), WireOptions(connect_timeout_s=0.1, deadline_s=3.0))
     with pytest.raises(ConnectFailed) as caught:
         await send(wire, httpx.Request("GET", f"https://127.0.0.1:{port}/", stream=Body(b"")))
     await wire.aclose()

@@ -6,10 +6,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
+import httpx
 import pytest
 from pydantic import Field, ValidationError
 
-from runtime.engine.decoding import record_decoder
+from runtime.declare import Operation, Paging
+from runtime.engine.decoding import picks_of, record_decoder
+from runtime.paging import PageReader, Picked
 from runtime.records import MISSING, Record
 
 
@@ -84,3 +87,42 @@ def test_wire_names_that_a_narrow_reader_cannot_have_are_read_by_the_model() -> 
     """Vendors may call a field what they like."""
     record = record_decoder(Odd, exact=False)(b'{"a\\"b":"x","a\\nb\\\\":2,"other":3}')
     assert (record.quote, record.lines) == ("x", 2)
+
+
+def test_record_picked_with_its_page_is_the_record_read_alone() -> None:
+    """One pass over a page reads what one pass a record would, and the record as it came is still there."""
+    operation = Operation(
+        id="list",
+        method="GET",
+        path="/things",
+        records=("things",),
+        paging=Paging(style="link", limit="limit", max=250),
+    )
+    raws = [
+        b'{"id":1,"createdAt":"x","noise":[1,2,{"a":null}],"price":1.10}',
+        b'{"id":"no number"}',
+        b'{ "id" : 3, "address" : null }',
+    ]
+    body = b'{"things":[' + b" , ".join(raws) + b'],"more":true}'
+    for exact in (False, True):
+        decode = record_decoder(Thing, exact=exact)
+        page = PageReader(operation).read(body, httpx.Headers(), picks_of(Thing, exact=exact))
+        assert [type(each) for each in page.records] == [Picked] * 3
+        assert [bytes(each) for each in page.records] == raws
+        for picked, raw in zip(page.records, raws, strict=True):
+            try:
+                wanted = decode(raw)
+            except ValidationError:
+                with pytest.raises(ValidationError):
+                    decode(picked)
+            else:
+                assert decode(picked) == wanted
+
+
+@pytest.mark.parametrize("body", [b'{"things":[{"id":1},5]}', b'{"things":[{"id":1},"\\ud800"]}'])
+def test_page_with_what_is_no_object_is_split(body: bytes) -> None:
+    """One odd record does not spoil its page."""
+    operation = Operation(id="list", method="GET", path="/things", records=("things",), paging=Paging(style="link"))
+    page = PageReader(operation).read(body, httpx.Headers(), picks_of(Thing, exact=False))
+    assert bytes(page.records[0]) == b'{"id":1}'
+    assert len(page.records) == 2
