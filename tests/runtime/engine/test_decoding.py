@@ -93,6 +93,7 @@ def test_record_picked_with_its_page_is_the_record_read_alone() -> None:
     """One pass over a page reads what one pass a record would, and the record as it came is still there."""
     operation = Operation(
         id="list",
+        api="shop",
         method="GET",
         path="/things",
         records=("things",),
@@ -122,7 +123,9 @@ def test_record_picked_with_its_page_is_the_record_read_alone() -> None:
 @pytest.mark.parametrize("body", [b'{"things":[{"id":1},5]}', b'{"things":[{"id":1},"\\ud800"]}'])
 def test_page_with_what_is_no_object_is_split(body: bytes) -> None:
     """One odd record does not spoil its page."""
-    operation = Operation(id="list", method="GET", path="/things", records=("things",), paging=Paging(style="link"))
+    operation = Operation(
+        id="list", api="shop", method="GET", path="/things", records=("things",), paging=Paging(style="link")
+    )
     page = PageReader(operation).read(body, httpx.Headers(), picks_of(Thing, exact=False))
     assert bytes(page.records[0]) == b'{"id":1}'
     assert len(page.records) == 2
