@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from .actions import configure_logging, settle_memory
 from .declare import Env, Integration
 from .engine.opened import opened
 from .errors import IntegrationError
+from .loops import run
 from .roles import Tokens
 from .settings import resolve
 
@@ -33,7 +33,7 @@ def serve(integration: Integration, *, host: str, port: int, with_schedule: bool
         import uvicorn  # noqa: F401
     except ModuleNotFoundError:
         raise ServeMissing(f"serving needs the extra: pip install '{integration.name}[serve]'") from None
-    return asyncio.run(_serve(integration, host=host, port=port, with_schedule=with_schedule))
+    return run(_serve(integration, host=host, port=port, with_schedule=with_schedule))
 
 
 async def _serve(integration: Integration, *, host: str, port: int, with_schedule: bool) -> int:

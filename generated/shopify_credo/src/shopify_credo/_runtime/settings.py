@@ -73,6 +73,9 @@ class Options:
     worker_runs: int = _option(
         "WORKER_RUNS", 4, "runs that one worker carries out at once (RUNNER=cluster)", least=1, most=64
     )
+    wire: str = _option(
+        "WIRE", "aiohttp", "what sends requests: aiohttp, or fast (extra `fast`: httptools, uvloop where it runs)"
+    )
     request_deadline_s: float = _option(
         "REQUEST_DEADLINE_SECONDS",
         60.0,
@@ -143,6 +146,7 @@ OPTIONS: tuple[OptionText, ...] = tuple(
 
 _CHOICES = {
     "RUNNER": ("local", "cluster"),
+    "WIRE": ("aiohttp", "fast"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
     "LOG_FORMAT": ("json", "text"),
 }
@@ -274,6 +278,11 @@ class Settings:
 
 def _override(name: str) -> Env:
     return Env(name, default="")
+
+
+def is_fast_asked() -> bool:
+    """Whether `WIRE` says so; asked before anything else is read, since an event loop cannot be changed later."""
+    return os.environ.get("WIRE", "").strip().lower() == "fast"
 
 
 def resolve_settings(integration: Integration, environ: Mapping[str, str] | None = None) -> Settings:

@@ -9,6 +9,7 @@ errors of `errors.py`, with an honest `sent`.
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -182,3 +183,21 @@ class Inflater:
         if self._in and not self._engine.eof:
             raise TransportError("the reply ends early: its gzip stream is not complete", sent=True)
         return b"".join(self._out)
+
+
+def tls_context() -> ssl.SSLContext:
+    """TLS 1.2 at least, certificates and names always verified; `SSL_CERT_FILE` and `SSL_CERT_DIR` are respected."""
+    context: ssl.SSLContext = httpx.create_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def reason(error: BaseException) -> str:
+    """The system's own words where there are some; never a URL."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(inner, ssl.SSLError):
+        return getattr(inner, "verify_message", None) or inner.reason or "TLS failed"
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    return type(inner).__name__

@@ -27,7 +27,7 @@ from .errors import (
     TlsFailed,
     TransportError,
 )
-from .wire import AddressPolicy, Body, Inflater, Origin, WireOptions
+from .wire import AddressPolicy, Body, Inflater, Origin, WireOptions, reason, tls_context
 
 MAX_FIELDS = 256
 """Header fields of a reply. aiohttp bounds the length of each, and in newer versions their number."""
@@ -100,7 +100,7 @@ class _Reply(aiohttp.ClientResponse):
         try:
             return await super().start(connection)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise _Lost(_reason(error)) from error
+            raise _Lost(reason(error)) from error
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -287,14 +287,6 @@ class AiohttpWire(httpx.AsyncBaseTransport):
             await session.close()
 
 
-def tls_context() -> ssl.SSLContext:
-    """TLS 1.2 at least, certificates and names always verified; `SSL_CERT_FILE` and `SSL_CERT_DIR` are respected."""
-    context: ssl.SSLContext = httpx.create_ssl_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 def _translate(error: BaseException, *, begun: bool) -> Exception | None:
     """What aiohttp raised, in our words. None: leave it as it is."""
     sent: bool | None = True if begun else (False if "not_sent" in getattr(error, "__dict__", {}) else None)
@@ -304,9 +296,9 @@ def _translate(error: BaseException, *, begun: bool) -> Exception | None:
         case _Lost():
             return TransportError(f"the connection was lost: {error}", sent=None)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return TlsFailed(f"no secure connection to `{error.host}`: {_reason(error)}")
+            return TlsFailed(f"no secure connection to `{error.host}`: {reason(error)}")
         case aiohttp.ClientConnectorError():
-            return ConnectFailed(f"no connection to `{error.host}`: {_reason(error)}")
+            return ConnectFailed(f"no connection to `{error.host}`: {reason(error)}")
         case aiohttp.ConnectionTimeoutError():
             return ConnectFailed("no connection in time")
         case aiohttp.ClientPayloadError():
@@ -316,18 +308,8 @@ def _translate(error: BaseException, *, begun: bool) -> Exception | None:
         case aiohttp.ClientResponseError():
             return TransportError(f"the reply is not HTTP as it should be: {type(error).__name__}", sent=True)
         case aiohttp.ClientError() | OSError():
-            return TransportError(f"the connection failed: {_reason(error)}", sent=sent)
+            return TransportError(f"the connection failed: {reason(error)}", sent=sent)
         case ValueError():
             return RequestRefused("the request holds what HTTP cannot carry")
         case _:
             return None
-
-
-def _reason(error: BaseException) -> str:
-    """The system's own words where there are some; never a URL."""
-    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLError):
-        return getattr(inner, "verify_message", None) or inner.reason or "TLS failed"
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
-    return type(inner).__name__

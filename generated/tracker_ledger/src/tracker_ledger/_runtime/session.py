@@ -15,7 +15,7 @@ from .breaker import BreakerPolicy
 from .clock import Clock, SystemClock
 from .declare import Api, Json, OAuth2, Operation
 from .encode import asking_body
-from .errors import ApiError, BodyTooLarge, PagingError
+from .errors import ApiError, BodyTooLarge, PagingError, SettingsError
 from .paging import Picked, Picks, Progress, checked_target, next_cursor, own_target
 from .reply import RawPage, Reply
 from .retry import RetryPolicy
@@ -212,6 +212,19 @@ def _mark(cursor: Json | None) -> str:
     return f"{type(cursor).__name__} {cursor}"
 
 
+def _wire(name: str) -> Callable[[Origin, WireOptions], httpx.AsyncBaseTransport]:
+    """The wire that `WIRE` names."""
+    if name == "fast":
+        try:
+            from .wire_fast import FastWire
+        except ModuleNotFoundError as error:
+            raise SettingsError((f"WIRE=fast needs the extra `fast`: `{error.name}` is not installed",)) from None
+        return FastWire
+    from .wire_aiohttp import AiohttpWire
+
+    return AiohttpWire
+
+
 def open_api(
     api: Api,
     settings: Settings,
@@ -248,9 +261,7 @@ def open_api(
 
         auth = sign_in_with(api, settings, clock=clock, transport=transport, place=tokens, holder=holder)
     if transport is None:
-        from .wire_aiohttp import AiohttpWire
-
-        transport = AiohttpWire(
+        transport = _wire(options.wire)(
             Origin.of(settings.base_url(api)),
             WireOptions(
                 deadline_s=deadline_s,

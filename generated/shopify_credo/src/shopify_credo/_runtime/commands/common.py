@@ -24,6 +24,6 @@ def show_json(value: Any) -> None:
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """Carry out what is asynchronous."""
-    import asyncio
+    from ..loops import run
 
-    return asyncio.run(work)
+    return run(work)

@@ -116,14 +116,18 @@ class Adopter:
 
     def identity(self, record: Any) -> str | None:
         """The identity in a destination record."""
-        value = at(record, self._stream.destination.identity)
-        return None if isinstance(value, dict | list) else optional_text(value)
+        return identity_of(at(record, self._stream.destination.identity))
 
     def digest(self, record: Any) -> str | None:
         """The digest of a destination record's match values."""
         values = [at(record, path) for path in self._paths]
         texts = [None if isinstance(value, dict | list) else optional_text(value) for value in values]
         return match_digest(texts, self._steps)
+
+
+def identity_of(value: Any) -> str | None:
+    """What a destination names a record, as text."""
+    return None if isinstance(value, dict | list) else optional_text(value)
 
 
 def object_of(reply: Reply) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
+
+import msgspec
 
 from ..declare import Path
+from ..hashing import decode_exact
 
 
 def at(value: Any, path: Path) -> Any:
@@ -28,6 +32,30 @@ def getter(path: Path) -> Callable[[Any], Any]:
         key = path[0]
         return lambda value: value.get(key) if type(value) is dict else None
     return lambda value: at(value, path)
+
+
+def raw_getter(path: Path) -> Callable[[bytes], Any]:
+    """As `at` for one path of JSON that is still bytes: all of it is read, and nothing but the value is built.
+
+    What it returns raises `msgspec.DecodeError` for what is not JSON.
+    """
+    decode = decode_exact
+    if path and all(isinstance(step, str) for step in path):
+        kind: Any = Any
+        for step in reversed(path):
+            kind = TypedDict("part", {str(step): kind}, total=False)  # type: ignore[misc, no-redef]
+        try:
+            decode = msgspec.json.Decoder(kind, float_hook=Decimal).decode
+        except ValueError:  # half a surrogate pair stands in no JSON that could be read
+            return lambda raw: at(decode_exact(raw), path)
+
+    def get(raw: bytes) -> Any:
+        try:
+            return at(decode(raw), path)
+        except msgspec.ValidationError:
+            return None  # something on the way is no object
+
+    return get
 
 
 def wrapped(path: Path, value: object) -> object:

@@ -28,6 +28,7 @@ from ..actions import configure_logging, settle_memory
 from ..declare import Integration
 from ..engine.opened import Opened, opened
 from ..errors import IntegrationError
+from ..loops import run
 from ..schedule import latest_due
 from ..scheduler import schedules_of
 from ..settings import resolve_settings
@@ -291,7 +292,7 @@ def tick_id(stream: str, due: float) -> str:
 
 def work(integration: Integration) -> int:
     """Work until SIGTERM or SIGINT; returns the exit code."""
-    code = asyncio.run(_work(integration))
+    code = run(_work(integration))
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -24,14 +24,14 @@ from ..declare import Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
 from ..session import Session
-from .adopt import Adopter, object_of
+from .adopt import Adopter, identity_of, object_of
 from .batches import UNTOLD, Results, with_key, wrapper
 from .classify import SEVERAL_MATCHES, refuse_duplicate
 from .conflicts import Merger
 from .deletes import Remover
 from .drift import Drift
 from .items import Item, Why
-from .json_paths import at, overlaid, without, wrapped
+from .json_paths import at, overlaid, raw_getter, without, wrapped
 from .pages import Params
 from .requests import Request
 
@@ -83,6 +83,8 @@ class Writer:
         self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
         self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
+        self._created = raw_getter((*stream.destination.create.record, *stream.destination.identity))
+        """What a reply names the record that was made."""
         batch = stream.destination.batch
         self._wrap = wrapper(batch.items) if batch is not None else None
         self._read = Results(batch, self._destination.identity, adopter.digest) if batch is not None else None
@@ -183,7 +185,7 @@ class Writer:
             return
         item.fate = "created"
         try:
-            item.destination_id = self._adopter.identity(at(decode_exact(reply.body), operation.record))
+            item.destination_id = identity_of(self._created(reply.body))
         except msgspec.MsgspecError:
             item.destination_id = None  # an empty reply: it is found by match when it changes
         if item.destination_id is None and reply.body.strip():
