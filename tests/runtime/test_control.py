@@ -241,3 +241,33 @@ async def test_run_under_way_is_cancelled_and_another_goes_on(control: Control) 
     assert len(control.credo.created()) == 300
     assert (await control.ask("POST", f"/runs/{run_id}/cancel")).status_code == 409
     assert (await control.ask("POST", f"/runs/{run_id}/resume")).status_code == 409
+
+
+async def test_run_is_put_back_over_http(tmp_path: Path) -> None:
+    """First shown, then done; a stream that keeps nothing says so."""
+    from dataclasses import replace
+
+    shopify, credo = Shopify(2), Credo()
+    environ = {**ENVIRON, "SHOPIFY_WEBHOOK_SECRET": "s", "DATABASE_URL": f"sqlite:///{tmp_path / 's.db'}"}
+    transports = (httpx.MockTransport(shopify), httpx.MockTransport(credo))
+    [stream] = INTEGRATION.streams
+    destination = replace(stream.destination, batch=None)
+    own = replace(INTEGRATION, streams=(replace(stream, rollback=True, destination=destination),))
+    async with opened(own, environ, transports=transports, clock=SystemClock()) as found:
+        service = Service(found, token=ADMIN, public_url=None, with_schedule=False)
+        async with service.running():
+            ready = asyncio.Event()
+            ready.set()
+            control = Control(service, shopify, credo, ready, ready)
+            await control.synced()
+            shopify.put(1, first_name="Wrong")
+            run_id = await control.synced()
+            shown = await control.ask("POST", f"/runs/{run_id}/rollback", body={"dry_run": True})
+            assert shown.status_code == 200
+            assert shown.json()["sample"][0]["fields"] == {"first_name": {"from": "Wrong", "to": "First1"}}
+            done = await control.ask("POST", f"/runs/{run_id}/rollback")
+            assert done.status_code == 202
+            ended = await control.ended(done.json()["run_id"])
+            assert (ended["state"], ended["written_by_kind"]["restored"]) == ("done", 1)
+            assert {contact["first_name"] for contact in credo.contacts.values()} == {"First1", "First2"}
+            assert (await control.ask("POST", "/runs/nobody/rollback")).status_code == 404
