@@ -20,7 +20,7 @@ from .engine.opened import Opened, open_state, opened
 from .engine.report import EXIT_DONE, EXIT_INPUT
 from .engine.reverse import lease_name
 from .logs import setup_logging
-from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests
+from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests, rollback
 from .settings import Settings, resolve_settings
 from .state import State
 
@@ -193,6 +193,16 @@ async def sync_streams(
             if report.state == "stopped":
                 break
     return reports, worst(reports)
+
+
+async def roll_back(
+    integration: Integration, run_id: str, *, dry_run: bool = False, show: Show = None
+) -> tuple[RunReport, int]:
+    """Put back what a run wrote, or show what that would mean."""
+    async with working(integration, target=run_id) as found:
+        request = await found.state.call(lambda: rollback(found.state, run_id, dry_run=dry_run))
+        report = await _shown(found.engine, request, show)
+    return report, worst([report])
 
 
 def worst(reports: Sequence[RunReport]) -> int:

@@ -82,6 +82,8 @@ def resumed(integration: Integration, state: State, run_id: str, *, trigger: Any
     is_crashed = row["state"] == "running" and not state.leases.is_held(lease_of(integration, stream))
     if row["state"] not in RESUMED and not is_crashed:
         raise NotNow(f"run `{run_id}` is {row['state']}: there is nothing to go on with")
+    if row["kind"] == "rollback":
+        return rollback(state, row["rollback_of"], trigger=trigger, dry_run=bool(row["dry_run"]))
     if row["kind"] == "records":
         raise NotNow(
             f"run `{run_id}` was handed its records; deliveries and dead letters are tried again by themselves"
@@ -104,6 +106,22 @@ def resumed(integration: Integration, state: State, run_id: str, *, trigger: Any
         resync=bool(asked.get("resync")) and not is_begun,  # what was read again is not read once more
         keep=bool(asked.get("keep")),
         resumed=run_id,
+    )
+
+
+def rollback(state: State, run_id: str, *, trigger: Any = "cli", dry_run: bool = False) -> RunRequest:
+    """The request that puts back what a run wrote.
+
+    Raises:
+        NotNow: the run is under way, or wrote nothing.
+    """
+    row = run_row(state, run_id)
+    if row["state"] == "running":
+        raise NotNow(f"run `{run_id}` is under way: `runs cancel {run_id}` first")
+    if row["dry_run"] or not (row["written"] or row["resolved"]):
+        raise NotNow(f"run `{run_id}` wrote nothing")
+    return RunRequest(
+        stream=row["stream"], trigger=trigger, rollback=run_id, keep=True, only_settle=True, dry_run=dry_run
     )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..declare import Stream
-from ..hashing import decode_exact, encode_json
+import msgspec
+
+from ..declare import Operation, Stream
+from ..hashing import content_hash, decode_exact, encode_json
+from ..session import Reply
 from ..state.rows import NewBase, NewChange
-from .items import Item
+from .items import Item, Past
 from .json_paths import at, projected
 
 
@@ -43,6 +46,7 @@ def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, 
                 past.reason if past is not None else None,
                 past.before if past is not None else None,
                 past.loser if past is not None else None,
+                int(stream.rollback),
             )
         )
     return rows
@@ -77,6 +81,27 @@ def mapped_fields(stream: Stream[Any, Any], item: Item) -> bytes:
     """The record in an item's body, without what stands around it, as canonical JSON."""
     envelope = stream.destination.envelope
     return item.body if not envelope else encode_json(at(decode_exact(item.body), envelope))
+
+
+def seen_after(stream: Stream[Any, Any], item: Item, reply: Reply, operation: Operation) -> None:
+    """Remember how the destination spells what was written, where its reply shows the record: `19.90` for `19.9`."""
+    past = item.past = item.past or Past()
+    past.destination_hash = None
+    try:
+        record = at(decode_exact(reply.body), operation.record)
+        mapped = at(decode_exact(item.body), stream.destination.envelope)
+    except msgspec.MsgspecError:
+        return
+    shown = projected(record, mapped)
+    if isinstance(shown, dict) and isinstance(mapped, dict) and shown.keys() == mapped.keys():
+        past.destination_hash = content_hash(shown)
+
+
+def keep(stream: Stream[Any, Any], item: Item, record: Any) -> None:
+    """Keep what the destination has where an item is about to write, unless it is kept already (a second try)."""
+    past = item.past = item.past or Past()
+    if past.before is None:
+        past.before = before_of(stream, item, record)
 
 
 def before_of(stream: Stream[Any, Any], item: Item, record: Any) -> bytes:

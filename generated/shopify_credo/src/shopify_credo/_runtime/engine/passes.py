@@ -18,7 +18,7 @@ from ..state.rows import Checkpoint
 from .merge import Answer
 from .versions import High, capped, since_parameter
 
-Kind: TypeAlias = Literal["full", "incremental", "ids", "records"]
+Kind: TypeAlias = Literal["full", "incremental", "ids", "records", "rollback"]
 
 _RESUMED = frozenset({"link", "cursor", "next_url", "since_id"})
 """Paging styles whose cursor still means the same place after the list has changed. Pages and offsets begin again."""
@@ -52,6 +52,8 @@ class RunRequest:
     """The same: they were, or are not wanted."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """A person's word on conflicts, by the identity of the source's record."""
+    rollback: str | None = None
+    """The run that is to be put back; nothing is read from the source."""
     resumed: str | None = None
     """The run that this one goes on with."""
     only_settle: bool = False
@@ -98,6 +100,8 @@ class Pass:
             self.kind = "ids"
             if source.get is None:
                 raise RequestRefused(f"{stream.name}: the source has no operation that reads one record, so no `--ids`")
+        elif request.rollback is not None:
+            self.kind = "rollback"
         elif request.records or request.gone or request.only_settle or request.only_held:
             self.kind = "records"
         elif request.since is not None:

@@ -43,6 +43,7 @@ class Preview:
         self.counts = Counts()
         self.progress = Pass(stream, point, request, now=around.clock.now())
         self.sample: list[dict[str, Any]] = []
+        self.left = 0
         self._stream = stream
         self._request = request
         self._around = around

@@ -65,7 +65,7 @@ class RunReport:
     failure: str | None = None
     error: str | None = None
     sample: list[dict[str, Any]] = field(default_factory=list)
-    """Of a dry run: what would be written, field by field, for the first records."""
+    """Of a dry run: what would be written, field by field, for the first records. Of a rollback: what was left, and why."""
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +78,7 @@ class RunReport:
             **self.counts.as_columns(), "id": self.run_id, "stream": self.stream, "kind": self.kind, "state": self.state,
             "dry_run": self.dry_run, "seconds": self.seconds, "failure": self.failure, "error": self.error,
         })  # fmt: skip
-        return {**shown, "sample": self.sample} if self.dry_run else shown
+        return {**shown, "sample": self.sample} if self.dry_run or self.sample else shown
 
 
 def run_json(row: Mapping[str, Any]) -> dict[str, Any]:

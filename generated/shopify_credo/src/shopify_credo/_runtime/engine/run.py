@@ -25,7 +25,7 @@ from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .conflicts import Merger
 from .decoding import picks_of
-from .deletes import Brake, Remover, Tombstones, removals, seen_in
+from .deletes import Brake, Remover, Tombstones, removals, seen_in, taker_away
 from .drift import Drift
 from .errors import Cancelled, Stopped, TooManyDead
 from .history import bases_of, changes_of
@@ -147,6 +147,16 @@ class Run:
                 fixed,
                 locate=self._adopter.locate,
                 replacement=self._writer.replacement,
+                keep_before=self._writer.keep_before if stream.rollback else None,
+                refused=self._writer.refused,
+            )
+        elif stream.rollback and stream.destination.delete is not None:
+            self._writer.remover = taker_away(
+                stream,
+                around.destination,
+                fixed,
+                locate=self._adopter.locate,
+                replacement=self._writer.replacement,
                 refused=self._writer.refused,
             )
         self._step = 0
@@ -164,6 +174,10 @@ class Run:
         self._is_cancelled = False
         self._deadly: set[str] = set()
         """Names of the dead letters of records that ended the process when they were read."""
+        self.sample: list[dict[str, Any]] = []
+        """Of a rollback: records that it left as they are, and why."""
+        self.left = 0
+        """How many those are."""
 
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
@@ -420,7 +434,7 @@ class Run:
                 outcomes.gone.append(Gone(now, b"", self._run_id, now, name, item.source_id))
                 changed = True
                 continue
-            elif fate not in ("created", "updated"):
+            elif fate not in ("created", "updated", "restored"):
                 continue
             known = item.link
             changed = changed or known is not None or fate != "created"
@@ -718,7 +732,7 @@ def source_pages(
     source = stream.source
     fixed = fixed_params(source.parameters, around.settings.text)
     match progress.kind:
-        case "records":
+        case "records" | "rollback":
             return at_hand(request.records, together=GROUP_RECORDS)
         case "ids":
             assert source.get is not None

@@ -30,6 +30,7 @@ from .classify import SEVERAL_MATCHES, refuse_duplicate
 from .conflicts import Merger
 from .deletes import Remover
 from .drift import Drift
+from .history import keep, seen_after
 from .items import Item, Why
 from .json_paths import at, overlaid, raw_getter, without, wrapped
 from .pages import Params
@@ -184,6 +185,8 @@ class Writer:
             self._create_failed(item, error)
             return
         item.fate = "created"
+        if self._stream.rollback:
+            seen_after(self._stream, item, reply, operation)
         try:
             item.destination_id = identity_of(self._created(reply.body))
         except msgspec.MsgspecError:
@@ -215,8 +218,12 @@ class Writer:
             body: bytes | None = item.body
             if self._destination.update_is == "replace":
                 body = await self.replacement(item)
+            elif self._stream.rollback:
+                await self.keep_before(item)
             if body is None:
-                item.fate = "created" if item.may_be_ours else "unchanged"
+                item.fate = "unchanged" if not item.may_be_ours else "created" if item.link is None else "updated"
+                if item.may_be_ours and item.past is not None:
+                    item.past.before = None  # what was read is our own; what it replaced is in the base
                 return
             reply = await self._session.request(
                 operation,
@@ -226,6 +233,8 @@ class Writer:
                 repeatable=True,
             )
             item.fate = "updated"
+            if self._stream.rollback:
+                seen_after(self._stream, item, reply, operation)
             if self._merger is not None:
                 await self._merger.written(item, reply, operation)
         except NotFound:
@@ -271,11 +280,20 @@ class Writer:
             if not found or found[0] is None:
                 raise RequestRefused("a replacing update needs the record as it is, and no operation reads it")
             current = found[0]
+        if self._stream.rollback:
+            keep(self._stream, item, current)
         for path in destination.never_sent:
             without(current, path)
         mapped = at(decode_exact(item.body), destination.envelope)
         merged = overlaid(current, mapped if isinstance(mapped, dict) else {})
         return None if merged == current else encode_json(wrapped(destination.envelope, merged))
+
+    async def keep_before(self, item: Item) -> None:
+        """Read the record for the sake of what an update that merges is about to replace."""
+        destination = self._destination
+        if destination.get is not None and (item.past is None or item.past.before is None):
+            params = {**self._fixed, destination.get_argument: item.destination_id}
+            keep(self._stream, item, object_of(await self._session.request(destination.get, params=params)))
 
     async def _locate(self, item: Item) -> bool:
         """Find the identity of a record that was written without learning it."""

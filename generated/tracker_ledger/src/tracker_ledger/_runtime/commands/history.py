@@ -94,6 +94,27 @@ def resume(load: Loader, run_id: str, as_json: bool) -> int:
     return code
 
 
+@runs.command("rollback")
+@click.argument("run_id")
+@click.option("--dry-run", is_flag=True, help="Send nothing; show what would be put back, and what could not.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@AS_JSON
+@click.pass_obj
+def rollback(load: Loader, run_id: str, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Put back what a run wrote: updates as they were, creations away, deletions made anew.
+
+    What has changed since is told and left. Needs `rollback: true` of the stream.
+    """
+    from ..actions import roll_back
+
+    if not dry_run and not yes:
+        click.confirm(f"put back everything that {run_id} wrote?", abort=True)
+    report, code = finished(roll_back(load(), run_id, dry_run=dry_run, show=None if as_json else click.echo))
+    if as_json:
+        show_json(report.to_json())
+    return code
+
+
 @click.command()
 @click.argument("stream", required=False)
 @click.option("--id", "source_id", metavar="SOURCE_ID", help="Every write of this record.")

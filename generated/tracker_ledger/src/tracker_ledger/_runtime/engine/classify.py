@@ -118,7 +118,7 @@ def requests_for(
     for start in range(0, len(creates), size):
         chunk = creates[start : start + size]
         requests.append(Request(ids(), "batch" if len(chunk) > 1 else "create", chunk))
-    if (many := stream.destination.batch_update) is not None:
+    if (many := stream.destination.batch_update) is not None and not stream.rollback:
         named = [item for item in updates if item.destination_id is not None]
         updates = [item for item in updates if item.destination_id is None]
         size = min(batch_size, many.max)

@@ -7,6 +7,7 @@ it. Deletes go out under intents like every write; a record that is not at the d
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -133,6 +134,7 @@ class Remover:
         *,
         locate: Callable[[Item], Awaitable[str | None]],
         replacement: Callable[[Item], Awaitable[bytes | None]],
+        keep_before: Callable[[Item], Awaitable[None]] | None = None,
         refused: Callable[[Item, IntegrationError | str], None],
     ) -> None:
         assert stream.deletes is not None
@@ -142,6 +144,8 @@ class Remover:
         self._locate = locate
         self._replacement = replacement
         self._refused = refused
+        self._keep_before = keep_before
+        """Of a stream that can be rolled back."""
         self.kind: Kind = "delete" if stream.deletes.mode == "hard" else "retire"
         self._body = _body(stream.deletes.set)
 
@@ -181,7 +185,7 @@ class Remover:
         item.fate = "deleted"
         item.past = item.past or Past()
         item.past.kind = "deleted" if request.kind == "delete" else "soft_deleted"
-        item.past.reason = "it is gone at the source"
+        item.past.reason = item.past.reason or "it is gone at the source"
 
     async def _delete(self, request: Request, item: Item) -> None:
         operation = self._destination.delete
@@ -195,6 +199,8 @@ class Remover:
         body: bytes | None = item.body
         if self._destination.update_is == "replace":
             body = await self._replacement(item)
+        elif self._keep_before is not None:
+            await self._keep_before(item)
         if body is None:
             return  # it says so already
         await self._session.request(
@@ -204,6 +210,11 @@ class Remover:
             idempotency_key=request.id,
             repeatable=True,
         )
+
+
+def taker_away(stream: Stream[Any, Any], *args: Any, **kwargs: Any) -> Remover:
+    """Deletes what a run of the stream created, when that run is put back, whether or not the stream deletes what is gone."""
+    return Remover(replace(stream, deletes=Deletes(mode="hard")), *args, **kwargs)
 
 
 def removals(named: Sequence[str], links: Mapping[str, Link], remover: Remover) -> tuple[list[Item], int, int]:

@@ -28,6 +28,7 @@ from .passes import Pass, RunRequest
 from .preview import Preview
 from .report import Counts, RunReport
 from .reverse import Links, Turns, lease_name, merging
+from .rollback import Rollback, RollbackPreview
 from .run import Run, Surroundings
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,10 @@ class Engine:
         links, around = self.links.get(stream.name), self.around(stream)
         forward, backward = (links.forward, links.backward) if links is not None else (None, None)
         run_id = request.run_id or self.new_run_id()
+        if request.dry_run and request.rollback is not None:
+            progress = Pass(stream, Checkpoint(stream=stream.name), request)
+            shown = RollbackPreview(stream, request, progress, around=around)
+            return await self._carry_out(shown, stream, request, run_id, started)
         if request.dry_run:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
             preview = Preview(stream, request, point, around=around, forward=forward, backward=backward)
@@ -177,7 +182,8 @@ class Engine:
         self._fences[run_id] = Fence(lease.name, ttl_s, self.clock, since=since)
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
-            run = Run(
+            made = Rollback if request.rollback is not None else Run
+            run = made(
                 stream, request, point, run_id=run_id, lease=lease, around=around, forward=forward, backward=backward
             )
             self.under_way[stream.name] = run.counts
@@ -222,7 +228,7 @@ class Engine:
 
     async def _carry_out(
         self,
-        run: Run | Preview,
+        run: Run | Preview | RollbackPreview,
         stream: Stream[Any, Any],
         request: RunRequest,
         run_id: str,
@@ -242,6 +248,7 @@ class Engine:
                 mapping=stream.mapping_digest,
                 token=lease.token if lease is not None else 0,
                 holder=self.holder,
+                rollback_of=request.rollback,
             )
         )
         if started is not None:
@@ -257,7 +264,7 @@ class Engine:
                 raise
             await _end(run)
             run.counts.check()
-            outcome = "done" if _is_clean(run.counts) else "partial"
+            outcome = "done" if _is_clean(run.counts) and not run.left else "partial"
         except Cancelled as cancelled:
             outcome, failure, error = "cancelled", "cancelled", str(cancelled)
         except Stopped as stopped:
@@ -283,7 +290,7 @@ class Engine:
                 seconds=seconds,
                 failure=failure,
                 error=error,
-                sample=run.sample if isinstance(run, Preview) else [],
+                sample=run.sample,
             )
             await self._close(report)
         level = logging.INFO if outcome == "done" else logging.WARNING
@@ -305,7 +312,7 @@ class Engine:
         except IntegrationError as error:
             log.error("the end of run %s could not be recorded: %s", report.run_id, error)
 
-    async def _with_heartbeat(self, run: Run | Preview, run_id: str, lease: Lease | None) -> None:
+    async def _with_heartbeat(self, run: Run | Preview | RollbackPreview, run_id: str, lease: Lease | None) -> None:
         if lease is None:
             await run.execute()
             return
@@ -325,7 +332,7 @@ class Engine:
             work.cancel()
             await asyncio.gather(beat, work, return_exceptions=True)
 
-    async def _beat(self, lease: Lease, run: Run | Preview, run_id: str) -> None:
+    async def _beat(self, lease: Lease, run: Run | Preview | RollbackPreview, run_id: str) -> None:
         """Hold the lease, and notice a cancellation also while the vendor keeps the run waiting; each commit looks too."""
         runs, leases = self.state.runs, self.state.leases
         while True:
@@ -355,7 +362,7 @@ class Engine:
             raise MappingChanged(stream.name)
 
 
-async def _end(run: Run | Preview) -> None:
+async def _end(run: Run | Preview | RollbackPreview) -> None:
     if isinstance(run, Run):
         try:
             await run.end()

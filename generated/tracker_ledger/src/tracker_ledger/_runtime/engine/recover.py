@@ -115,6 +115,8 @@ class Recovery:
                 item.fate, item.hash = "updated", b""
             return [], []
         if entry.request.kind in ("update", "batch_update"):
+            for item in entry.items:
+                item.may_be_ours = True
             return [], [Request(self._ids(), "update", [item]) for item in entry.items]
         if is_removal(entry.request):
             return [], [Request(self._ids(), entry.request.kind, [item]) for item in entry.items]
@@ -138,7 +140,7 @@ class Recovery:
             elif self._merges and self._stream.source.get is not None:
                 item.destination_id, item.fate, item.hash = found[0][0], "created", b""
             else:
-                item.destination_id, item.is_create = found[0][0], False
+                item.destination_id, item.is_create, item.may_be_ours = found[0][0], False, True
                 fresh.append(Request(self._ids(), "update", [item]))
         return [], fresh
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .. import past
-from .common import BadBody, Control, json_reply, limit_of, target
+from .common import BadBody, Control, asked_for, json_reply, limit_of, target
 
 if TYPE_CHECKING:
     from ..server import Service
+
+
+class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /runs/{id}/rollback`."""
+
+    dry_run: bool = False
 
 
 class HistoryRoutes:
@@ -28,6 +35,7 @@ class HistoryRoutes:
         return (
             Control("POST", "/runs/{run_id}/cancel", "operate", self.cancel),
             Control("POST", "/runs/{run_id}/resume", "operate", self.resume),
+            Control("POST", "/runs/{run_id}/rollback", "operate", self.rollback),
             Control("GET", "/ledger", "read", self.ledger),
             Control("GET", "/ledger/{change}", "operate", self.change, is_audited=True),
             Control("GET", "/audit", "admin", self.audit),
@@ -44,6 +52,17 @@ class HistoryRoutes:
         """Start a run that goes on where another stopped; 202 with its id."""
         run_id = request.path_params["run_id"]
         found = await self._state.call(lambda: past.resumed(self._integration, self._state, run_id, trigger="http"))
+        return await self._service.begin(found)
+
+    async def rollback(self, request: Request) -> Response:
+        """Start a run that puts back what another wrote; 202 with its id. `{"dry_run": true}`: 200 with what it would do."""
+        asked = await asked_for(request, RollbackRequest, "a request to roll back")
+        run_id = request.path_params["run_id"]
+        found = await self._state.call(
+            lambda: past.rollback(self._state, run_id, trigger="http", dry_run=asked.dry_run)
+        )
+        if asked.dry_run:
+            return json_reply((await self._service.engine.run(found)).to_json())
         return await self._service.begin(found)
 
     async def ledger(self, request: Request) -> Response:

@@ -23,6 +23,7 @@ from .sealing import Plain, Sealer
 from .store import Store
 from .thread import Caller, Inline, OneThread
 from .tokens import Tokens
+from .undoing import Undoings
 
 __all__ = [
     "LEASE_S",
@@ -63,6 +64,7 @@ class State:
         self.drift = Drifts(self._database)
         self.inbox = Inbox(self._database, self.sealer)
         self.history = History(self._database, self.sealer)
+        self.undoing = Undoings(self._database, self.sealer)
         self.audit = Audit(self._database)
         self.seals = Seals(self._database, self.sealer)
         self.budgets = Budgets(self._database)

@@ -86,6 +86,8 @@ class NewChange(NamedTuple):
     reason: str | None = None
     before: bytes | None = None
     loser: bytes | None = None
+    with_base: int = 0
+    """Without `before`: keep what both sides agreed on instead."""
 
 
 class DeadLetter(NamedTuple):
@@ -235,6 +237,8 @@ class Outcomes:
     kept: list[NewLink] = field(default_factory=list)
     """Links of records that were not written: who wrote them last, and when, stays."""
     bases: list[NewBase] = field(default_factory=list)
+    unlinked: list[str] = field(default_factory=list)
+    """Records that are linked to nothing any more: what made their links was put back."""
     changes: list[NewChange] = field(default_factory=list)
     """The ledger of all writes but first creations, which their links tell."""
     matches: list[tuple[str, str]] = field(default_factory=list)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -105,6 +106,10 @@ class Store:
                 destination_version=func.coalesce(bindparam("destination_version"), t.links.c.destination_version),
             ),
             ("base", "destination_hash", "destination_version", "of", "named"),
+        )
+        self._unlink = self._sql.compile(
+            delete(t.links).where(t.links.c.stream == bindparam("of"), self._sql.is_one_of(t.links.c.source_id)),
+            ("of", "many"),
         )
         self._put_change = self._change_statement(t.changes, t.links)
         self._is_cancelled = self._sql.compile(
@@ -267,6 +272,8 @@ class Store:
         self._put_link.run_many(connection, outcomes.links)
         self._keep_link.run_many(connection, outcomes.kept)
         self._put_base.run_many(connection, self._sealed_bases(outcomes.bases))
+        if outcomes.unlinked:
+            self._unlink.run_now(connection, (outcomes.stream, self._sql.many(outcomes.unlinked)))
         if outcomes.matches:
             self.matches.append(connection, outcomes.stream, outcomes.matches)
         if outcomes.cleared:
@@ -334,14 +341,16 @@ class Store:
     # --- statements ---
 
     def _change_statement(self, table: Table, links: Table) -> Statement:
-        names = NewChange._fields
+        names = NewChange._fields[:-1]
         kinds: dict[str, Any] = {"at": Float, "before": LargeBinary, "loser": LargeBinary}
-        given = [cast(bindparam(name), kinds.get(name, Text)) for name in names]
+        given: list[ColumnElement[Any]] = [cast(bindparam(name), kinds.get(name, Text)) for name in names]
+        base = case((cast(bindparam("with_base"), Integer) == 1, links.c.base), else_=null())
+        given[names.index("before")] = func.coalesce(cast(bindparam("before"), LargeBinary), base)
         was = {"before_run": "run_id", "before_at": "written_at", "before_hash": "hash", "before_version": "version"}
         one = select(literal_column("1").label("one")).subquery("one")
         link = and_(links.c.stream == bindparam("stream"), links.c.source_id == bindparam("source_id"))
         query = select(*given, *[links.c[name] for name in was.values()]).select_from(one.outerjoin(links, link))
-        return self._sql.compile(self._sql.insert(table).from_select([*names, *was], query), names)
+        return self._sql.compile(self._sql.insert(table).from_select([*names, *was], query), NewChange._fields)
 
     def _upsert(
         self, table: Table, names: Sequence[str], key: Sequence[str], *, kept: Sequence[str] = (), **always: Any
