@@ -24,6 +24,8 @@ _SERVICE = ("CONTROL_TOKEN",)
 """What the service in a container needs beside the variables that the manifest names."""
 
 _VARIABLES = (
+    "ALERT_WEBHOOK_SECRET",
+    "ALERT_WEBHOOK_URL",
     "BATCH_SIZE",
     "CONTROL_HOST",
     "CONTROL_PORT",
@@ -32,7 +34,9 @@ _VARIABLES = (
     "CONTROL_TOKEN_READ",
     "DATABASE_POOL_SIZE",
     "DATABASE_URL",
+    "HEALTH_MAX_LAG_SECONDS",
     "MONITOR",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
     "PUBLIC_URL",
     "STATE_KEY",
     "SYNC_INTERVAL_SECONDS",
