@@ -20,6 +20,7 @@ from .engine.opened import Opened, open_state, opened
 from .engine.report import EXIT_DONE, EXIT_INPUT
 from .engine.reverse import lease_name
 from .logs import setup_logging
+from .overseeing import overseen
 from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests, rollback
 from .settings import Settings, resolve_settings
 from .state import State
@@ -49,7 +50,11 @@ async def working(integration: Integration, *, target: str = "") -> AsyncIterato
     Args:
         target: What the command is about, for the audit; no data of records.
     """
-    async with opened(integration) as found, audited(found.state, target):
+    async with (
+        opened(integration) as found,
+        audited(found.state, target),
+        overseen(found, goes_on=False),
+    ):
         configure_logging(found.settings, quiet=True)
         settle_memory()
         loop = asyncio.get_running_loop()

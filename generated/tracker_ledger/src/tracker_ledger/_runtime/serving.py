@@ -11,6 +11,7 @@ from .declare import Env, Integration
 from .engine.opened import opened
 from .errors import IntegrationError
 from .loops import run
+from .overseeing import overseen
 from .roles import Tokens
 from .settings import resolve
 
@@ -39,7 +40,7 @@ def serve(integration: Integration, *, host: str, port: int, with_schedule: bool
 async def _serve(integration: Integration, *, host: str, port: int, with_schedule: bool) -> int:
     import uvicorn
 
-    from .server import make_application
+    from .server import Service
 
     extras = resolve((), wanted=(PUBLIC_URL,))
     tokens, _ = Tokens.read()
@@ -49,11 +50,11 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
             found.settings.redactor.register(text)
         configure_logging(found.settings)
         settle_memory()
-        application = make_application(found, token=tokens, public_url=public_url, with_schedule=with_schedule)
+        service = Service(found, token=tokens, public_url=public_url, with_schedule=with_schedule)
         if not tokens:
             log.warning("no CONTROL_TOKEN is set: the control API is closed, webhooks and health checks are open")
         config = uvicorn.Config(
-            application,
+            service.application(),
             host=host,
             port=port,
             log_config=None,
@@ -67,5 +68,6 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again when it has drained; that must not end the process before we have.
             signal.signal(number, lambda *_: None)
-        await server.serve()
+        async with overseen(found, meter=service.meter, goes_on=True):
+            await server.serve()
         return 0 if server.started else 1

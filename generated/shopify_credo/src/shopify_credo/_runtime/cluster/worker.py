@@ -29,11 +29,14 @@ from ..declare import Integration
 from ..engine.opened import Opened, opened
 from ..errors import IntegrationError
 from ..loops import run
+from ..meter import Meter
+from ..overseeing import overseen
 from ..schedule import latest_due
 from ..scheduler import schedules_of
 from ..settings import resolve_settings
 from ..state import LeaseHeld, State, StateError
 from ..state.replicas import WorkerTaken
+from ..watching import watch
 from .queue import Order, Queue, RunQueued, queue_of
 
 log = logging.getLogger(__name__)
@@ -320,6 +323,9 @@ async def _work(integration: Integration) -> int:
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop, number)
-            return await worker.run()
+            meter = Meter(found.engine.clock)
+            watch(found.engine, (found.source, found.destination), meter)
+            async with overseen(found, meter=meter, goes_on=True):
+                return await worker.run()
     finally:
         queue.close()

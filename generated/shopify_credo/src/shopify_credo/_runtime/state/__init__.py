@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .alerts import AlertRows
 from .audit import Audit
 from .budgets import Budgets
 from .database import Database
@@ -72,6 +73,7 @@ class State:
         self.ticks = Ticks(self._database)
         self.caller = self._caller
         self.queues = Queues(self._database)
+        self.alerts = AlertRows(self._database)
         self.tokens = Tokens(self._database, self.sealer)
         self.conflicts = Conflicts(self._database)
         self.call = self._caller.call
