@@ -141,3 +141,23 @@ def test_work_of_a_version_that_no_worker_has_any_more_is_moved(replicas_of: Mak
     assert world.runs()[0]["id"].endswith("-v1")
     assert world.runs()[0]["state"] == "done"
     world.assert_converged()
+
+
+def test_the_parts_of_a_run_are_shared_by_workers_and_one_that_dies_loses_nothing(replicas_of: Make) -> None:
+    world = replicas_of(customers=2_400)
+    world.set(latency_s=0.15)
+    for name in ("a", "b", "c"):
+        world.worker(name, PARTITION="300", WORKER_RUNS="1")
+    parts = "select holder, count(*), sum(read) from shopify_credo.runs where partition <> '' group by holder"
+    world.until(lambda: len(world.query(parts)) >= 2, 60)
+    helpers = {row[0] for row in world.query(parts)}
+    [coordinator] = world.query("select holder from shopify_credo.runs where partition = ''")
+    victim = next(name for name in helpers if name != coordinator[0])
+    world.kill(victim)
+    world.set(latency_s=0.0)
+    world.until(lambda: world.idle(), 90)
+    world.assert_converged(customers=2_400)
+    [(read, written, state)] = world.query("select read, written, state from shopify_credo.runs where partition = ''")
+    assert state == "done"
+    assert read >= written == 2_400
+    assert world.query("select count(*) from shopify_credo.checkpoints where partition <> ''") == [(0,)]

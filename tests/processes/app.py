@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.cli import run
-from runtime.declare import Integration, Operation
+from runtime.declare import Integration, Operation, Partition
 from tests.processes import failpoints
 from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
 from tests.runtime.sample.clients.credo import BATCH_CONTACTS, CREATE_CONTACT
@@ -37,7 +37,12 @@ def integration() -> Integration:
     if isinstance(batch, Operation):
         assert CUSTOMERS.destination.batch is not None
         shape["batch"] = replace(CUSTOMERS.destination.batch, operation=batch)
-    stream = replace(CUSTOMERS, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
+    source = CUSTOMERS.source
+    if size := os.environ.get("PARTITION"):
+        source = replace(
+            source, partition=Partition(by="range", first="id_min", last="id_max", size=int(size), start=1)
+        )
+    stream = replace(CUSTOMERS, source=source, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
     return replace(INTEGRATION, streams=(stream,))
 
 

@@ -68,15 +68,20 @@ class Shopify:
     def _list(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params
         size = self.page_size or int(query.get("limit", 50))
-        after, since = 0, query.get("updated_at_min", "")
+        after, since = int(query.get("id_min", 1)) - 1, query.get("updated_at_min", "")
+        last = query.get("id_max", "")
         if "page_info" in query:
-            cursor = query["page_info"].split("-", 1)
-            after, since = int(cursor[0]), cursor[1]
-        wanted = [c for c in self.customers.values() if c["id"] > after and c["updated_at"] >= since]
+            cursor, _, last = query["page_info"].partition("~")
+            number, _, since = cursor.partition("-")
+            after = int(number)
+        most = int(last or 10**12)
+        wanted = [c for c in self.customers.values() if after < c["id"] <= most and c["updated_at"] >= since]
         wanted.sort(key=lambda customer: customer["id"])
         page, headers = wanted[:size], self._headers()
         if len(wanted) > size:
-            url = request.url.copy_with(query=f"limit={size}&page_info={page[-1]['id']}-{since}".encode())
+            url = request.url.copy_with(
+                query=f"limit={size}&page_info={page[-1]['id']}-{since}{'~' + last if last else ''}".encode()
+            )
             headers["Link"] = f'<{url}>; rel="next"'
         return httpx.Response(200, json={"customers": page}, headers=headers)
 
