@@ -234,6 +234,28 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """How a pass over everything is cut into parts that replicas can share.
+
+    window  by a time that does not change (`created_at`): from `start`, `size` seconds each, the last without an end
+    range   by a whole number that does not change (`id`): from `start`, `size` numbers each, the last without an end
+    parent  the list of one record of the stream `stream` after another; `parameter` takes its identity
+    """
+
+    by: Literal["window", "range", "parent"]
+    first: str | None = None
+    """Wire name of the parameter that takes a part's lower bound, which is included."""
+    last: str | None = None
+    """Wire name of the one that takes its upper bound."""
+    last_is_included: bool = True
+    size: int = 0
+    start: str | int | None = None
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
+    stream: str | None = None
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source(Generic[S]):
     """Where a stream's records come from. The callables read one decoded record."""
 
@@ -250,6 +272,7 @@ class Source(Generic[S]):
     sorted_by_version: bool = False
     """True lets the watermark advance page by page."""
     parameters: tuple[Fixed, ...] = ()
+    partition: Partition | None = None
     exact_numbers: bool = False
     """True when a rule reads a decimal from a JSON number: then records are decoded with `Decimal`, at some cost."""
 

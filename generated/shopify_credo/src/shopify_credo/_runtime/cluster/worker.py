@@ -51,6 +51,8 @@ KEPT_S = 7 * 86_400.0
 WAITED_S = 600.0
 """A run that goes on for another one waits so long at most for the stream."""
 CLEANED_S = 3600.0
+MOST_HELPERS = 32
+"""Workers that share the parts of one run, at most."""
 
 
 def alive_file(name: str) -> Path:
@@ -73,6 +75,7 @@ class Worker:
         self._schedules = schedules_of(found.integration, options.sync_interval_s)
         self.identity = identity or options.worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._engine.holder = self.identity
+        self._engine.spread = self._spread
         self._proof = 0.0
         self._leaving = asyncio.Event()
         self._is_over = False
@@ -167,6 +170,8 @@ class Worker:
         if self._leaving.is_set():
             await asyncio.to_thread(self._queue.put_back, [run_id])
             return {"state": "handed over"}
+        if order.partition:
+            return await self._help(order)
         state = self._opened.state
         attempts = await state.call(lambda: state.runs.attempts(run_id))
         own = f"{run_id}.{len(attempts) + 1}" if attempts else run_id
@@ -182,6 +187,25 @@ class Worker:
         if report["state"] == "stopped" and self._leaving.is_set():
             await asyncio.to_thread(self._queue.put_back, [run_id])
         return report
+
+    async def _help(self, order: Order) -> dict[str, Any]:
+        """Take parts of a run that another worker began, under its lease."""
+        try:
+            count = await self._engine.help(order.stream, str(order.resumed), order.token)
+        except IntegrationError as error:
+            return {"stream": order.stream, "state": "not started", "error": str(error)[:2000]}
+        return {"stream": order.stream, "state": "done", "parts": count}
+
+    async def _spread(self, stream: str, run_id: str, token: int, parts: int) -> None:
+        """Ask the other workers to take parts of a run that this one carries out."""
+        workers = await self._shared.call(lambda: self._shared.workers.live(self._dead_after_s))
+        for number in range(1, min(parts, len(workers), MOST_HELPERS)):
+            order = Order(
+                run_id=f"{run_id}-h{number}", stream=stream, trigger="schedule", partition=f"help{number}",
+                resumed=run_id, token=token,
+            )  # fmt: skip
+            with suppress(RunQueued):
+                await asyncio.to_thread(self._queue.put, order)
 
     async def _run(self, order: Order, own: str, *, patient: bool) -> dict[str, Any]:
         until = self._loop.time() + (WAITED_S if patient else 0.0)

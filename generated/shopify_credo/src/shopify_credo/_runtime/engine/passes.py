@@ -115,7 +115,10 @@ class Pass:
 
     def _begin(self, point: Checkpoint, request: RunRequest) -> None:
         source = self._stream.source
-        if point.cursor is not None and not request.resync and source.list.paging.style in _RESUMED:
+        is_resumable = source.list.paging.style in _RESUMED or (
+            source.partition is not None and source.partition.by == "parent"
+        )
+        if point.cursor is not None and not request.resync and is_resumable:
             self.cursor = msgspec.json.decode(point.cursor)
             self.since = point.since
             self._ceiling_s = point.ceiling
@@ -178,7 +181,17 @@ class Pass:
             return replace(point, mapping=mapping if is_free else point.mapping)
         sees_in_order = self._stream.source.sorted_by_version
         watermark = self._watermark(point.watermark) if is_last or sees_in_order else point.watermark
-        if is_last:
+        if is_last and point.partition:
+            self.is_complete = True
+            self._point = Checkpoint(
+                stream=point.stream,
+                partition=point.partition,
+                high=self._high.version,
+                ceiling=self._ceiling_s,
+                mapping=mapping,
+                done_at=self.now,
+            )
+        elif is_last:
             self.is_complete = True
             self._point = Checkpoint(
                 stream=point.stream,

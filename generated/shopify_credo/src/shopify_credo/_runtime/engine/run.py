@@ -33,6 +33,7 @@ from .items import Bad, Item, Reader, Why
 from .letters import Letters, unnamed
 from .pages import Page, Prefetch, at_hand, by_identity, fixed_params, listed
 from .parents import Fetch, Held, ParentReader
+from .parts import Part, beside, by_parent
 from .passes import Pass, RunRequest
 from .recover import Recovery, Unresolved, answered, unresolved
 from .report import Counts
@@ -81,11 +82,16 @@ class Run:
         around: Surroundings,
         forward: Stream[Any, Any] | None = None,
         backward: Stream[Any, Any] | None = None,
+        part: Part | None = None,
     ) -> None:
-        """`forward` and `backward`: of a stream that merges, the direction whose links these are, and the other, if any."""
+        """`part`: only this part of a pass.
+
+        `forward` and `backward`: of a stream that merges, the direction whose links these are, and the other, if any."""
         self.counts = Counts()
         self.progress = Pass(stream, point, request, now=around.clock.now())
         self._stream = stream
+        self.part = part
+        self._part_key = part.key if part is not None else ""
         self._request = request
         self._point = point
         self._run_id = run_id
@@ -234,7 +240,7 @@ class Run:
 
     async def _read_all(self) -> None:
         watchers = self._around.watchers
-        found = source_pages(self._stream, self._request, self.progress, self._around)
+        found = source_pages(self._stream, self._request, self.progress, self._around, self.part)
         pages = Prefetch(watched_pages(watchers, self._stream.name, found))
         group = watched_group(watchers, self._group)
         left = self._request.limit
@@ -330,7 +336,12 @@ class Run:
 
     async def _release(self) -> None:
         """Sync the records that were held for others that have links now."""
-        if self._parents is None or self._request.limit is not None or self._request.only_settle:
+        if (
+            self.part is not None
+            or self._parents is None
+            or self._request.limit is not None
+            or self._request.only_settle
+        ):
             return
         lifecycle, name = self._state.store.lifecycle, self._stream.name
         tried: set[str] = set()
@@ -367,6 +378,7 @@ class Run:
             source_ids=[item.source_id for item in items],
             matches=[item.match for item in items if item.match is not None] if stream.mode != "append" else (),
             index=self._uses_index,
+            beside=self._run_id if self.part is not None else "",
         )
         requests: list[Request] = []
         renewed: dict[str, Link] = {}
@@ -375,7 +387,7 @@ class Run:
 
         def plan(found: Found) -> Sequence[IntentRow]:
             nonlocal requests, renewed
-            renewed = classify(stream, items, found, self._unknown)
+            renewed = classify(stream, items, beside(items, found), self._unknown)
             requests = requests_for(stream, items, self._ids, self._writer.batch_size)
             return self._written_down(requests)
 
@@ -383,7 +395,7 @@ class Run:
             await self._commit(look=look, plan=plan)
             return requests, renewed
         found = await self._commit(look=look)
-        renewed = classify(stream, items, found, self._unknown)
+        renewed = classify(stream, items, beside(items, found), self._unknown)
         if (stop := await self._writer.look_up(items)) is not None:
             raise stop
         requests = requests_for(stream, items, self._ids, self._writer.batch_size)
@@ -569,7 +581,7 @@ class Run:
     async def _recover(self) -> None:
         """Find out what became of requests of earlier runs, before anything new is sent."""
         stream, store = self._stream, self._state.store
-        rows = await self._state.call(lambda: store.take_intents(self._lease, stream.name))
+        rows = await self._state.call(lambda: store.take_intents(self._lease, stream.name, self._part_key))
         if not rows:
             return
         opened = [(row, read_back(row)) for row in rows]
@@ -599,7 +611,7 @@ class Run:
                 repeated += again
                 fresh += anew
         except IntegrationError:  # it could not be asked: that is no attempt
-            await self._state.call(lambda: store.take_intents(self._lease, stream.name, attempts=-1))
+            await self._state.call(lambda: store.take_intents(self._lease, stream.name, self._part_key, attempts=-1))
             raise
         await self._note(fresh)
         sent, stop = await self._writer.send_all([*repeated, *fresh])
@@ -726,11 +738,17 @@ def _deadly(raw: bytes | Picked) -> Bad:
 
 
 def source_pages(
-    stream: Stream[Any, Any], request: RunRequest, progress: Pass, around: Surroundings
+    stream: Stream[Any, Any],
+    request: RunRequest,
+    progress: Pass,
+    around: Surroundings,
+    part: Part | None = None,
 ) -> AsyncIterator[Page]:
     """The pages that a run reads."""
     source = stream.source
     fixed = fixed_params(source.parameters, around.settings.text)
+    if part is not None:
+        fixed |= part.params
     match progress.kind:
         case "records" | "rollback":
             return at_hand(request.records, together=GROUP_RECORDS)
@@ -742,6 +760,9 @@ def source_pages(
         case "full" | "incremental":
             if progress.since is not None and source.since is not None:
                 fixed[source.since.parameter] = progress.since
+            if source.partition is not None and source.partition.by == "parent":
+                parents = part.parents if part is not None else None
+                return by_parent(stream, around.source, fixed, parents, progress.cursor, around.state)
             # Who looks at records before they are decoded gets them as they came.
             as_they_came = progress.crashes >= CRASHES or (stream.deletes is not None and stream.deletes.tombstone)
             picks = None if as_they_came else picks_of(source.record, exact=source.exact_numbers)

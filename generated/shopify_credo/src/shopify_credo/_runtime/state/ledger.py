@@ -36,16 +36,19 @@ class Runs:
         token: int,
         holder: str = "",
         rollback_of: str | None = None,
+        partition: str = "",
     ) -> None:
-        """Open a run. One of the stream that still says `running` under an older lease has crashed: it is closed."""
+        """Open a run. One of the stream, or of the part, that says `running` under an older lease has crashed: it is closed."""
         table = self._table
         now = self._database.now()
         row = {
             "id": run_id, "stream": stream, "kind": kind, "trigger": trigger, "state": "running", "dry_run": dry_run,
             "parameters": json.dumps(parameters), "started_at": now, "mapping": mapping, "token": token,
-            "holder": holder, "rollback_of": rollback_of,
+            "holder": holder, "rollback_of": rollback_of, "partition": partition,
         }  # fmt: skip
-        stale = (table.c.stream == stream, table.c.state == "running", table.c.token < token, table.c.id != run_id)
+        # The lease of a part is held: whoever ran the part before does so no more.
+        older = table.c.partition == partition if partition else table.c.token < token
+        stale = (table.c.stream == stream, table.c.state == "running", older, table.c.id != run_id)
 
         def transact(connection: Connection) -> None:
             if not dry_run:

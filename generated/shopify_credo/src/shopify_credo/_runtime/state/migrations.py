@@ -31,7 +31,7 @@ def _keep_history(connection: Connection, tables: Tables) -> None:
         tables.ticks, tables.workers,
     ):  # fmt: skip
         table.create(connection)
-    _add(connection, tables.checkpoints, "began_at", "reconciled_at")
+    _add(connection, tables.checkpoints, "began_at", "reconciled_at", "done_at")
     for index in tables.links.indexes:
         if index.name in ("links_owed_on", "links_owed_back"):
             index.create(connection)

@@ -112,6 +112,7 @@ class Tables:
             Column("suspect", Text),  # digest of the record that was being read when careful reading ended so
             Column("indexed_at", Float),  # when the destination's match values were read for `adopt: prefetch`
             Column("began_at", Float),  # when the pass under way began, by our clock
+            Column("done_at", Float),  # of a part: when all of it had its fates; null while it is under way
             Column("reconciled_at", Float),  # when the last complete pass began whose deletes were carried out
             Column("run_id", Text),
             Column("token", number, nullable=False, default=0),

@@ -76,6 +76,8 @@ class Order(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     resumed: str | None = None
     only_held: bool = False
     partition: str = ""
+    """`help`: take parts of the run `resumed`, under this token of its stream's lease."""
+    token: int = 0
 
     @classmethod
     def of(cls, request: RunRequest) -> Order:

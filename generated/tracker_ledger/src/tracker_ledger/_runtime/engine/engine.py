@@ -24,6 +24,8 @@ from ..state import LeaseHeld, LeaseLost, State
 from ..state.rows import Checkpoint, Lease
 from ..watching import Watcher
 from .errors import Cancelled, ContractMismatch, MappingChanged, Stopped
+from .partitions import PartitionedRun, Spread, is_in_parts, run_part
+from .parts import Part
 from .passes import Pass, RunRequest
 from .preview import Preview
 from .report import Counts, RunReport
@@ -67,6 +69,8 @@ class Engine:
         self.leases_lost = 0
         self._ids = ids or _new_id
         self._stopping = False
+        self.spread: Spread | None = None
+        """Asks other replicas to take parts of a run; None where there are none."""
         self._fences: dict[str, Fence] = {}
         self.links = merging(integration)
         """Stream → the streams that work on its links, where it merges."""
@@ -183,15 +187,60 @@ class Engine:
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
             made = Rollback if request.rollback is not None else Run
+            if made is Run and is_in_parts(stream, Pass(stream, point, request)):
+                made = PartitionedRun
             run = made(
                 stream, request, point, run_id=run_id, lease=lease, around=around, forward=forward, backward=backward
             )
+            if isinstance(run, PartitionedRun):
+                run.unit = partial(self._part, stream, request, run_id)
+                run.spread = self.spread
             self.under_way[stream.name] = run.counts
             return await self._watched(run, stream, request, run_id, started, lease)
         finally:
             self.under_way.pop(stream.name, None)
             del self._fences[run_id]
-            await self._release(lease)
+            await self._release(lease, for_all=stream.source.partition is not None)
+
+    async def _part(
+        self, stream: Stream[Any, Any], request: RunRequest, run_id: str, key: str, over: Lease
+    ) -> RunReport | None:
+        """Carry out one part of a run; None when another replica does, or did."""
+        around, call, leases = self.around(stream), self.state.call, self.state.leases
+        ttl_s, since = around.settings.options.lease_s, self.clock.monotonic()
+
+        async def take(name: str) -> Lease:
+            return await call(lambda: leases.acquire(name, self.holder, ttl_s))
+
+        async def carry_out(part: Part, point: Checkpoint, lease: Lease) -> RunReport:
+            own = f"{run_id}-p{self._ids()[:8]}"
+            self._fences[own] = Fence(lease.name, ttl_s, self.clock, since=since)
+            try:
+                run = Run(stream, request, point, run_id=own, lease=lease, around=around, part=part)
+                return await self._carry_out(run, stream, request, own, None, lease)
+            finally:
+                del self._fences[own]
+
+        return await run_part(
+            key, over, stream=stream, take=take, carry_out=carry_out, give_back=self._release, state=self.state
+        )
+
+    async def help(self, name: str, run_id: str, token: int) -> int:
+        """Carry out parts of a run that another replica began, as long as there are some; returns how many."""
+        stream, count = self.stream(name), 0
+        ttl_s = self.around(stream).settings.options.lease_s
+        over = Lease(name=lease_name(stream), holder=self.holder, token=token, ttl_s=ttl_s)
+        request = RunRequest(stream=name, trigger="schedule")
+        did = True
+        while did and not self._stopping:
+            did = False
+            for key in await self.state.call(lambda: self.state.partitions.left(name)):
+                report = await self._part(stream, request, run_id, key, over)
+                if report is not None and report.state not in ("done", "partial"):
+                    return count  # whoever began the run sees to it
+                did = did or report is not None
+                count += report is not None
+        return count
 
     async def _fetch(self, name: str, ids: Sequence[str]) -> None:
         """Sync records that one of another stream refers to. What cannot be done now is waited for."""
@@ -249,6 +298,7 @@ class Engine:
                 token=lease.token if lease is not None else 0,
                 holder=self.holder,
                 rollback_of=request.rollback,
+                partition=run.part.key if isinstance(run, Run) and run.part is not None else "",
             )
         )
         if started is not None:
@@ -348,9 +398,10 @@ class Engine:
             except IntegrationError as error:
                 log.warning("the lease on %s was not renewed: %s", lease.name, error)
 
-    async def _release(self, lease: Lease) -> None:
+    async def _release(self, lease: Lease, *, for_all: bool = False) -> None:
+        leases = self.state.leases
         try:
-            await self.state.call(lambda: self.state.leases.release(lease))
+            await self.state.call(lambda: leases.end(lease) if for_all else leases.release(lease))
         except IntegrationError as error:
             log.warning("the lease on %s was not given back: %s", lease.name, error)
 

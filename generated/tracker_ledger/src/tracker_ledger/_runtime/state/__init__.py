@@ -18,6 +18,7 @@ from .history import History
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
 from .merges import Conflicts
+from .partitions import Partitions
 from .replicas import Ticks, Workers
 from .reseal import Seals
 from .sealing import Plain, Sealer
@@ -69,6 +70,7 @@ class State:
         self.audit = Audit(self._database)
         self.seals = Seals(self._database, self.sealer)
         self.budgets = Budgets(self._database)
+        self.partitions = Partitions(self._database)
         self.workers = Workers(self._database)
         self.ticks = Ticks(self._database)
         self.caller = self._caller

@@ -68,6 +68,10 @@ class Leases:
 
         def transact(connection: Connection) -> None:
             until = self._database.server_now(connection) + lease.ttl_s
+            if lease.over is not None:
+                above = (self._table.c.name == lease.over.name, self._table.c.token == lease.over.token)
+                if connection.execute(update(self._table).where(*above).values(expires_at=until)).rowcount != 1:
+                    raise LeaseLost(lease.over.name)
             held = (self._table.c.name == lease.name, self._table.c.token == lease.token)
             if connection.execute(update(self._table).where(*held).values(expires_at=until)).rowcount != 1:
                 raise LeaseLost(lease.name)
@@ -78,6 +82,11 @@ class Leases:
         """Give the lease back. Does nothing when it was lost. The row stays, so that the token goes on growing."""
         held = (self._table.c.name == lease.name, self._table.c.token == lease.token)
         self._database.execute(update(self._table).where(*held).values(expires_at=0.0))
+
+    def end(self, lease: Lease) -> None:
+        """Give the lease back, and take it from all who work under it."""
+        held = (self._table.c.name == lease.name, self._table.c.token == lease.token)
+        self._database.execute(update(self._table).where(*held).values(expires_at=0.0, token=self._table.c.token + 1))
 
     def is_held(self, name: str) -> bool:
         """Whether somebody runs it now."""

@@ -196,6 +196,9 @@ class Checkpoint:
     indexed_at: float | None = None
     began_at: float | None = None
     reconciled_at: float | None = None
+    done_at: float | None = None
+    """Of a part."""
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +212,8 @@ class Look:
     """Also ask the index of the destination's match values."""
     merges: Literal["", "forward", "backward"] = ""
     """Also ask for what is remembered of both sides. backward: identities are those of the links' destination records."""
+    beside: str = ""
+    """The run that asks, when other replicas run parts of the stream beside it."""
     links_of: str = ""
     """The stream whose links these are, when it is another one."""
 
@@ -222,6 +227,8 @@ class Found:
     """Match digest → the source record it is linked for."""
     index: Mapping[str, IndexEntry] = field(default_factory=dict)
     intents: Sequence[IntentRow] = ()
+    in_flight: Sequence[IntentRow] = ()
+    """What other runs of the stream have written down and not finished, when that was asked for."""
     is_cancelled: bool = False
     """Somebody asked the run to end."""
     known: Mapping[str, Known] = field(default_factory=dict)
@@ -273,6 +280,8 @@ class Lease:
     holder: str
     token: int
     ttl_s: float
+    over: Lease | None = None
+    """Of a part: the stream's, under which it counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ COUNTS = (
 """Columns of `runs` that a commit sets."""
 _CHECKPOINT = (
     "stream", "partition", "cursor", "since", "high", "ceiling", "watermark", "mapping", "crashes", "suspect", "indexed_at",
-    "began_at", "reconciled_at", "run_id", "token", "updated_at",
+    "began_at", "reconciled_at", "done_at", "run_id", "token", "updated_at",
 )  # fmt: skip
 
 
@@ -171,13 +171,13 @@ class Store:
         self.matches.forget(look.stream)
         return self.database.read(lambda connection: self._find(connection, look))
 
-    def checkpoint(self, stream: str) -> Checkpoint:
-        """How far the stream has come; an empty checkpoint when it never ran."""
+    def checkpoint(self, stream: str, partition: str = "") -> Checkpoint:
+        """How far the stream has come, or one part of its pass; an empty checkpoint when it never ran."""
         table = self.database.tables.checkpoints
-        query = select(table).where(table.c.stream == stream, table.c.partition == "")
+        query = select(table).where(table.c.stream == stream, table.c.partition == partition)
         row = self.database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         if row is None:
-            return Checkpoint(stream=stream)
+            return Checkpoint(stream=stream, partition=partition)
         return Checkpoint(**{name: row[name] for name in Checkpoint.__dataclass_fields__})
 
     def has_links(self, stream: str) -> bool:
@@ -202,21 +202,25 @@ class Store:
         """Requests of earlier runs whose outcome is not known, oldest first."""
         return self.database.read(lambda connection: self._intents(connection, stream))
 
-    def take_intents(self, lease: Lease, stream: str, *, attempts: int = 1) -> list[IntentRow]:
+    def take_intents(self, lease: Lease, stream: str, partition: str = "", *, attempts: int = 1) -> list[IntentRow]:
         """As `intents`, for the run that is to find out their outcomes; counts the attempt before it is made.
 
         Args:
+            partition: Only those of earlier runs of this part; those of others may be under way.
             attempts: -1 takes back what was counted.
         """
-        table = self.database.tables.intents
+        table, runs = self.database.tables.intents, self.database.tables.runs
 
         def transact(connection: Connection) -> list[IntentRow]:
             rows = self._intents(connection, stream)
+            if rows and partition:
+                mine = select(runs.c.id).where(runs.c.stream == stream, runs.c.partition == partition)
+                ids = set(connection.execute(mine).scalars())
+                rows = [row for row in rows if row.run_id in ids]
             if rows:
                 self._hold(connection, lease)
-                connection.execute(
-                    update(table).where(table.c.stream == stream).values(attempts=table.c.attempts + attempts)
-                )
+                taken = table.c.id.in_([row.id for row in rows])
+                connection.execute(update(table).where(taken).values(attempts=table.c.attempts + attempts))
             return rows
 
         return self.database.write(transact)
@@ -260,6 +264,8 @@ class Store:
     # --- inside a transaction ---
 
     def _hold(self, connection: Connection, lease: Lease) -> None:
+        if lease.over is not None:
+            self._hold(connection, lease.over)  # first: its row makes the parts' transactions follow one another
         until = lease.ttl_s if self.database.is_postgresql else self.database.now() + lease.ttl_s
         if self._fence.run_now(connection, (until, lease.name, lease.token)) != 1:
             raise LeaseLost(lease.name)
@@ -286,10 +292,17 @@ class Store:
             self.lifecycle.write(connection, outcomes)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
-            row = (point.stream, "", *values, work.run_id, work.lease.token, self.database.now())
+            row = (point.stream, point.partition, *values, work.run_id, work.lease.token, self.database.now())
             self._put_checkpoint.run_now(connection, row)
 
     def _find(self, connection: Connection, look: Look) -> Found:
+        if not look.beside:
+            return self._found(connection, look)
+        self.matches.forget(look.stream)  # other replicas add to them
+        others = [row for row in self._intents(connection, look.stream) if row.run_id != look.beside]
+        return replace(self._found(connection, look), in_flight=others)
+
+    def _found(self, connection: Connection, look: Look) -> Found:
         links = self._links(connection, look, look.source_ids)
         known = self.merges.known(connection, look) if look.merges else {}
         if not look.matches:
