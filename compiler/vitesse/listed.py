@@ -56,9 +56,10 @@ def extended(folder: FilePath, manifest: Manifest, side: str, api: Api, facts: A
     """
     found: list[Diagnostic] = []
     for name, stream in manifest.streams.items():
-        given = stream.source.fields if side == "source" else stream.destination.fields
+        part = "source" if stream.side("source") == side else "destination"
+        given = stream.source.fields if part == "source" else stream.destination.fields
         for at, bag in given.items():
-            steps = ("streams", name, side, "fields", at)
+            steps = ("streams", name, part, "fields", at)
             try:
                 listed = tuple(load_listed(folder, bag, steps))
             except DiagnosticError as error:
@@ -67,7 +68,7 @@ def extended(folder: FilePath, manifest: Manifest, side: str, api: Api, facts: A
             bag_path = parse_path(at)
             spots = (
                 _source_spots(stream, bag_path, facts)
-                if side == "source"
+                if part == "source"
                 else _destination_spots(stream, bag_path, facts)
             )
             reached = False
@@ -76,7 +77,7 @@ def extended(folder: FilePath, manifest: Manifest, side: str, api: Api, facts: A
                 if better is not None:
                     api, reached = better, reached or is_main
             if not reached:
-                found.append(_no_bag(at, side, stream, steps))
+                found.append(_no_bag(at, part, stream, steps))
     raise_errors(found)
     return api
 

@@ -381,6 +381,43 @@ Hint: TypeAlias = Annotated[
 ]
 
 
+StrategyName: TypeAlias = Literal[
+    "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+]
+
+
+class Conflicts(Form):
+    """Who wins what both sides changed since they last agreed. Source and destination are the integration's."""
+
+    strategy: StrategyName = "source_priority"
+    fields: dict[PathText, StrategyName] = Field(default_factory=dict)
+    """Destination field path → a rule of its own."""
+    otherwise: Literal["source_priority", "destination_priority", "manual_review", "timestamp_based"] = (
+        "source_priority"
+    )
+    """Of `merge_fields`: who wins a field that both sides changed."""
+    version: PathText | None = None
+    """The destination's field that says when a record changed (`timestamp_based`)."""
+    clock_skew: Annotated[str, AfterValidator(_check_length)] | None = None
+    """How far the clocks of both systems may be apart (`timestamp_based`). Closer changes wait for a person."""
+
+    @property
+    def clock_skew_s(self) -> int:
+        """The skew in seconds."""
+        return _seconds(self.clock_skew) if self.clock_skew is not None else 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the source wins without a look at the destination."""
+        return self.strategy == "source_priority" and not self.fields
+
+    @property
+    def compares_times(self) -> bool:
+        """Whether anything is decided by who changed it later."""
+        by_default = self.strategy == "merge_fields" and self.otherwise == "timestamp_based"
+        return by_default or "timestamp_based" in (self.strategy, *self.fields.values())
+
+
 class Stream(Form):
     """Records of one source operation that go to one destination resource."""
 
@@ -395,9 +432,12 @@ class Stream(Form):
     """How an existing destination record is found at the first sync."""
     duplicates: Literal["dead", "first"] = "dead"
     """What becomes of a second source record with the same match value."""
-    conflicts: Literal[
-        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+    conflicts: Annotated[
+        Annotated[StrategyName, Tag("(text)")] | Annotated[Conflicts, Tag("(object)")], Discriminator(_shape)
     ] = "source_priority"
+    """Who wins when both sides changed since they last agreed."""
+    reverse_of: Name | None = None
+    """The stream whose links this one shares: it reads the integration's destination and writes its source."""
     deletes: Annotated[
         Annotated[Literal["ignore", "soft", "hard"], Tag("(text)")] | Annotated[Deletes, Tag("(object)")],
         Discriminator(_shape),
@@ -422,6 +462,17 @@ class Stream(Form):
     """Parameters that never change: `destination.realm-id`."""
     mapping_hints: dict[PathText, Hint] = Field(default_factory=dict)
     """Source field path → destination field path, or a list of them. Overrules what `map` would propose."""
+
+    @property
+    def rules_of_conflict(self) -> Conflicts:
+        """The long form of `conflicts`."""
+        return Conflicts(strategy=self.conflicts) if isinstance(self.conflicts, str) else self.conflicts
+
+    def side(self, part: Literal["source", "destination"]) -> Literal["source", "destination"]:
+        """Which system of the integration a part of the stream works with."""
+        if self.reverse_of is None:
+            return part
+        return "destination" if part == "source" else "source"
 
     @property
     def overlap_s(self) -> int:
@@ -621,6 +672,7 @@ def _contradictions(manifest: Manifest) -> list[Diagnostic]:
         *(found for name, stream in manifest.streams.items() for found in _stream(name, stream)),
         *(found for index, webhook in enumerate(manifest.webhooks) for found in _webhook(index, webhook, manifest)),
         *_order(manifest),
+        *(found for name, stream in manifest.streams.items() for found in conflict_faults(name, stream, manifest)),
         *_same_api(manifest),
     ]
 
@@ -777,6 +829,93 @@ def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnosti
             help=f"name one of the streams: {', '.join(manifest.streams)}",
         )
     ]
+
+
+def conflict_faults(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic]:
+    """What is wrong with `conflicts` and `reverse_of`."""
+    at, rule, faults = ("streams", name), stream.rules_of_conflict, list[Diagnostic]()
+
+    def fault(message: str, *steps: str, help: str) -> None:
+        faults.append(_fault("V008", f"the stream `{name}` {message}", (*at, *steps), help=help))
+
+    if stream.mode == "append" and not rule.is_plain:
+        fault("appends, so nothing can conflict", "conflicts", help="remove `conflicts`, or set `mode: upsert`")
+    if rule.compares_times and (rule.clock_skew is None or rule.version is None):
+        fault(
+            "decides by time and does not say by which: two clocks never agree",
+            "conflicts",
+            help="write `conflicts: {strategy: timestamp_based, version: <the destination's field>, clock_skew: 5 seconds}`",
+        )
+    to = stream.destination
+    if not rule.is_plain and to.get is None and to.find is None and to.list is None:
+        fault(
+            "merges, and no operation reads a record of the destination",
+            "conflicts",
+            help="add `get`, `find` or `list` to the destination, or set `conflicts: source_priority`",
+        )
+    if stream.reverse_of is not None:
+        faults += _reverse(name, stream, manifest)
+    return faults
+
+
+def _reverse(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic]:
+    """A pair shares links, so both have to find a record that is there already, and to read it."""
+    faults: list[Diagnostic] = []
+
+    def fault(of: str, message: str, *steps: str, help: str) -> None:
+        faults.append(_fault("V008", f"the stream `{of}` {message}", ("streams", of, *steps), help=help))
+
+    forward = manifest.streams.get(stream.reverse_of or "")
+    if forward is None or forward.reverse_of is not None or forward is stream:
+        others = [each for each, one in manifest.streams.items() if one.reverse_of is None]
+        fault(
+            name,
+            f"goes back for `{stream.reverse_of}`, which is no stream that goes on",
+            "reverse_of",
+            help=f"name one of: {', '.join(others) or 'a stream without `reverse_of`'}",
+        )
+        return faults
+    twin = next(each for each, one in manifest.streams.items() if one.reverse_of == stream.reverse_of)
+    if twin != name:
+        fault(name, f"goes back for `{stream.reverse_of}`, and so does `{twin}`", "reverse_of", help="keep one of them")
+    if not stream.rules_of_conflict.is_plain:
+        fault(
+            name,
+            f"has a rule for conflicts of its own; that of `{stream.reverse_of}` counts for both directions",
+            "conflicts",
+            help=f"say it in `{stream.reverse_of}`",
+        )
+    for of, one in ((stream.reverse_of or "", forward), (name, stream)):
+        if one.mode == "append":
+            fault(of, "goes both ways and appends", "mode", help="remove `mode: append`")
+        if not one.match:
+            fault(of, "goes both ways and nothing says how records match", "match", help="add `match`")
+        if one.source.get is None:
+            fault(of, "goes both ways and cannot ask for one record", "source", help="add `get` to the source")
+        if one.destination.get is None:
+            fault(
+                of, "goes both ways and cannot read what it writes", "destination", help="add `get` to the destination"
+            )
+        if one.destination.find is None and one.destination.list is None:
+            fault(
+                of,
+                "goes both ways and cannot find records that are there already",
+                "destination",
+                help="add `find` to the destination",
+            )
+        if "adopt" in one.model_fields_set and one.adopt not in ("lookup", "prefetch"):
+            fault(of, f"goes both ways and adopts by `{one.adopt}`", "adopt", help="remove `adopt`, or set `lookup`")
+    mirrored = tuple((match.destination, match.source, match.compare) for match in forward.match)
+    if stream.match and forward.match and mirrored != tuple((m.source, m.destination, m.compare) for m in stream.match):
+        fault(
+            name,
+            f"matches by other fields than `{stream.reverse_of}`",
+            "match",
+            help="write the same fields with source and destination exchanged, and the same `compare`",
+        )
+    if stream.removes is not None:
+        fault(name, "goes back and deletes", "deletes", help=f"remove `deletes`; `{stream.reverse_of}` may have it")
+    return faults
 
 
 def _same_api(manifest: Manifest) -> list[Diagnostic]:

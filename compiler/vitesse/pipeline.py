@@ -70,7 +70,11 @@ class Integration:
         )
 
     def ends(self, stream: str) -> tuple[End, End]:
-        return stream_ends(self.manifest, stream, self.source, self.destination, self.source_facts)
+        apis = {"source": self.source, "destination": self.destination}
+        facts = {"source": self.source_facts, "destination": self.destination_facts}
+        given = self.manifest.streams[stream]
+        reads, writes = given.side("source"), given.side("destination")
+        return stream_ends(self.manifest, stream, apis[reads], apis[writes], facts[reads])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +177,18 @@ def used_operations(manifest: Manifest, side: str) -> tuple[str, ...]:
     """Ids of the operations that the manifest's streams name for one side, each once, in order."""
     named: dict[str, None] = {}
     for stream in manifest.streams.values():
-        for id in _source_operations(stream) if side == "source" else _destination_operations(stream):
+        for id in stream_operations(stream, side):
             if id is not None:
                 named[id] = None
     return tuple(named)
+
+
+def stream_operations(stream: Stream, side: str) -> Iterator[str | None]:
+    """Ids of the operations that one stream names for one side of the integration."""
+    if stream.side("source") == side:
+        yield from _source_operations(stream)
+    if stream.side("destination") == side:
+        yield from _destination_operations(stream)
 
 
 def _source_operations(stream: Stream) -> Iterator[str | None]:
@@ -204,10 +216,11 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
         listing.append("since")
     if source.version is not None:
         listing.append("sorted_by")
-    uses = [*fact_uses(integration.source_facts, source.list, listing)]
+    both = {"source": integration.source_facts, "destination": integration.destination_facts}
+    read, facts = both[stream.side("source")], both[stream.side("destination")]
+    uses = [*fact_uses(read, source.list, listing)]
     if source.get is not None:
-        uses += fact_uses(integration.source_facts, source.get, ["record", "success"])
-    facts = integration.destination_facts
+        uses += fact_uses(read, source.get, ["record", "success"])
     written: list[FactKind] = ["record", "success", "idempotency", "rate_limit"]
     if destination.identity is None:
         written.append("identity")

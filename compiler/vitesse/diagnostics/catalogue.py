@@ -140,6 +140,7 @@ TITLES: dict[str, str] = {
     "V513": "streams wait for one another",
     "V514": "a stream's deletes do not fit its records",
     "V515": "a batch of updates does not fit the stream",
+    "V516": "a rule for conflicts does not fit the stream",
     "V518": "nothing says how an OAuth2 token is fetched",
     "V519": "a masked field is not one of the source's",
     # ------------------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ class _Use:
 
 def _uses(manifest: Manifest, stream: str, side: str, facts: tuple[ApiFacts, ApiFacts]) -> Iterator[_Use]:
     one = manifest.streams[stream]
-    if side == "source":
+    if one.side("source") == side:
         old, new = (_records(known, one.source.list) for known in facts)
         yield _Use(operation=one.source.list, reads=old is not None and new is not None, before=old, after=new)
         if one.source.get is not None:
@@ -151,17 +151,18 @@ def _record(facts: ApiFacts, operation: str) -> Path | None:
 def _touched(rules: Rules | None, stream: str, manifest: Manifest, side: str) -> dict[Path, tuple[str, ...]]:
     """Field → the rules that touch it."""
     found: dict[Path, list[str]] = {}
+    reads = manifest.streams[stream].side("source") == side
     for rule in rules.rules if rules is not None else ():
-        for path in rule.sources if side == "source" else (rule.destination,):
+        for path in rule.sources if reads else (rule.destination,):
             found.setdefault(path, []).append(f"{stream}.{rule.id}")
-    if side == "source":
+    if reads:
         source = manifest.streams[stream].source
         for name in ("identity", "version"):
             text = getattr(source, name)
             if isinstance(text, str):
                 found.setdefault(parse_path(text), []).append(f"{stream} ({name})")
     for match in manifest.streams[stream].match:
-        text = match.source if side == "source" else match.destination
+        text = match.source if reads else match.destination
         found.setdefault(parse_path(text), []).append(f"{stream} (match)")
     return {path: tuple(touching) for path, touching in found.items()}
 

@@ -151,7 +151,7 @@ def _used(manifest: Manifest, side: str) -> tuple[str, ...]:
 
 
 def _named(stream: Stream, side: str) -> Iterator[str | None]:
-    if side == "source":
+    if stream.side("source") == side:
         yield from (stream.source.list, stream.source.get)
         return
     to = stream.destination

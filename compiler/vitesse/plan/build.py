@@ -79,16 +79,23 @@ def build_plan(inputs: Inputs) -> Plan:
     model_modules, mapper_modules = Scope(ignore_case=True), Scope(ignore_case=True)
     source_uses = source_names.uses(inputs.source)
     destination_uses = destination_names.uses(inputs.destination)
+    sides = {
+        "source": SideNames(names=source_names, api=inputs.source, facts=inputs.source_facts, uses=source_uses),
+        "destination": SideNames(
+            names=destination_names, api=inputs.destination, facts=inputs.destination_facts, uses=destination_uses
+        ),
+    }
+    partners = {stream.reverse_of: name for name, stream in manifest.streams.items() if stream.reverse_of is not None}
     for name, stream in manifest.streams.items():
+        partner = partners.get(name)
         builder = StreamBuilder(
             name=name,
             stream=stream,
             rules=inputs.rules[name],
             full=manifest.models == "full",
-            source=SideNames(names=source_names, api=inputs.source, facts=inputs.source_facts, uses=source_uses),
-            destination=SideNames(
-                names=destination_names, api=inputs.destination, facts=inputs.destination_facts, uses=destination_uses
-            ),
+            source=sides[stream.side("source")],
+            destination=sides[stream.side("destination")],
+            back=inputs.rules[partner] if partner is not None else None,
             constants=constants,
             model_modules=model_modules,
             mapper_modules=mapper_modules,
@@ -121,7 +128,8 @@ def build_plan(inputs: Inputs) -> Plan:
     models: list[ModelModule] = []
     mappers: list[MapperModule] = []
     for builder in builders:
-        stream_plan = builder.plan(source, destination)
+        both = {"source": source, "destination": destination}
+        stream_plan = builder.plan(both[builder.stream.side("source")], both[builder.stream.side("destination")])
         streams.append(stream_plan)
         models.extend(builder.models)
         mappers.append(builder.mapper)

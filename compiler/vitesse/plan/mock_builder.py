@@ -59,6 +59,8 @@ class Collection:
     unique: list[list[Form]] = field(default_factory=list)
     hints: Hints = field(default_factory=Hints)
     examples: list[Json] = field(default_factory=list)
+    is_read: bool = False
+    """Whether a stream reads it: then it has records from the start."""
 
 
 class MockBuilder:
@@ -108,7 +110,7 @@ class MockBuilder:
             "unique": known.unique,
             "hints": known.hints.forms(),
             "examples": known.examples[:_EXAMPLES],
-            "seeded": self.side == "source",
+            "seeded": known.is_read,
         }
 
     def _auth(self) -> Form | None:
@@ -221,7 +223,8 @@ class MockBuilder:
 
     def fixed(self, plan: StreamPlan) -> None:
         """Set the stream's fixed parameters, by the type that an operation gives them."""
-        own = plan.source.parameters if self.side == "source" else plan.destination.parameters
+        reads = (plan.reverse_of is None) == (self.side == "source")
+        own = plan.source.parameters if reads else plan.destination.parameters
         declared: dict[str, Type] = {}
         for operation in self.api.operations:
             for parameter in operation.parameters:

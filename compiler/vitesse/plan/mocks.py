@@ -47,33 +47,49 @@ def plan_mocks(
     Args:
         records: Stream → the paths behind its readers, its rules and its waivers.
     """
+    written = {**_written_types(destination, streams, back=False), **_written_types(source, streams, back=True)}
     return MockPlan(
-        source=_SourceMock(source, streams, records).form(webhooks, _written_types(destination, streams)),
-        destination=_DestinationMock(destination, streams, records).form(),
+        source=_SourceMock(source, streams, records).form(webhooks, written),
+        destination=_DestinationMock(destination, streams, records).form(webhooks, written),
     )
 
 
-class _SourceMock(MockBuilder):
-    side = "source"
+class _Mock(MockBuilder):
+    """One API: what streams read there, and what others write, where a stream goes back into the same records."""
 
     def form(self, webhooks: Sequence[WebhookPlan], written: Mapping[str, TypeAt]) -> Json:
+        read = [plan for plan in self.streams if (plan.reverse_of is None) == (self.side == "source")]
+        for plan in read:
+            self._read(plan, written[plan.name])
         for plan in self.streams:
-            self._stream(plan, written[plan.name])
+            if plan not in read:
+                self._written(plan)
         names = {form["name"]: form["collection"] for form in self.stream_forms}
-        return self.whole([self._webhook(webhook, names[webhook.stream]) for webhook in webhooks])
+        own = {plan.name for plan in read}
+        return self.whole(
+            [self._webhook(webhook, names[webhook.stream]) for webhook in webhooks if webhook.stream in own]
+        )
 
-    def _stream(self, plan: StreamPlan, written: TypeAt) -> None:
+    def _key(self, plan: StreamPlan, *, reads: bool) -> str:
+        """The operation that names a stream's records here: both streams of a pair have the same ones."""
+        forward = next(each for each in self.streams if each.name == (plan.reverse_of or plan.name))
+        is_back = plan.reverse_of is not None
+        constant = forward.source.list if reads != is_back else forward.destination.create
+        return self.operations[constant].id
+
+    def _read(self, plan: StreamPlan, written: TypeAt) -> None:
         source, known = plan.source, self.records[plan.name]
         list_plan, listing = self.operation(source.list)
         records_type = type_at(self.api, self.reply_type(source.list, list_plan.records or ()), (EACH,))
         get_path = self.operations[source.get].record if source.get is not None else ()
         collection = self.new_collection(
-            list_plan.id,
+            self._key(plan, reads=True),
             listing,
             type=records_type or self.reply_type(source.get, get_path),
             identity=positions(known.identity),
             version=positions(known.version) if known.version is not None else None,
         )
+        collection.is_read = True
         record = self.api.resolve(collection.type) if collection.type is not None else None
         if isinstance(record, Object):
             collection.created = collection.created or stamps(self.api, record, _CREATED, but=collection.version)
@@ -137,24 +153,15 @@ class _SourceMock(MockBuilder):
             "stream": webhook.stream,
         }
 
-
-class _DestinationMock(MockBuilder):
-    side = "destination"
-
-    def form(self) -> Json:
-        for plan in self.streams:
-            self._stream(plan)
-        return self.whole([])
-
-    def _stream(self, plan: StreamPlan) -> None:
+    def _written(self, plan: StreamPlan) -> None:
         destination, known = plan.destination, self.records[plan.name]
-        create_plan, create = self.operation(destination.create)
+        _, create = self.operation(destination.create)
         body_type = create.body.type if create.body is not None else None
         record = self._record_type(destination) or type_at(self.api, body_type, destination.envelope)
         resolved = self.api.resolve(record) if record is not None else None
         changed = stamps(self.api, resolved, _CHANGED) if isinstance(resolved, Object) else []
         collection = self.new_collection(
-            create_plan.id,
+            self._key(plan, reads=False),
             create,
             type=record,
             identity=destination.identity,
@@ -274,6 +281,14 @@ class _DestinationMock(MockBuilder):
         }
 
 
+class _SourceMock(_Mock):
+    side = "source"
+
+
+class _DestinationMock(_Mock):
+    side = "destination"
+
+
 # --- small things -----------------------------------------------------------------------------------------------------
 
 
@@ -285,11 +300,13 @@ def _secret(env: str, encoding: str) -> str:
     return ("whsec_" if encoding == "whsec_base64" else "") + b64encode(text.encode()).decode()
 
 
-def _written_types(destination: Side, streams: Sequence[StreamPlan]) -> dict[str, TypeAt]:
-    """Stream → the type of a field of its written body."""
+def _written_types(destination: Side, streams: Sequence[StreamPlan], *, back: bool) -> dict[str, TypeAt]:
+    """Stream → the type of a field of its written body, for those that go on or those that go back."""
     ids = {operation.constant: operation.id for operation in destination.plan.operations}
     found: dict[str, TypeAt] = {}
     for plan in streams:
+        if (plan.reverse_of is not None) != back:
+            continue
         create = destination.api.operation(ids[plan.destination.create])
         body = create.body.type if create is not None and create.body is not None else None
         found[plan.name] = partial(type_at, destination.api, body)

@@ -420,6 +420,33 @@ class DestinationPlan:
     parameters: tuple[FixedPlan, ...] = ()
 
 
+StrategyName: TypeAlias = Literal[
+    "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeFieldPlan:
+    """As `runtime.declare.MergeField`."""
+
+    name: str
+    path: JsonPath
+    inside: tuple[JsonPath, ...] = ()
+    strategy: StrategyName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePlan:
+    """As `runtime.declare.Merge`."""
+
+    fields: tuple[MergeFieldPlan, ...]
+    otherwise: Literal["source_priority", "destination_priority", "manual_review", "timestamp_based"] = (
+        "source_priority"
+    )
+    version: JsonPath | None = None
+    clock_skew_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamPlan:
     """One stream. Becomes one constant in `app.py`."""
@@ -434,9 +461,10 @@ class StreamPlan:
     match: tuple[MatchPlan, ...] = ()
     adopt: Literal["never", "on_conflict", "prefetch", "lookup"] = "on_conflict"
     duplicates: Literal["dead", "first"] = "dead"
-    conflicts: Literal[
-        "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"
-    ] = "source_priority"
+    conflicts: StrategyName = "source_priority"
+    merge: MergePlan | None = None
+    """None: the destination is not read."""
+    reverse_of: str | None = None
     schedule: str | None = None
     overlap_s: int = 60
     max_dead_share: float = 0.1

@@ -24,6 +24,7 @@ from .deletes import followed, plan_deletes
 from .full import FullModels
 from .history import plan_masks
 from .mapping import BodyMaker
+from .merges import plan_merge
 from .mock_builder import StreamRecords
 from .model import (
     ApiPlan,
@@ -35,6 +36,7 @@ from .model import (
     JsonPath,
     MapperModule,
     MatchPlan,
+    MergePlan,
     ModelModule,
     PyType,
     Reader,
@@ -89,6 +91,8 @@ class StreamBuilder:
     _lookups: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     """All streams of the integration."""
+    back: ReviewedRules | None = None
+    """Of the stream that goes the other way on this one's links."""
 
     @property
     def mapper(self) -> MapperModule:
@@ -297,6 +301,8 @@ class StreamBuilder:
             use.parameters.add(self._identity_argument(facts, destination.update, "destination"))
             if destination.update != destination.create:
                 use.update = self._planned_update(use.operation)
+            if self._merges():
+                use.parameters.update(_preconditions(use.operation))
         if destination.get is not None:
             use = uses.use(destination.get, "get", self._at("destination", "get"))
             use.result = use.result or result
@@ -433,9 +439,11 @@ class StreamBuilder:
             ),
             destination=self._planned_destination(theirs, body_model),
             match=tuple(self._matches),
-            adopt=stream.adopt,
+            adopt=self._adopt(),
             duplicates=stream.duplicates,
-            conflicts=stream.conflicts,
+            conflicts=stream.rules_of_conflict.strategy,
+            merge=self._planned_merge(),
+            reverse_of=stream.reverse_of,
             schedule=stream.schedule,
             overlap_s=stream.overlap_s,
             max_dead_share=stream.max_dead_share,
@@ -449,6 +457,39 @@ class StreamBuilder:
             after=stream.after,
             lookups=self._lookups,
             parents=stream.parents,
+        )
+
+    @property
+    def _is_pair(self) -> bool:
+        return self.back is not None or self.stream.reverse_of is not None
+
+    def _adopt(self) -> Literal["never", "on_conflict", "prefetch", "lookup"]:
+        """A pair always looks before it makes a record: the other direction may have made it."""
+        if not self._is_pair or "adopt" in self.stream.model_fields_set:
+            return self.stream.adopt
+        return "lookup" if self.stream.destination.find is not None else "prefetch"
+
+    def _merges(self) -> bool:
+        """Whether writes look at what the other side has."""
+        return self._is_pair or not self.stream.rules_of_conflict.is_plain
+
+    def _planned_merge(self) -> MergePlan | None:
+        if self.stream.reverse_of is not None or not self._merges():
+            return None
+        rules = self.stream.rules_of_conflict
+        filled = [self._in_record(_keys(rule.rule.destination)) for rule in self.rules.rules]
+        read = [path for rule in self.back.rules for path in rule.rule.sources] if self.back is not None else []
+        given, api = self.stream.destination, self.destination.api
+        reads = api.operation(given.get or given.create)
+        record = self._fact(self.destination, given.get or given.create, "record") or ""
+        return plan_merge(
+            self.name,
+            rules,
+            filled=filled,
+            read_back=[_keys(path) for path in read],
+            api=api,
+            record=record_type(api, reads, json_path(record), is_list=False) if reads is not None else None,
+            has_version=self._version is not None,
         )
 
     def _ends(self) -> tuple[Type | None, Type | None]:
@@ -630,6 +671,11 @@ class StreamBuilder:
 
     def _at(self, *steps: str) -> str:
         return pointer("streams", self.name, *steps)
+
+
+def _preconditions(update: Operation) -> list[str]:
+    """Header parameters by which an update changes nothing but the state that was read (RFC 9110, 13.1.1)."""
+    return [each.name for each in update.parameters if each.location == "header" and each.name.lower() == "if-match"]
 
 
 def _nobody_asks(at: str, parameter: str, side: SideNames) -> Diagnostic:

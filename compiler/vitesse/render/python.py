@@ -17,7 +17,7 @@ from .environment import PyEnvironment
 from .methods import local_names, methods, models_of
 
 _DECLARED = (
-    "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match OAuth2 Operation Paging"
+    "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match Merge MergeField OAuth2 Operation Paging"
     " Parameter RateLimit Retention SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
@@ -115,6 +115,15 @@ def app_text(env: PyEnvironment, plan: Plan) -> str:
         source_constant=plan.source.constant,
         destination=modules["clients", plan.destination.module],
         destination_constant=plan.destination.constant,
+        clients={
+            stream.name: [
+                modules["clients", api.module]
+                for api in (
+                    (plan.source, plan.destination) if stream.reverse_of is None else (plan.destination, plan.source)
+                )
+            ]
+            for stream in plan.streams
+        },
         records=records,
         mappers={module: local for (folder, module), local in modules.items() if folder == "mappers"},
     )

@@ -18,6 +18,7 @@ def stream_ends(manifest: Manifest, name: str, source: Api, destination: Api, fa
     """Find what one stream reads and writes.
 
     Args:
+        source, destination: Of the stream: a stream that goes back reads from the integration's destination.
         facts: Of the source; `records` says where the list operation's records are.
 
     Raises:
@@ -26,8 +27,9 @@ def stream_ends(manifest: Manifest, name: str, source: Api, destination: Api, fa
     """
     stream = manifest.streams[name]
     found: list[Diagnostic] = []
-    at_source = _source(manifest.source, name, stream, source, facts, found)
-    at_destination = _destination(manifest.destination, name, stream, destination, found)
+    systems = {"source": manifest.source, "destination": manifest.destination}
+    at_source = _source(systems[stream.side("source")], name, stream, source, facts, found)
+    at_destination = _destination(systems[stream.side("destination")], name, stream, destination, found)
     if at_source is None or at_destination is None:
         raise DiagnosticError(found)
     return at_source, at_destination

@@ -205,7 +205,8 @@ def _asked(integration: Integration, name: str, given: _Given) -> Asked:
 
 def _identity_paths(integration: Integration, stream: Stream) -> frozenset[FieldPath]:
     """Where a written body would hold what the destination names a record by: beside the other fields, or in their envelope."""
-    facts, create = integration.destination_facts, stream.destination.create
+    both = {"source": integration.source_facts, "destination": integration.destination_facts}
+    facts, create = both[stream.side("destination")], stream.destination.create
     known = facts.get(create, "identity")
     identity = stream.destination.identity or (known.value if known is not None else None)
     if not isinstance(identity, str) or not identity:

@@ -289,9 +289,12 @@ class _Tracer:
     def _using(self, plan: ApiPlan, id: str) -> Iterator[str]:
         constant = next(one.constant for one in plan.operations if one.id == id)
         for stream in self._plan.streams:
-            end = stream.source if plan is self._plan.source else stream.destination
+            reads = self._plan.source if stream.reverse_of is None else self._plan.destination
+            end = stream.source if plan is reads else stream.destination
             named = [getattr(end, slot, None) for slot in ("list", "get", "create", "update", "delete")]
-            named += [one.operation for one in (stream.destination.find, stream.destination.batch) if one is not None]
+            if plan is not reads:
+                extra = (stream.destination.find, stream.destination.batch)
+                named += [one.operation for one in extra if one is not None]
             if constant in named:
                 yield stream.name
 
