@@ -905,14 +905,6 @@ def _reverse(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic]:
             )
         if "adopt" in one.model_fields_set and one.adopt not in ("lookup", "prefetch"):
             fault(of, f"goes both ways and adopts by `{one.adopt}`", "adopt", help="remove `adopt`, or set `lookup`")
-    mirrored = tuple((match.destination, match.source, match.compare) for match in forward.match)
-    if stream.match and forward.match and mirrored != tuple((m.source, m.destination, m.compare) for m in stream.match):
-        fault(
-            name,
-            f"matches by other fields than `{stream.reverse_of}`",
-            "match",
-            help="write the same fields with source and destination exchanged, and the same `compare`",
-        )
     if stream.removes is not None:
         fault(name, "goes back and deletes", "deletes", help=f"remove `deletes`; `{stream.reverse_of}` may have it")
     return faults

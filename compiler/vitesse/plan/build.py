@@ -15,6 +15,7 @@ from ..frozen import dataclass
 from ..manifest import Manifest, SignatureScheme
 from ..rules.model import ReviewedRules
 from .history import plan_retention
+from .merges import check_pair
 from .mock_builder import Side
 from .mocks import plan_mocks
 from .model import (
@@ -133,6 +134,10 @@ def build_plan(inputs: Inputs) -> Plan:
         streams.append(stream_plan)
         models.extend(builder.models)
         mappers.append(builder.mapper)
+    records = {builder.name: builder.records() for builder in builders}
+    for stream_plan in streams:
+        if stream_plan.reverse_of is not None:
+            check_pair(next(each for each in streams if each.name == stream_plan.reverse_of), stream_plan, records)
     streams = in_order(streams, manifest)
     webhooks = _webhooks(manifest, inputs.schemes)
     return Plan(
@@ -157,7 +162,7 @@ def build_plan(inputs: Inputs) -> Plan:
             source=Side(plan=source, api=inputs.source, facts=inputs.source_facts),
             destination=Side(plan=destination, api=inputs.destination, facts=inputs.destination_facts),
             streams=streams,
-            records={builder.name: builder.records() for builder in builders},
+            records=records,
             webhooks=webhooks,
         ),
         monitoring=plan_monitoring(manifest.name),

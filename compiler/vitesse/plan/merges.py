@@ -6,14 +6,15 @@ other direction reads, so that a change there is seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..api.model import Api, Type
 from ..api.paths import Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
 from ..manifest import Conflicts
-from .model import JsonPath, MergeFieldPlan, MergePlan
+from .mock_builder import StreamRecords, positions
+from .model import JsonPath, MergeFieldPlan, MergePlan, StreamPlan
 from .operations import json_path
 from .shape import as_object
 
@@ -59,6 +60,30 @@ def plan_merge(
         otherwise=rule.otherwise,
         version=json_path(rule.version) if rule.version is not None else None,
         clock_skew_s=float(rule.clock_skew_s),
+    )
+
+
+def check_pair(forward: StreamPlan, back: StreamPlan, records: Mapping[str, StreamRecords]) -> None:
+    """Both streams of a pair must find each other's records. Raises V516 where one matches by other fields than the other."""
+
+    def matched(plan: StreamPlan) -> list[tuple[JsonPath, JsonPath, tuple[str, ...]]]:
+        paths = records[plan.name].match
+        return [
+            (positions(path), match.destination, match.compare) for path, match in zip(paths, plan.match, strict=True)
+        ]
+
+    mirrored = [(there, here, compare) for here, there, compare in matched(forward)]
+    if matched(back) == mirrored:
+        return
+    raise DiagnosticError(
+        [
+            Diagnostic(
+                code="V516",
+                message=f"the stream `{back.name}` matches by other fields than `{forward.name}`, on whose links it goes back",
+                places=(Place(file="integration.yaml", pointer=pointer("streams", back.name, "match")),),
+                help="write the same fields with source and destination exchanged, and the same `compare`",
+            )
+        ]
     )
 
 
