@@ -15,7 +15,9 @@ from vitesse.manifest import Manifest, Stream, load_manifest
 from vitesse.yaml import read_yaml
 
 EXAMPLES = REPOSITORY / "examples"
-NAMES = ("shopify_credo", "tracker_ledger")
+RICH = ("shopify_credo", "tracker_ledger")
+"""Examples whose descriptions use much of OpenAPI."""
+NAMES = ("shopify_atelier", *RICH)
 
 
 @dataclass
@@ -113,6 +115,11 @@ class Example:
     @property
     def destination(self) -> Spec:
         return self.specs[self.manifest.destination.api]
+
+    def ends(self, stream: Stream) -> tuple[Spec, Spec]:
+        """What a stream reads and writes; one that goes back has them exchanged."""
+        both = {"source": self.source, "destination": self.destination}
+        return both[stream.side("source")], both[stream.side("destination")]
 
     @property
     def streams(self) -> dict[str, Stream]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.examples.conftest import EXAMPLES, Example, Spec
+from tests.examples.conftest import EXAMPLES, RICH, Example, Spec
 
 
 def test_every_description_is_valid_openapi(example: Example):
@@ -71,7 +71,7 @@ def test_examples_fit_their_schemas(example: Example):
                 jsonschema.Draft202012Validator(_flatten(spec, media["schema"])).validate(value)
                 checked += 1
         assert checked, name
-    assert checked > 80
+    assert checked > (80 if example.name in RICH else 20)
 
 
 def _bodies(value: Any, pointer: str = "#") -> Iterator[str]:
