@@ -15,11 +15,11 @@ from tests.mocks.server import listen
 from tests.mocks.store import Collection
 from tests.package import (
     INTEGRATION,
-    destination_form,
+    form_of,
     is_mappable,
     mapped,
     runtime,
-    source_form,
+    sides,
     stream_named,
 )
 
@@ -88,6 +88,8 @@ class Bench:
     ) -> None:
         self.stream = stream_named(stream)
         self.source, self.destination, self.environ = source, destination, environ
+        self.mocks = dict(zip(sides(self.stream), (source, destination), strict=True))
+        """By side of the integration; `source` and `destination` are those of the stream."""
         self.clock = clock
 
     @property
@@ -213,8 +215,9 @@ async def serving(
         limited: The mocks keep their declared rate limits, by the clock of the bench.
     """
     clock = clock or Clock()
-    source = Mock(source_form(), count=count, limited=limited, now=clock.monotonic)
-    destination = Mock(destination_form(), count=0, limited=limited, now=clock.monotonic)
+    reads, writes = sides(stream_named(stream))
+    source = Mock(form_of(reads), count=count, limited=limited, now=clock.monotonic)
+    destination = Mock(form_of(writes), count=0, limited=limited, now=clock.monotonic)
     source_runner, source_url = await listen(source)
     destination_runner, destination_url = await listen(destination)
     environ = {

@@ -37,13 +37,23 @@ def destination_form() -> MockForm:
     return load_mock(Path(__file__).parent / "mocks" / "destination.json")
 
 
+def sides(stream: Any) -> tuple[str, str]:
+    """The systems of the integration that a stream reads and writes; one that goes back has them exchanged."""
+    return ("source", "destination") if stream.reverse_of is None else ("destination", "source")
+
+
+def form_of(side: str) -> MockForm:
+    return source_form() if side == "source" else destination_form()
+
+
 def operations(stream: Any) -> Iterator[tuple[str, Any]]:
     """(side, operation) of everything a stream uses, each once."""
     source, destination = stream.source, stream.destination
+    reads, writes = sides(stream)
     seen: set[tuple[str, str]] = set()
-    used = [("source", source.list), ("source", source.get)]
-    used += [("destination", getattr(destination, role)) for role in ("create", "update", "get", "list", "delete")]
-    used += [("destination", each.operation) for each in (destination.find, destination.batch) if each is not None]
+    used = [(reads, source.list), (reads, source.get)]
+    used += [(writes, getattr(destination, role)) for role in ("create", "update", "get", "list", "delete")]
+    used += [(writes, each.operation) for each in (destination.find, destination.batch) if each is not None]
     for side, operation in used:
         if operation is not None and (side, operation.id) not in seen:
             seen.add((side, operation.id))

@@ -76,7 +76,7 @@ async def shadow(calls: int, seed: int) -> dict[str, Any]:
         api = getattr(INTEGRATION, side)
         session = runtime("session").open_api(api, settings, clock=clock, tokens=runtime("oauth").MemoryTokens())
         sessions.append(session)
-        caller = Caller(side, client_class(api)(session), mock, mocks["source"], environ)
+        caller = Caller(side, client_class(api)(session), mocks, environ)
         for id in used_operations(mock.form):
             results[side, id] = Result(side, api.name, id)
         plan += [(side, caller, method) for method in client_methods(api)]
@@ -97,7 +97,7 @@ async def shadow(calls: int, seed: int) -> dict[str, Any]:
         "form": 1,
         "calls": calls,
         "operations": [asdict(result) for result in results.values()],
-        "rules": [asdict(done) for done in exercise_rules(mocks["source"])],
+        "rules": [asdict(done) for mock in mocks.values() for done in exercise_rules(mock)],
         "throttled": {side: sum(status == 429 for _, status in mock.requests) for side, mock in mocks.items()},
     }
 

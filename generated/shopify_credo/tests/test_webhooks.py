@@ -15,13 +15,14 @@ from tests.bench import Bench, serving
 from tests.mocks.form import WebhookForm
 from tests.mocks.places import at
 from tests.mocks.webhooks import delivery, sign
-from tests.package import INTEGRATION, runtime, source_form
+from tests.package import INTEGRATION, destination_form, runtime, source_form
 
 PUBLIC_URL = "https://hooks.example.com"
 DELETED = {topic for webhook in INTEGRATION.webhooks for topic in webhook.deleted_topics}
 WEBHOOKS = [
     pytest.param(webhook, topic, id=topic)
-    for webhook in source_form().webhooks
+    for form in (source_form(), destination_form())
+    for webhook in form.webhooks
     for topic in webhook.topics
     if topic not in DELETED
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.mocks import Mock, MockForm
 from tests.mocks.places import at, put
-from tests.package import INTEGRATION, MODULE, Unmappable, operations, runtime
+from tests.package import INTEGRATION, MODULE, Unmappable, operations, runtime, sides
 
 Json = Any
 
@@ -74,13 +74,12 @@ class Caller:
 
     Args:
         client: An open client of the package.
-        mock: The mock that it talks to.
-        source: The source mock, whose records bodies are mapped from.
+        mocks: Both mocks, by side: it talks to one, and bodies are mapped from the records of the one that a stream reads.
         environ: Where fixed parameters take their values from.
     """
 
-    def __init__(self, side: str, client: Any, mock: Mock, source: Mock, environ: dict[str, str]) -> None:
-        self.side, self.client, self.mock, self.source, self.environ = side, client, mock, source, environ
+    def __init__(self, side: str, client: Any, mocks: dict[str, Mock], environ: dict[str, str]) -> None:
+        self.side, self.client, self.mock, self.mocks, self.environ = side, client, mocks[side], mocks, environ
         self._turn = 0
 
     async def call(self, method: Method) -> Any:
@@ -116,11 +115,12 @@ class Caller:
 
     def _wire_values(self, stream: Any, operation: Any, form: Any) -> dict[str, Any]:
         """Values by wire name: fixed ones, the identity, a match value, a time, and whatever else is required."""
-        end = stream.source if self.side == "source" else stream.destination
+        reads, writes = sides(stream)
+        end = stream.source if self.side == reads else stream.destination
         values: dict[str, Any] = {fixed.name: self._setting(fixed.value) for fixed in end.parameters}
         if form.identity_parameter:
             values.setdefault(form.identity_parameter, self._identity(form))
-        find = stream.destination.find if self.side == "destination" else None
+        find = stream.destination.find if self.side == writes else None
         if find is not None and find.operation.id == operation.id and self._turn % 2:
             known = {filter.parameter: filter for filter in form.filters}
             record = self._any_record(form)
@@ -180,7 +180,8 @@ class Caller:
         decode = runtime("decode")
         from tests.mocks.store import dumps
 
-        collection = self.source.store.collections[self.source.form.stream(stream.name).collection]
+        source = self.mocks[sides(stream)[0]]
+        collection = source.store.collections[source.form.stream(stream.name).collection]
         for _ in range(200):
             self._turn += 1
             raw = dumps(collection.synthetic(20_000 + self._turn)).encode()

@@ -368,8 +368,6 @@ def _read_only(schema: Json, synthesis: Synthesis, path: Path = ()) -> Iterator[
 
 
 def _wanted(form: MockForm, collection: str) -> tuple[Path, ...]:
-    if form.side != "source":
-        return ()
     return tuple(
         path
         for stream in form.streams
