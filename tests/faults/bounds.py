@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from runtime import breaker, inbox, limiter, logs, paging, retry, webhooks, wire, wire_aiohttp
+from runtime.declare import Retention
 from runtime.engine import drift, letters, recover
 from runtime.engine import run as engine_run
 from runtime.routes import common
@@ -173,7 +174,7 @@ BOUNDS = (
     ),
     Bound(
         what="names of deliveries that are remembered",
-        value=lambda: f"{inbox.KEPT_S / 86_400:g} days",
+        value=lambda: f"{Retention().deliveries_s / 86_400:g} days",
         test="tests/faults/test_bounds.py::test_names_of_deliveries_are_forgotten_after_their_time",
     ),
     Bound(
