@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import cluster, conflicts, history, letters, runs, service, tokens, verify
+from .commands import cluster, conflicts, history, letters, runs, service, tokens, upkeep, verify
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -66,6 +66,8 @@ for _command in (
     history.runs,
     history.ledger,
     history.audit,
+    upkeep.forget,
+    upkeep.cleanup,
     letters.dead_letters,
     conflicts.conflicts,
     verify.verify,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from .declare import Api, ApiKey, Auth, Basic, Bearer, Env, Integration, OAuth2, Setting
 from .errors import SettingMissing, SettingsError
+from .mask import names_of
 from .redact import Redactor
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -122,6 +123,9 @@ class Options:
     )
     alert_score: int = _option(
         "ALERT_SCORE", 70, "an overall score of health below this is an alert", least=0, most=100
+    )
+    monitor: bool = _option(
+        "MONITOR", False, "write nothing anywhere: every run is a dry run that shows what it would do"
     )
     log_level: str = _option("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
     log_format: str = _option("LOG_FORMAT", "json", "json or text")
@@ -293,18 +297,23 @@ def resolve_settings(integration: Integration, environ: Mapping[str, str] | None
     Raises:
         SettingsError: with every problem; `SettingMissing` when all of them are variables that are not set.
     """
+    masked: set[str] = set()
     fixed = [
         each.value
         for stream in integration.streams
         for each in (*stream.source.parameters, *stream.destination.parameters)
     ]
-    return resolve(
+    settings = resolve(
         (integration.source, integration.destination),
         environ,
         needed=fixed,
         wanted=[each for webhook in integration.webhooks for each in (webhook.secret, *webhook.secrets)],
         user_agent=f"{integration.name}/{integration.version}",
     )
+    for stream in integration.streams:
+        masked |= names_of((*stream.mask, *stream.mask_destination))
+    settings.redactor.mask(masked)
+    return settings
 
 
 def credentials(auth: Auth) -> tuple[tuple[Setting, bool], ...]:

@@ -8,6 +8,7 @@ import getpass
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from .engine import Engine, RunReport, RunRequest, run_json
 from .engine.opened import Opened, open_state, opened
 from .engine.report import EXIT_DONE, EXIT_INPUT
 from .engine.reverse import lease_name
+from .forgetting import forget
 from .logs import setup_logging
 from .overseeing import overseen
 from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests, rollback
@@ -275,6 +277,32 @@ def sample_lines(entry: dict[str, Any]) -> Iterator[str]:
     for name, change in entry.get("fields", {}).items():
         before = f"{change['from']!r} → " if "from" in change else ""
         yield f"    {name}: {before}{change['to']!r}"
+
+
+# --- what is kept ---
+
+
+async def forget_records(
+    integration: Integration, stream: str, source_ids: Sequence[str], *, compact: bool = True
+) -> dict[str, Any]:
+    """Erase records from everything that is kept. The audit says how many, never which."""
+    async with working(integration, target=f"{stream}, {len(set(source_ids))} records") as found:
+        return await forget(found.engine, stream, source_ids, compact=compact)
+
+
+def clean_up(
+    integration: Integration, *, reseal: bool = False, unseal: bool = False, compact: bool = False
+) -> dict[str, Any]:
+    """Delete everything that is over and old; seal what is left anew when asked to."""
+    with changing(integration) as (_, state):
+        deleted: Counter[str] = Counter()
+        is_done = False
+        while not is_done:
+            some, is_done = state.cleanup.clean(integration.retention, most=5000)
+            deleted += some
+        sealed = state.seals.reseal() if reseal else state.seals.unseal() if unseal else None
+        is_compact = state.forgetting.compact() if compact else None
+    return {"deleted": dict(deleted), "sealed_anew": sealed, "is_compact": is_compact}
 
 
 # --- what is ---

@@ -27,8 +27,6 @@ from .state import LeaseHeld, State, StateUnavailable
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
-KEPT_S = 7 * 86_400.0
-"""Delivery names are remembered for so long: longer than any vendor goes on delivering."""
 BUSY_RETRY_S = 1.0
 FAILED_RETRY_S = 15.0
 TOGETHER = 250
@@ -91,6 +89,7 @@ class InboxWorker:
     async def run(self) -> None:
         """Until it is cancelled."""
         forget_at = 0.0
+        kept_s = self._engine.integration.retention.deliveries_s
         while True:
             self._arrived.clear()
             wait_s = 60.0
@@ -107,7 +106,7 @@ class InboxWorker:
             if now >= forget_at:
                 forget_at = now + 3600
                 try:
-                    await self._state.call(lambda now=now: self._state.inbox.forget_before(now - KEPT_S))  # type: ignore[misc]
+                    await self._state.call(lambda now=now: self._state.inbox.forget_before(now - kept_s))  # type: ignore[misc]
                 except IntegrationError as error:
                     log.warning("old deliveries were not forgotten: %s", error)
             with suppress(TimeoutError):
@@ -117,6 +116,8 @@ class InboxWorker:
 
     async def drain(self, stream_name: str) -> float:
         """Carry out what waits for one stream. Returns seconds until it is worth looking again."""
+        if self._engine.is_monitor:
+            return 60.0  # deliveries stay until what they tell of may be written
         while True:
             rows = await self._state.call(lambda: self._state.inbox.waiting(stream_name, TOGETHER))
             if not rows:

@@ -34,6 +34,15 @@ class Mask:
         found = {str(each) for path in self._paths for each in _leaves(value, path)}
         return {text for text in found if len(text) >= SHORTEST}
 
+    def at(self, path: Path, value: Any) -> Any:
+        """What stands at `path` of a record, hidden where it is masked, holds what is, or is a part of it."""
+        for each in self._paths:
+            if each[: len(path)] == path:
+                value = _hidden(value, each[len(path) :])
+            elif path[: len(each)] == each:
+                return value if value is None else MASKED
+        return value
+
     def text(self, text: str, values: Iterable[str]) -> str:
         """A message in which these values are hidden."""
         for each in sorted(values, key=len, reverse=True):

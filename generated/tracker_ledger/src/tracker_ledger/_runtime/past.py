@@ -125,6 +125,13 @@ def rollback(state: State, run_id: str, *, trigger: Any = "cli", dry_run: bool =
     )
 
 
+def sample_of(state: State, run_id: str) -> list[dict[str, Any]]:
+    """What a dry run showed, or what a rollback left."""
+    stored = run_row(state, run_id)["sample"]
+    found: list[dict[str, Any]] = json_of(state.sealer.open(bytes(stored))) if stored is not None else []
+    return found
+
+
 # --- the ledger ---
 
 

@@ -82,11 +82,12 @@ def _forms(secret: str) -> set[str]:
 class Redactor:
     """Hides the secrets it was told of, and what looks like one."""
 
-    __slots__ = ("_forms", "_values")
+    __slots__ = ("_forms", "_masked", "_values")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
         self._forms: tuple[str, ...] = ()
+        self._masked: re.Pattern[str] | None = None
         for secret in secrets:
             self.register(secret)
 
@@ -104,6 +105,12 @@ class Redactor:
         forms = {form for each in self._values for form in _forms(each)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
+    def mask(self, names: Iterable[str]) -> None:
+        """Hide in free text, from now on, what stands under these names: `"email": "…"`, `phone=030 1234`."""
+        if found := sorted({re.escape(name) for name in names}, key=lambda name: (-len(name), name)):
+            value = r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}\])'\"]*[0-9@][^\s,;&}\])'\"]*"""
+            self._masked = re.compile(rf"""(?i)(["']?)\b({"|".join(found)})\1(\s*[:=]\s*)({value})""")
+
     def secrets(self, text: str) -> str:
         """Replace registered secrets only; cheap enough for every line."""
         for form in self._forms:
@@ -118,6 +125,8 @@ class Redactor:
             text = _URL.sub(lambda found: redact_url(found[0]), text)
         text = _HEADER_LINE.sub(rf"\1\2{HIDDEN}", text)
         text = _SCHEME_VALUE.sub(rf"\1\2{HIDDEN}", text)
+        if self._masked is not None:
+            text = self._masked.sub(rf"\1\2\1\3{HIDDEN}", text)
         return _PAIR.sub(self._pair, text)
 
     @staticmethod

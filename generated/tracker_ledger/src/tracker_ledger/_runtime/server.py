@@ -33,6 +33,7 @@ from .routes.history import HistoryRoutes
 from .routes.letters import LetterRoutes
 from .routes.operations import OperationRoutes
 from .routes.runs import RunRoutes
+from .routes.upkeep import UpkeepRoutes
 from .routes.verify import VerifyRoutes
 from .routes.webhooks import WebhookRoutes
 from .runner import runner_of
@@ -138,7 +139,7 @@ class Service:
 
     def controls(self) -> Sequence[Control]:
         """The routes of the control API."""
-        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes, VerifyRoutes, OperationRoutes)
+        subjects = (RunRoutes, HistoryRoutes, LetterRoutes, ConflictRoutes, VerifyRoutes, OperationRoutes, UpkeepRoutes)
         return tuple(control for subject in subjects for control in subject(self).controls())
 
     def protected(self, control: Control) -> Handler:

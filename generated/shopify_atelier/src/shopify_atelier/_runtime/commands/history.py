@@ -44,13 +44,13 @@ def list_runs(load: Loader, stream: str | None, limit: int, as_json: bool) -> in
 @click.pass_obj
 def show_run(load: Loader, run_id: str, as_json: bool) -> int:
     """Show one run; while it is under way, how far it has come."""
-    from ..actions import reading, summary
-    from ..past import run_shown
+    from ..actions import reading, sample_lines, summary
+    from ..past import run_shown, sample_of
 
     with reading(load()) as (integration, state):
-        found = run_shown(integration, state, run_id)
+        found, sample = run_shown(integration, state, run_id), sample_of(state, run_id)
     if as_json:
-        show_json(found)
+        show_json({**found, "sample": sample} if sample else found)
         return EXIT_DONE
     click.echo(f"{found['run_id']} {found['stream']}: {summary(found)}")
     click.echo(
@@ -63,6 +63,9 @@ def show_run(load: Loader, run_id: str, as_json: bool) -> int:
             click.echo("  nobody holds its lease: the process that carried it out has ended; the next run takes over")
         if progress["cancel_asked"]:
             click.echo("  it was asked to end and will, at its next safe place")
+    for entry in sample:
+        for line in sample_lines(entry):
+            click.echo(line)
     return EXIT_DONE
 
 

@@ -17,6 +17,7 @@ from ..clock import Clock, SystemClock
 from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
 from ..fence import FENCE, Fence
+from ..hashing import encode_json
 from ..pauses import AuthPause
 from ..session import Session
 from ..settings import Settings
@@ -34,6 +35,10 @@ from .rollback import Rollback, RollbackPreview
 from .run import Run, Surroundings
 
 log = logging.getLogger(__name__)
+
+TIDY_EVERY_S = 3600.0
+TIDY_ROWS = 2000
+"""Rows of each table that are cleaned up after one scheduled run; `cleanup` goes on until nothing is left."""
 
 
 class Engine:
@@ -71,6 +76,7 @@ class Engine:
         self._stopping = False
         self.spread: Spread | None = None
         """Asks other replicas to take parts of a run; None where there are none."""
+        self._tidied_at = 0.0
         self._fences: dict[str, Fence] = {}
         self.links = merging(integration)
         """Stream → the streams that work on its links, where it merges."""
@@ -102,6 +108,11 @@ class Engine:
             return self._around
         return replace(self._around, source=self._around.destination, destination=self._around.source)
 
+    @property
+    def is_monitor(self) -> bool:
+        """Whether nothing is written anywhere: every run is a dry run."""
+        return self._around.settings.options.monitor
+
     def stop(self) -> None:
         """Ask all runs to end at the next safe place."""
         self._stopping = True
@@ -128,11 +139,26 @@ class Engine:
             MappingChanged: the state was written under another mapping and the request does not say what to do.
             RequestRefused: the request asks for what the stream does not have.
         """
+        if self.is_monitor:
+            request = replace(request, dry_run=True)
         await self.check(request)
         report = await self._in_turn(request, started)
         if not request.dry_run:
             await self._wake(self.stream(request.stream))
+        if request.trigger == "schedule":
+            await self._tidy()
         return report
+
+    async def _tidy(self) -> None:
+        """After scheduled runs, once an hour: delete some of what is over and old."""
+        now = self.clock.now()
+        if now - self._tidied_at < TIDY_EVERY_S:
+            return
+        self._tidied_at = now
+        try:
+            await self.state.call(lambda: self.state.cleanup.clean(self.integration.retention, most=TIDY_ROWS))
+        except IntegrationError as error:
+            log.warning("what is over was not cleaned up: %s", error)
 
     async def _in_turn(self, request: RunRequest, started: asyncio.Event | None) -> RunReport:
         links = self.links.get(request.stream)
@@ -357,6 +383,7 @@ class Engine:
                     seconds=report.seconds,
                     failure=report.failure,
                     error=report.error,
+                    sample=self.state.sealer.seal(encode_json(report.sample)) if report.sample else None,
                 )
             )
         except IntegrationError as error:

@@ -83,6 +83,7 @@ class Tables:
             Column("cancel_at", Float),  # when somebody asked it to end
             Column("restored", number, nullable=False, default=0, server_default="0"),  # put back by a rollback
             Column("rollback_of", Text),
+            Column("sample", LargeBinary),  # what a dry run showed, sealed
             Index("runs_by_start", "stream", "started_at"),
         )
         self.drift = Table(

@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from ..hashing import decode_exact, encode_json
+from ..mask import Mask
 from ..redact import Redactor
 from ..state.rows import DeadLetter
 from .items import Bad, Item
@@ -22,11 +23,12 @@ def unnamed(raw: bytes) -> str:
 class Letters:
     """Makes the dead letters of one run."""
 
-    def __init__(self, *, stream: str, run_id: str, mapping: str, redactor: Redactor) -> None:
+    def __init__(self, *, stream: str, run_id: str, mapping: str, redactor: Redactor, mask: Mask | None = None) -> None:
         self._stream = stream
         self._run_id = run_id
         self._mapping = mapping
         self._redactor = redactor
+        self._mask = mask or Mask(())
 
     def letter(self, entry: Item | Bad, *, letter_id: str, now: float) -> DeadLetter:
         """One dead letter. A record without an identity is known by its content, so that it dies only once."""
@@ -39,7 +41,7 @@ class Letters:
             version=entry.version,
             stage=why.stage,
             failure=why.failure,
-            reason=self._redactor.text(why.reason)[:1000],
+            reason=self.reason(entry)[:1000],
             payload=payload,
             whole=whole,
             attempts=1,
@@ -48,6 +50,16 @@ class Letters:
             run_id=self._run_id,
             mapping=self._mapping,
         )
+
+    def reason(self, entry: Item | Bad) -> str:
+        """Why it is dead, without secrets and without the record's masked values, which a vendor may repeat."""
+        text = self._redactor.text(entry.why.reason)
+        if not self._mask or not entry.raw:
+            return text
+        try:
+            return self._mask.text(text, self._mask.texts(decode_exact(entry.raw)))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return text
 
     def _payload(self, raw: bytes) -> tuple[bytes | None, bool]:
         if not raw:

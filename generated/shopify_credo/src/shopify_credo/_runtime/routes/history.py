@@ -33,6 +33,7 @@ class HistoryRoutes:
     def controls(self) -> Sequence[Control]:
         """The routes."""
         return (
+            Control("GET", "/runs/{run_id}/sample", "operate", self.sample, is_audited=True),
             Control("POST", "/runs/{run_id}/cancel", "operate", self.cancel),
             Control("POST", "/runs/{run_id}/resume", "operate", self.resume),
             Control("POST", "/runs/{run_id}/rollback", "operate", self.rollback),
@@ -40,6 +41,11 @@ class HistoryRoutes:
             Control("GET", "/ledger/{change}", "operate", self.change, is_audited=True),
             Control("GET", "/audit", "admin", self.audit),
         )
+
+    async def sample(self, request: Request) -> Response:
+        """What a dry run showed, record by record, or what a rollback left, and why."""
+        run_id = request.path_params["run_id"]
+        return json_reply({"sample": await self._state.call(lambda: past.sample_of(self._state, run_id))})
 
     async def cancel(self, request: Request) -> Response:
         """Ask a run to end, whichever process carries it out; 409 when it is not under way."""

@@ -51,6 +51,26 @@ class Database:
         except DBAPIError as error:
             raise _unavailable(error) from error
 
+    def compact(self) -> bool:
+        """Take rows that were deleted out of the files as well. False when another connection stood in the way.
+
+        SQLite: the file is written anew and the log emptied. PostgreSQL: dead rows are vacuumed away.
+        """
+        self._drop()
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                if self.is_postgresql:
+                    for table in self.tables.metadata.tables.values():
+                        connection.exec_driver_sql(f"VACUUM {self.dialect.identifier_preparer.format_table(table)}")
+                    return True
+                cursor = connection.connection.cursor()
+                cursor.execute("VACUUM")
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                cursor.close()
+                return not busy
+        except DBAPIError as error:
+            raise _unavailable(error) from error
+
     def close(self) -> None:
         self._drop()
         self._engine.dispose()

@@ -67,10 +67,12 @@ class Runs:
         seconds: float,
         failure: str | None,
         error: str | None,
+        sample: bytes | None = None,
     ) -> None:
-        """Close a run with its final counts."""
+        """Close a run with its final counts; `sample` is what it showed, sealed."""
         values: dict[str, object] = {
-            **counts, "state": state, "failure": failure, "error": error, "seconds": seconds, "ended_at": self._database.now()
+            **counts, "state": state, "failure": failure, "error": error, "seconds": seconds, "ended_at": self._database.now(),
+            "sample": sample,
         }  # fmt: skip
         query = update(self._table).where(self._table.c.id == run_id).values(values)
         self._database.execute(query)

@@ -29,7 +29,7 @@ class Seals:
         yield from (t.links.c.base, t.intents.c.requests, t.dead_letters.c.payload, t.inbox.c.body)
         yield from (t.conflicts.c.base, t.conflicts.c.source, t.conflicts.c.destination)
         yield from (t.changes.c.before, t.changes.c.loser, t.waiting.c.payload)
-        yield from (t.tokens.c.access, t.tokens.c.refresh)
+        yield from (t.tokens.c.access, t.tokens.c.refresh, t.runs.c.sample)
 
     def check(self) -> None:
         """Try the key on what is stored; the first key of a state leaves its mark.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from ..declare import Stream
 from ..errors import IntegrationError
 from ..hashing import decode_exact
+from ..mask import Mask
 from ..state.rows import Checkpoint, Look
 from .adopt import Adopter, object_of
 from .classify import classify, drop_repeated
@@ -17,6 +19,7 @@ from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
 from .json_paths import at
+from .letters import Letters
 from .pages import Params, Prefetch, fixed_params
 from .parents import Held, ParentReader
 from .passes import Pass, RunRequest
@@ -24,7 +27,7 @@ from .report import Counts
 from .run import Surroundings, source_pages
 
 SAMPLE = 20
-"""Records shown field by field."""
+"""Records of each kind that are shown field by field."""
 
 
 class Preview:
@@ -44,6 +47,11 @@ class Preview:
         self.progress = Pass(stream, point, request, now=around.clock.now())
         self.sample: list[dict[str, Any]] = []
         self.left = 0
+        self._shown: Counter[str] = Counter()
+        self._mask = Mask(stream.mask_destination)
+        self._letters = Letters(
+            stream=stream.name, run_id="", mapping="", redactor=around.settings.redactor, mask=Mask(stream.mask)
+        )
         self._stream = stream
         self._request = request
         self._around = around
@@ -138,7 +146,13 @@ class Preview:
                 self.counts.unchanged += 1
             else:
                 self.counts.deleted += 1
-                self._show({"source_id": source_id, "destination_id": link.destination_id, "action": "delete"})
+                deletes = self._stream.deletes
+                entry: dict[str, Any] = {
+                    "source_id": source_id, "destination_id": link.destination_id, "action": "delete"
+                }  # fmt: skip
+                if deletes is not None and deletes.mode == "soft":
+                    entry["fields"] = {".".join(map(str, path)): {"to": value} for path, value in deletes.set}
+                self._show(entry)
 
     async def _group(self, raws: Any) -> None:
         held: list[Held] = []
@@ -156,7 +170,7 @@ class Preview:
         self.counts.dead += len(bad)
         self.counts.drift = self._drift.total
         for entry in bad:
-            self._show({"source_id": entry.source_id, "action": "dead", "reason": entry.why.reason})
+            self._show({"source_id": entry.source_id, "action": "dead", "reason": self._letters.reason(entry)})
         drop_repeated(items)
         stream = self._stream
         matches = [item.match for item in items if item.match is not None] if stream.mode != "append" else []
@@ -181,10 +195,10 @@ class Preview:
             fate = item.fate or ("created" if item.is_create else "updated")
             setattr(self.counts, fate, getattr(self.counts, fate) + 1)
             self.counts.read += 1
-            if item.fate is None and len(self.sample) < SAMPLE:
+            if item.fate is None and self._shown["create" if item.is_create else "update"] < SAMPLE:
                 await self._show_item(item)
             elif item.fate in ("dead", "held"):
-                self._show({"source_id": item.source_id, "action": item.fate, "reason": item.why.reason})
+                self._show({"source_id": item.source_id, "action": item.fate, "reason": self._letters.reason(item)})
 
     async def _show_item(self, item: Item) -> None:
         destination = self._stream.destination
@@ -196,18 +210,31 @@ class Preview:
                 current = object_of(await self._around.destination.request(destination.get, params=params))
             except IntegrationError:
                 current = {}
-        fields = body if isinstance(body, dict) else {}
         self._show({
             "source_id": item.source_id,
             "destination_id": item.destination_id,
             "action": "create" if item.is_create else "update",
-            "fields": {
-                name: {"from": current.get(name), "to": value} if current else {"to": value}
-                for name, value in fields.items()
-                if not current or current.get(name) != value
-            },
+            "fields": self._changes(body, current),
         })  # fmt: skip
 
+    def _changes(self, body: Any, current: Any, at: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+        """Field path → what is there and what would be; objects field by field, lists whole, masked fields hidden."""
+        found: dict[str, dict[str, Any]] = {}
+        is_known = isinstance(current, dict) and bool(current or at)
+        for name, value in body.items() if isinstance(body, dict) else ():
+            path = (*at, name)
+            before = current.get(name) if is_known else None
+            if isinstance(value, dict) and value and (before is None or isinstance(before, dict)):
+                found |= self._changes(value, (before if before is not None else {}) if is_known else None, path)
+            elif not is_known:
+                found[".".join(path)] = {"to": self._mask.at(path, value)}
+            elif before != value:
+                found[".".join(path)] = {"from": self._mask.at(path, before), "to": self._mask.at(path, value)}
+        return found
+
     def _show(self, entry: dict[str, Any]) -> None:
-        if len(self.sample) < SAMPLE:
+        """Keep the first entries of each kind, so that many of one do not hide the others."""
+        action = entry["action"]
+        if self._shown[action] < SAMPLE:
+            self._shown[action] += 1
             self.sample.append(self._around.settings.redactor.value(entry))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from typing import Any
 from ..clock import Clock
 from ..declare import Stream
 from ..errors import DecodeError, IntegrationError, NotFound, PagingError, Rejected
+from ..mask import Mask
 from ..paging import Picked
 from ..session import Session
 from ..settings import Settings
@@ -106,7 +107,11 @@ class Run:
         self._reader: Reader[Any, Any] = Reader(stream, self._drift)
         self._parents = ParentReader(stream, self._reader, around.state, around.fetch) if stream.lookups else None
         self._letters = Letters(
-            stream=stream.name, run_id=run_id, mapping=stream.mapping_digest, redactor=around.settings.redactor
+            stream=stream.name,
+            run_id=run_id,
+            mapping=stream.mapping_digest,
+            redactor=around.settings.redactor,
+            mask=Mask(stream.mask),
         )
         self._adopter = Adopter(stream, around.destination, fixed, put_index=self._put_index, ask_index=self._ask_index)
         self._merger = (

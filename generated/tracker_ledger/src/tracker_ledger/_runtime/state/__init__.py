@@ -11,9 +11,11 @@ from collections.abc import Callable
 from .alerts import AlertRows
 from .audit import Audit
 from .budgets import Budgets
+from .cleanup import Cleanup
 from .database import Database
 from .depths import Queues
 from .errors import KeyWrong, LeaseHeld, LeaseLost, SchemaNewer, StateError, StateUnavailable
+from .forgetting import Forgetting
 from .history import History
 from .leases import LEASE_S, Leases
 from .ledger import DeadLetters, Drifts, Inbox, Runs
@@ -66,6 +68,8 @@ class State:
         self.drift = Drifts(self._database)
         self.inbox = Inbox(self._database, self.sealer)
         self.history = History(self._database, self.sealer)
+        self.forgetting = Forgetting(self._database, self.sealer)
+        self.cleanup = Cleanup(self._database)
         self.undoing = Undoings(self._database, self.sealer)
         self.audit = Audit(self._database)
         self.seals = Seals(self._database, self.sealer)

@@ -35,7 +35,7 @@ def _keep_history(connection: Connection, tables: Tables) -> None:
     for index in tables.links.indexes:
         if index.name in ("links_owed_on", "links_owed_back"):
             index.create(connection)
-    _add(connection, tables.runs, "partition", "holder", "cancel_at", "restored", "rollback_of")
+    _add(connection, tables.runs, "partition", "holder", "cancel_at", "restored", "rollback_of", "sample")
     _add(connection, tables.conflicts, "strategy", "source_version", "destination_version", "link_hash", "resolved_by")
 
 
