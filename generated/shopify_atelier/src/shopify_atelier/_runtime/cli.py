@@ -36,17 +36,15 @@ def run(name: str, load: Loader) -> NoReturn:
 
 def _explain(error: Exception) -> int:
     from .errors import IntegrationError
+    from .logs import redactor_in_use
 
     if isinstance(error, IntegrationError):
-        for line in str(error).splitlines():
+        for line in redactor_in_use().secrets(str(error)).splitlines():
             click.echo(f"error: {line}", err=True)
         return EXIT_INPUT
     import traceback
 
-    from .redact import Redactor
-
-    # Secrets may not be registered yet: what looks like one is hidden all the same.
-    click.echo(Redactor().text("".join(traceback.format_exception(error))), err=True)
+    click.echo(redactor_in_use().text("".join(traceback.format_exception(error))), err=True)
     click.echo("this is a bug, not a mistake of yours: please report it with the text above", err=True)
     return EXIT_BUG
 

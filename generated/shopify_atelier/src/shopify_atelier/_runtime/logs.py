@@ -57,6 +57,14 @@ def setup_logging(
     _redact_crashes(redactor)
 
 
+def redactor_in_use() -> Redactor:
+    """The redactor that the process logs with. Before there is one, a fresh one, which hides what looks like a secret."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonFormatter | TextFormatter):
+            return handler.formatter.redactor
+    return Redactor()
+
+
 def _redact_records(redactor: Redactor) -> None:
     class RedactedRecord(logging.LogRecord):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -129,18 +137,18 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
-        self._redactor = redactor
+        self.redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "time": _time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _message(record, self._redactor),
+            "message": _message(record, self.redactor),
         }
-        for name, value in _extras(record, self._redactor).items():
+        for name, value in _extras(record, self.redactor).items():
             line.setdefault(name, value)
-        if error := _error(record, self._redactor):
+        if error := _error(record, self.redactor):
             line["error"] = error
         return json.dumps(line, ensure_ascii=True, default=str, separators=(",", ":"))
 
@@ -150,13 +158,13 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
-        self._redactor = redactor
+        self.redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         clock, level = _time(record.created)[11:19], record.levelname.lower()
-        line = f"{clock} {level} {record.name.rpartition('.')[2]}: {_message(record, self._redactor)}"
-        line += "".join(f" {name}={value}" for name, value in _extras(record, self._redactor).items())
-        error = _error(record, self._redactor)
+        line = f"{clock} {level} {record.name.rpartition('.')[2]}: {_message(record, self.redactor)}"
+        line += "".join(f" {name}={value}" for name, value in _extras(record, self.redactor).items())
+        error = _error(record, self.redactor)
         return escape_controls(line) + (
             "\n" + "\n".join(escape_controls(each) for each in error.split("\n")) if error else ""
         )

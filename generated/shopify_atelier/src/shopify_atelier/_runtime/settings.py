@@ -357,6 +357,9 @@ def resolve(
     for setting in wanted:
         if isinstance(setting, Env) and reader.has(setting.name):
             reader.need(setting, secret=True)
+            if (value := reader.values.get(setting)) is not None:
+                for word in value.text.split():  # several secrets in one variable are hidden one by one too
+                    reader.redactor.register(word)
     settings = Settings(options=reader.options(), values=reader.values, redactor=reader.redactor, user_agent=user_agent)
     for api in apis:
         try:
