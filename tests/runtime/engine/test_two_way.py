@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -173,3 +176,65 @@ async def test_older_state_of_the_other_side_is_left_out(make: Make) -> None:
     report = await world.sync("entries", records=(old,))
     assert (report.counts.skipped, report.counts.written) == (1, 0)
     assert world.shop.view("title") == {"A": ("three",)}
+
+
+SEEDS = int(os.environ.get("VITESSE_SEEDS", "4"))
+
+
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+async def test_both_sides_changing_at_random_converge(make: Make, seed: int) -> None:
+    """Records made, changed and read on both sides in any order, answers lost, states that move under our hands, restarts:
+    when people stop, both sides hold the same after a few runs, each thing once, and then nothing is written any more."""
+    chance = random.Random(seed)
+    strategy = chance.choice(["merge_fields", "source_priority", "destination_priority"])
+    otherwise = chance.choice(["source_priority", "destination_priority"])
+    world = make(conflicts=strategy, merge__otherwise=otherwise)
+    world.shop.has_etags = chance.random() < 0.5
+    world.ledger.has_etags = chance.random() < 0.5
+    world.shop.is_silent = chance.random() < 0.3
+    if chance.random() < 0.3:
+        world.shop.normalise = lambda record: {**record, "price": f"{float(record.get('price') or 0):.3f}"}
+    made = itertools.count(1)
+    for _ in range(chance.randint(8, 20)):
+        for _ in range(chance.randint(0, 4)):
+            _somebody(world, chance, made)
+        if chance.random() < 0.25:
+            shelf = chance.choice([world.shop, world.ledger])
+            method = chance.choice(["POST", "PUT"])
+            shelf.lose.append(lambda request, method=method: request.method == method)
+        if chance.random() < 0.2:
+            for shelf in (world.shop, world.ledger):
+                shelf.before.append(lambda request: _somebody(world, chance, made))
+        await world.sync(chance.choice(["products", "entries"]))
+        if chance.random() < 0.2:
+            world.crash()
+    world.shop.lose, world.ledger.lose = [], []
+    world.shop.before, world.ledger.before = [], []
+    for _ in range(4):
+        await world.both()
+    assert world.agree(), (
+        seed,
+        strategy,
+        world.shop.view("title", "price", "stock"),
+        world.ledger.view("name", "amount", "quantity"),
+    )
+    assert len(world.state.store.intents("products")) == len(world.state.store.intents("entries")) == 0
+    assert world.state.dead_letters.latest() == []
+    await settled(world)
+
+
+def _somebody(world: Between, chance: random.Random, made: Iterator[int]) -> None:
+    """One change of one record on one side."""
+    number = chance.randint(0, 99)
+    if chance.random() < 0.35:
+        key = f"K{next(made)}"
+        if chance.random() < 0.5:
+            world.shop.put(sku=key, title=f"t{number}", price="1.00", stock=number)
+        else:
+            world.ledger.put(code=key, name=f"n{number}", amount=1, quantity=number)
+    elif chance.random() < 0.5 and world.shop.records:
+        change = chance.choice([{"title": f"t{number}"}, {"stock": number}, {"price": f"{number}.50"}])
+        world.shop.put(chance.choice(list(world.shop.records)), **change)
+    elif world.ledger.records:
+        edit = chance.choice([{"name": f"n{number}"}, {"quantity": number}, {"amount": number + 0.25}])
+        world.ledger.put(chance.choice(list(world.ledger.records)), **edit)
