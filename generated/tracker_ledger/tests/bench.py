@@ -30,6 +30,7 @@ class Clock:
     def __init__(self) -> None:
         self.slept_s: list[float] = []
         self._ahead_s = 0.0
+        self._alarms: list[tuple[float, asyncio.Event]] = []
 
     def monotonic(self) -> float:
         return time.monotonic() + self._ahead_s
@@ -41,12 +42,19 @@ class Clock:
         return 0.5
 
     async def sleep(self, seconds: float) -> None:
-        """Let others go on, then be later. The heartbeat of a lease is left out."""
+        """Let others go on, then be later. The heartbeat of a lease makes nothing later: it is due when others have slept so long."""
         if seconds == _HEARTBEAT_S:
-            await asyncio.Event().wait()
+            alarm = asyncio.Event()
+            self._alarms.append((self._ahead_s + seconds, alarm))
+            await alarm.wait()
+            return
         self.slept_s.append(seconds)
         self._ahead_s += seconds
-        await asyncio.sleep(0)
+        due = [alarm for at_s, alarm in self._alarms if at_s <= self._ahead_s]
+        self._alarms = [each for each in self._alarms if each[0] > self._ahead_s]
+        for alarm in due:
+            alarm.set()
+        await asyncio.sleep(0.002 if due else 0)
 
 
 class QuickClock(Clock):
