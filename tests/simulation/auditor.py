@@ -39,6 +39,7 @@ class Auditor:
         self._point: tuple[Any, ...] | None = None
         self._token = 0
         self._token_since = 0.0
+        self._expires_at = 0.0
         self._newest: dict[str, int] = {}
         self._made: Counter[tuple[str, int]] = Counter()
         self.sends = 0
@@ -85,8 +86,26 @@ class Auditor:
             self._made[effect.ext, effect.rev] += 1
             if self._made[effect.ext, effect.rev] > 1:
                 world.violate("I2", f"record {effect.ext} rev {effect.rev} was appended twice")
+        elif effect.kind == "create" and (other := self._same_match(effect)) is not None:
+            world.violate("I2", f"record {effect.ext} was made beside the object of record {other}, its duplicate")
         elif effect.kind == "create" and len(self._simulation.destination.live(effect.ext)) > 1:
             world.violate("I2", f"record {effect.ext} was made twice in the destination")
+
+    def _same_match(self, effect: Effect) -> str | None:
+        """Another record's object with the same match value, that the engine knows to be there."""
+        if self._shape.match != "email":
+            return None
+        destination = self._simulation.destination
+        email = str(destination.objects[effect.object].get("email") or "").lower()
+        twins = {
+            str(each["ext"])
+            for each in destination.objects.values()
+            if each.get("ext") not in (None, effect.ext) and str(each.get("email") or "").lower() == email
+        }
+        if not twins:
+            return None
+        links, _, intents = self._fates()
+        return next((ext for ext in sorted(twins) if links.get(ext) and ext not in intents), None)
 
     # --- at the state ---
 
@@ -95,11 +114,15 @@ class Auditor:
         world = self._world
         lease = self._rows("SELECT token, holder, expires_at FROM leases WHERE name = ?", f"stream:{STREAM}")
         if lease:
-            token, holder, _ = lease[0]
+            token, holder, expires_at = lease[0]
             if holder == process.name:
                 process.token = max(process.token, token)
             if token != self._token:
+                left_s = self._expires_at - process.clock.now()
+                if 0 < left_s <= 3600.0:
+                    world.violate("I8", f"{process.name} took the lease {left_s:.0f} s before it ended")
                 self._token, self._token_since = token, world.now
+            self._expires_at = expires_at
         point = self._rows("SELECT cursor, watermark, high, run_id, token FROM checkpoints WHERE stream = ?", STREAM)
         if not point or tuple(point[0]) == self._point:
             return
@@ -190,6 +213,9 @@ class Auditor:
         fates = counts.written + counts.unchanged + counts.skipped + counts.dead + counts.unknown + counts.held
         if counts.read != fates:
             world.violate("I6", f"the run equation does not hold: {counts}")
+        most_dead = max(self._shape.dead_at_least, 0.1 * counts.read)
+        if report.state in ("done", "partial") and not report.dry_run and counts.dead > most_dead:
+            world.violate("I6", f"{counts.dead} dead letters of {counts.read} records did not stop the run")
         if report.seconds > LONGEST_RUN_S and not world.injected["pause"]:
             world.violate("I5", f"a run took {report.seconds:.0f} s")
         if report.kind in ("full", "incremental") and not report.dry_run and report.state in ("done", "partial"):
@@ -248,7 +274,7 @@ class Auditor:
         ext = str(state.id)
         if ext in destination.taken_away:
             return "somebody removed it over there"
-        knows = self._knows()
+        knows = self._knows() and (shape.can_find or ext not in destination.untold)
         if ext in intents and (not knows or self._may_clash(state)):
             return "unknown"
         letter = letters.get(ext)

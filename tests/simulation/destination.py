@@ -38,6 +38,8 @@ class Destination:
     """Source records whose object somebody removed over there."""
     in_doubt: set[str] = field(default_factory=set)
     """Source records with a write that was not answered as it should be."""
+    untold: set[str] = field(default_factory=set)
+    """Source records that stood in a batch whose answer, each time it is asked for again, says nothing of them."""
     down_until: float = 0.0
     on_effect: Any = None
     injected_removal: bool = False
@@ -196,7 +198,7 @@ class Destination:
                 world.chance.shuffle(results)
             if len(results) > 1 and world.happens("destination-item-untold"):
                 untold = results.pop(world.chance.randrange(len(results)))
-                self.in_doubt.add(records[untold["index"]].get("ext") or "")
+                self.untold.add(records[untold["index"]].get("ext") or "")
         return 207, {"results": results}
 
     def _clash(self, record: dict[str, Any]) -> str | None:

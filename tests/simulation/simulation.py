@@ -77,6 +77,8 @@ class Simulation:
         self.destination.on_effect = self.auditor.effect
         self.deliveries: list[tuple[float, str, bytes]] = []
         self._processes = 0
+        self._runs_left = self.world.chance.choice([2, 4, 6, 8])
+        """Before the faults are over."""
         self.needs_person = False
         """So many records are refused that the runs stop, as they should."""
 
@@ -135,7 +137,9 @@ class Simulation:
         """A place where processes run one after another, as a supervisor starts them."""
         world = self.world
         until = world.now + length_s
-        while world.now < until and not self._is_over():
+        if number:
+            await asyncio.sleep(pick(world.chance, 0.01, 100))
+        while world.now < until and not self._is_over() and self._runs_left > 0:
             process = self._start(f"p{number}")
             try:
                 await self._live(process, until)
@@ -155,7 +159,8 @@ class Simulation:
         world = self.world
         inbox = InboxWriter(process.state)
         worker = InboxWorker(process.engine, inbox)
-        while world.now < until and not process.dead and not self._is_over():
+        while world.now < until and not process.dead and not self._is_over() and self._runs_left > 0:
+            self._runs_left -= 1
             if world.shape.webhooks:
                 await self._guarded(process, self._receive(process, inbox))
             if world.shape.webhooks and world.chance.random() < 0.5:
@@ -164,7 +169,7 @@ class Simulation:
                 await self._run(process, self._draw_request())
             if process.engine._stopping:
                 return
-            pause_s = pick(world.chance, 1, 600)
+            pause_s = pick(world.chance, 1, 900)
             if world.happens("days-off", 0.3):
                 pause_s = world.chance.uniform(20, 40) * 3600
             await asyncio.sleep(pause_s)

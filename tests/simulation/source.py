@@ -56,6 +56,7 @@ class Source:
     states: dict[int, State] = field(default_factory=dict)
     before: dict[int, State] = field(default_factory=dict)
     """The state before the last change."""
+    put_at: dict[int, float] = field(default_factory=dict)
     hidden: dict[int, State] = field(default_factory=dict)
     """Committed late: not visible yet."""
     gone: set[int] = field(default_factory=set)
@@ -129,6 +130,7 @@ class Source:
             if self.world.shape.order == "version":
                 self.shifted = True
         self.states[state.id] = state
+        self.put_at[state.id] = self.world.now
         self.world.note("source", f"record {state.id} rev {state.rev} {state.email} {state.name} at {state.changed}")
         if self.changed_hook is not None:
             self.changed_hook(state)
@@ -201,7 +203,9 @@ class Source:
     def _read(self, state: State) -> State:
         """The state, or the one before it when a replica lags. Without versions nobody could tell them apart."""
         old = self.before.get(state.id)
-        if old is None or self.world.shape.version == "none" or not self.world.happens("source-stale-read"):
+        if old is None or self.world.shape.version == "none" or self.world.now - self.put_at[state.id] > LATE_S:
+            return state
+        if not self.world.happens("source-stale-read"):
             return state
         self.world.note("source", f"hands out the old rev {old.rev} of record {state.id}")
         return old

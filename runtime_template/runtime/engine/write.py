@@ -80,6 +80,8 @@ class Writer:
         self.remover: Remover | None = None
         """Of a stream with deletes."""
         self._rereads: dict[str, int] = {}
+        self.repeated: set[str] = set()
+        """Requests of earlier runs that are sent again to find out what became of them."""
         self._stop: IntegrationError | None = None
         self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
@@ -182,7 +184,7 @@ class Writer:
         try:
             reply = await self._session.request(operation, params=self._fixed, body=body, idempotency_key=request.id)
         except IntegrationError as error:
-            self._create_failed(item, error)
+            self._create_failed(item, self._in_doubt(request, error))
             return
         item.fate = "created"
         if self._stream.rollback:
@@ -196,10 +198,17 @@ class Writer:
         if self._merger is not None:
             await self._merger.written(item, reply, operation)
 
+    def _in_doubt(self, request: Request, error: IntegrationError) -> IntegrationError:
+        """A 409 on a request of an earlier run may speak of that run's own, which was carried out or still is."""
+        if request.id in self.repeated and isinstance(error, Conflict):
+            error.may_have_acted = True
+        return error
+
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
-        if error.failure == "unknown":
+        exists = self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never"
+        if error.failure == "unknown" and not exists:
             self._is_unknown(item, error)
-        elif self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never":
+        elif exists:
             self._found_existing.append((item, error, False))
         else:
             self.refused(item, error)
@@ -323,7 +332,9 @@ class Writer:
                 return
             raise failed
         if not found:
-            if not may_be_ours:
+            if isinstance(error, IntegrationError) and error.failure == "unknown":
+                item.fate, item.why = "unknown", Why("send", "unknown", str(error))
+            else:
                 self.refused(item, error)
             return
         await self._take_over(item, [identity for identity, _ in found], may_be_ours)
@@ -386,7 +397,7 @@ class Writer:
                 batch.operation, params=self._fixed, body=body, idempotency_key=request.id
             )
         except IntegrationError as error:
-            self._batch_failed(request, error)
+            self._batch_failed(request, self._in_doubt(request, error))
             return
         if batch.results is None:
             for item in _open(request.items):
