@@ -187,7 +187,7 @@ class Auditor:
         """Whether a rule of the stream leaves the record out: a duplicate, or one that exists and cannot be updated."""
         source, shape = self._simulation.source, self._shape
         states = source.states
-        if shape.update == "none" and shape.adopt != "never" and self._simulation.destination_had:
+        if shape.update == "none" and self._simulation.destination_had:
             return True
         if shape.duplicates != "first" or shape.match != "email":
             return False

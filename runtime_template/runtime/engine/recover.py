@@ -20,7 +20,7 @@ from .adopt import Adopter
 from .classify import SEVERAL_MATCHES
 from .deletes import is_removal
 from .items import Item, Why
-from .requests import CREATES, Request
+from .requests import CREATES, SETTLED, Request
 
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
@@ -176,7 +176,9 @@ def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled
 
 
 def _is_settled(request: Request, item: Item, link: Link | None) -> bool:
-    """Whether the link says that the request was carried out."""
+    """Whether the outcome is known: it was noted beside those that are not, or the link says that it was carried out."""
+    if item.hash == SETTLED:
+        return True
     if is_removal(request):
         return link is None or link.gone_at is not None
     return link is not None and link.hash == item.hash

@@ -205,10 +205,9 @@ class Writer:
         return error
 
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
-        exists = self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never"
-        if error.failure == "unknown" and not exists:
+        if error.failure == "unknown":
             self._is_unknown(item, error)
-        elif exists:
+        elif self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never":
             self._found_existing.append((item, error, False))
         else:
             self.refused(item, error)
@@ -326,15 +325,16 @@ class Writer:
         try:
             found = await self._adopter.find(item)
             if may_be_ours and not await self._is_as_sent(item, found):
-                return  # it stays unknown
+                is_in_the_way = isinstance(error, Conflict) and _EXISTS.search(error.excerpt) is not None
+                if not found or not is_in_the_way or self._stream.adopt == "never":
+                    return  # it stays unknown
+                may_be_ours = False
         except IntegrationError as failed:
             if may_be_ours:
                 return
             raise failed
         if not found:
-            if isinstance(error, IntegrationError) and error.failure == "unknown":
-                item.fate, item.why = "unknown", Why("send", "unknown", str(error))
-            else:
+            if not may_be_ours:
                 self.refused(item, error)
             return
         await self._take_over(item, [identity for identity, _ in found], may_be_ours)

@@ -1,0 +1,76 @@
+"""Many seeds in pieces, each kept as it ends, so that a run that was stopped goes on: `python -m tests.simulation.many --seeds 20000`.
+
+The page docs/simulation.md is written from what is kept (`tests.simulation.page`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.simulation import Runner
+
+KEPT = Path(__file__).parent / "many.json"
+PIECE = 250
+
+
+def load() -> dict[str, Any]:
+    """What is kept."""
+    if KEPT.exists():
+        found: dict[str, Any] = json.loads(KEPT.read_text("utf-8"))
+        return found
+    return {"commits": [], "first": None, "next": None, "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
+            "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
+
+
+def commit() -> str:
+    """What was tried."""
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20_000)
+    parser.add_argument("--start", type=int, default=1)
+    arguments = parser.parse_args()
+    kept = load()
+    first = kept["next"] or arguments.start
+    kept["first"] = kept["first"] or arguments.start
+    if (now := commit()) not in kept["commits"]:
+        kept["commits"].append(now)
+    injected = Counter(kept["injected"])
+    runner = Runner()
+    try:
+        last = kept["first"] + arguments.seeds
+        for begin in range(first, last, PIECE):
+            for seed in range(begin, min(begin + PIECE, last)):
+                result = runner.play(seed)
+                injected += result.injected
+                kept["seeds"] += 1
+                kept["runs"] += result.runs
+                kept["records"] += result.records
+                kept["requests"] += result.requests
+                kept["effects"] += result.effects
+                kept["cpu_s"] = round(kept["cpu_s"] + result.cpu_s, 3)
+                kept["virtual_s"] = round(kept["virtual_s"] + result.virtual_s)
+                if not result.is_well:
+                    kept["failed"].append({"seed": seed, "what": result.violations[0].splitlines()[0][:200], "at": now})
+                    print(f"seed {seed}: {result.violations[0]}", flush=True)
+            kept["next"] = min(begin + PIECE, last)
+            kept["injected"] = dict(sorted(injected.items()))
+            kept["at"] = datetime.now(UTC).strftime("%Y-%m-%d")
+            KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    finally:
+        runner.close()
+    return 1 if kept["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
