@@ -20,12 +20,14 @@ from .adopt import Adopter
 from .classify import SEVERAL_MATCHES
 from .deletes import is_removal
 from .items import Item, Why
-from .requests import CREATES, Request
+from .requests import CREATES, SETTLED, Request
 
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
 LAG_IS_OVER_S = 600.0
 """What was written so long ago can be found by now, or is not there."""
+CLOCKS_DIFFER_S = 300.0
+"""A key from further in the future than this was made before the clock was set back: nobody knows its age."""
 MAX_ATTEMPTS = 5
 """Attempts to find out one outcome before a person is asked."""
 
@@ -89,7 +91,8 @@ class Recovery:
         if entry.request.kind == "batch":
             assert destination.batch is not None
             operation = destination.batch.operation
-        return operation.idempotency_header is not None and self._now - entry.row.made_at < KEY_REMEMBERED_S
+        age_s = self._now - entry.row.made_at
+        return operation.idempotency_header is not None and -CLOCKS_DIFFER_S < age_s < KEY_REMEMBERED_S
 
     def has_given_up(self, entry: Unresolved) -> bool:
         """Whether nothing more is tried. Not while trying again does no harm: a destination may be down for hours."""
@@ -173,7 +176,9 @@ def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled
 
 
 def _is_settled(request: Request, item: Item, link: Link | None) -> bool:
-    """Whether the link says that the request was carried out."""
+    """Whether the outcome is known: it was noted beside those that are not, or the link says that it was carried out."""
+    if item.hash == SETTLED:
+        return True
     if is_removal(request):
         return link is None or link.gone_at is not None
     return link is not None and link.hash == item.hash

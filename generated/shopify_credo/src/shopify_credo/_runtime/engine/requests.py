@@ -30,6 +30,9 @@ class Request:
     items: list[Item]
 
 
+SETTLED = b""
+"""Stands for the hash of an item whose outcome is known, in a request that is kept for the others in it."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(
     list[
@@ -59,7 +62,7 @@ def write_down(
                 (
                     item.source_id,
                     item.version,
-                    item.hash,
+                    item.hash if item.fate in (None, "unknown") else SETTLED,
                     item.match,
                     item.match_values,
                     item.destination_id,

@@ -183,6 +183,8 @@ class Run:
         self._group_records = GROUP_RECORDS
         self._suspect: str | None = None
         self._is_cancelled = False
+        self._written_at = 0.0
+        """When the newest request of an earlier run was written down."""
         self._deadly: set[str] = set()
         """Names of the dead letters of records that ended the process when they were read."""
         self.sample: list[dict[str, Any]] = []
@@ -589,6 +591,7 @@ class Run:
         rows = await self._state.call(lambda: store.take_intents(self._lease, stream.name, self._part_key))
         if not rows:
             return
+        self._written_at = rows[-1].made_at + 0.001  # what follows from them is newer, also when the clock was set back
         opened = [(row, read_back(row)) for row in rows]
         named = list({item.source_id for _, requests in opened for request in requests for item in request.items})
         if self._merger is not None:
@@ -619,6 +622,7 @@ class Run:
             await self._state.call(lambda: store.take_intents(self._lease, stream.name, self._part_key, attempts=-1))
             raise
         await self._note(fresh)
+        self._writer.repeated = {each.id for each in repeated}
         sent, stop = await self._writer.send_all([*repeated, *fresh])
         items = [item for entry in found for item in entry.items]
         outcomes = self._outcomes(items, (), {}, (), None)
@@ -712,7 +716,7 @@ class Run:
         return (row,)
 
     def _row(self, requests: Sequence[Request], state: str, attempts: int = 0) -> IntentRow:
-        name, now = self._stream.name, self._now()
+        name, now = self._stream.name, max(self._now(), self._written_at)
         return write_down(
             requests, row_id=self._ids(), stream=name, run_id=self._run_id, now=now, state=state, attempts=attempts
         )

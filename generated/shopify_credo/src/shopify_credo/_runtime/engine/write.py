@@ -80,6 +80,8 @@ class Writer:
         self.remover: Remover | None = None
         """Of a stream with deletes."""
         self._rereads: dict[str, int] = {}
+        self.repeated: set[str] = set()
+        """Requests of earlier runs that are sent again to find out what became of them."""
         self._stop: IntegrationError | None = None
         self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
@@ -182,7 +184,7 @@ class Writer:
         try:
             reply = await self._session.request(operation, params=self._fixed, body=body, idempotency_key=request.id)
         except IntegrationError as error:
-            self._create_failed(item, error)
+            self._create_failed(item, self._in_doubt(request, error))
             return
         item.fate = "created"
         if self._stream.rollback:
@@ -195,6 +197,12 @@ class Writer:
             self._drift.lacks((*operation.record, *self._destination.identity))
         if self._merger is not None:
             await self._merger.written(item, reply, operation)
+
+    def _in_doubt(self, request: Request, error: IntegrationError) -> IntegrationError:
+        """A 409 on a request of an earlier run may speak of that run's own, which was carried out or still is."""
+        if request.id in self.repeated and isinstance(error, Conflict):
+            error.may_have_acted = True
+        return error
 
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
         if error.failure == "unknown":
@@ -317,7 +325,10 @@ class Writer:
         try:
             found = await self._adopter.find(item)
             if may_be_ours and not await self._is_as_sent(item, found):
-                return  # it stays unknown
+                is_in_the_way = isinstance(error, Conflict) and _EXISTS.search(error.excerpt) is not None
+                if not found or not is_in_the_way or self._stream.adopt == "never":
+                    return  # it stays unknown
+                may_be_ours = False
         except IntegrationError as failed:
             if may_be_ours:
                 return
@@ -386,7 +397,7 @@ class Writer:
                 batch.operation, params=self._fixed, body=body, idempotency_key=request.id
             )
         except IntegrationError as error:
-            self._batch_failed(request, error)
+            self._batch_failed(request, self._in_doubt(request, error))
             return
         if batch.results is None:
             for item in _open(request.items):
