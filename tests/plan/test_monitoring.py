@@ -122,3 +122,14 @@ def test_package_has_both_files(name: str):
     made = plan_monitoring(name.replace("_", "-"))
     assert json.loads((package / "deploy/grafana/dashboard.json").read_text()) == made.dashboard
     assert read_yaml((package / "deploy/prometheus/alerts.yaml").read_text()) == made.alert_rules
+
+
+def test_page_names_every_metric_with_its_labels_and_every_rule():
+    """docs/operations.md is what people look a name up in."""
+    page = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+    for family in FAMILIES.values():
+        labels = ", ".join(f"`{label}`" for label in family.labels) or "–"
+        assert f"| `{family.name}` | {labels} | {family.help} |" in page
+    for rule in rules():
+        assert f"| `{rule['alert']}` |" in page
+    assert set(re.findall(r"\| `(vitesse_\w+)`", page)) == set(FAMILIES)
