@@ -24,6 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _OPERATION = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|QUERY) \S.*", re.DOTALL)
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+){1,2}(?:(?:a|b|rc|\.dev|\.post)[0-9]+)?")
 _FIXED = re.compile(r"(?:source|destination)\..+", re.DOTALL)
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _LENGTH = re.compile(r"([0-9]{1,6}) *(s|seconds?|m|minutes?|h|hours?|d|days?)")
 _EVERY = re.compile(r"every ([1-9][0-9]{0,3}) (minute|hour|day)s?")
 _CRON_FIELD = r"(?:\*|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?"
@@ -259,6 +260,32 @@ class ListedFields(Form):
     """The query parameter that names the fields wanted: `properties`. It is sent with those that are used."""
 
 
+class Partition(Form):
+    """How a pass over everything is cut into parts that replicas share."""
+
+    by: Literal["window", "range", "parent"]
+    """`window`: a time that does not change. `range`: a whole number that does not change. `parent`: another stream's records."""
+    first: Annotated[str | None, Field(alias="from")] = None
+    """The list's parameter for a part's lower bound: `created_at_min`, `id_min`. What stands on the bound is included."""
+    last: Annotated[str | None, Field(alias="to")] = None
+    """The one for its upper bound. Without it each part is read to the end, which only `by: range` with paging bears."""
+    size: Annotated[int, Field(ge=1)] | str | None = None
+    """Of a window, a length of time: `30 days`. Of a range, how many numbers: `100000`."""
+    start: Annotated[int, Field(ge=0)] | Annotated[str, _matching(_DAY, "a day: `2015-01-01`")] | None = None
+    """Where the first part begins: a day, or a number. What lies before is not read."""
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] | None = None
+    """How a time is written; as the description says when it is left out."""
+    stream: str | None = None
+    """Of `by: parent`: the stream whose records have a list each."""
+    parameter: str | None = None
+    """Of `by: parent`: the list's parameter that takes such a record's identity."""
+
+    @property
+    def size_s(self) -> int | None:
+        """The size of a window in seconds; None when it is not a length of time."""
+        return _seconds(self.size) if isinstance(self.size, str) and _LENGTH.fullmatch(self.size) else None
+
+
 class StreamSource(Form):
     """Where a stream's records come from."""
 
@@ -272,6 +299,8 @@ class StreamSource(Form):
         Annotated[Annotated[str, Tag("(text)")] | Annotated[Since, Tag("(object)")], Discriminator(_shape)] | None
     ) = None
     """The query parameter that filters on `version`."""
+    partition: Partition | None = None
+    """Cuts a pass over everything into parts."""
     fields: dict[PathText, ListedFields] = Field(default_factory=dict)
     """Where a record holds properties under free names (`properties`; empty for the record itself) → which there are."""
 

@@ -25,6 +25,7 @@ from .model import (
     StreamPlan,
     WebhookPlan,
 )
+from .shape import as_object
 
 _CREATED = re.compile(r"(created|inserted)(_?at|_?on|_?date|_?time)?|(date|time)_?(created|added)", re.IGNORECASE)
 _CHANGED = re.compile(
@@ -112,7 +113,14 @@ class _Mock(MockBuilder):
             collection.hints.add(rule, lambda path: type_at(self.api, records_type, path), written)
         since = {"parameter": source.since.parameter, "format": source.since.format} if source.since else None
         order = "version" if source.sorted_by_version else None
-        self.put(source.list, "list", collection.name, since=since, order=order)
+        self.put(
+            source.list,
+            "list",
+            collection.name,
+            since=since,
+            order=order,
+            between=self._between(plan, known, records_type),
+        )
         if source.get is not None:
             self.put(source.get, "get", collection.name, identity_parameter=source.get_argument)
         self.fixed(plan)
@@ -132,6 +140,23 @@ class _Mock(MockBuilder):
                 ],
             }
         )
+
+    def _between(self, plan: StreamPlan, known: StreamRecords, record: Type | None) -> dict[str, Json] | None:
+        """The bounds of a part, and the field of a record that they are about, as far as the parameter's name tells it."""
+        partition = plan.source.partition
+        if partition is None or partition.first is None:
+            return None
+        path: list[Json] | None = None
+        if partition.by == "range":
+            path = list(positions(known.identity))
+        else:
+            shape = as_object(self.api, record)
+            words = re.sub(
+                r"(_min|_from|_after|_since|_gte|\[gte\]|\[min\])$|^(min_|from_|since_)", "", partition.first
+            )
+            if shape is not None and shape.field(words) is not None:
+                path = [words]
+        return {"first": partition.first, "last": partition.last, "path": path}
 
     def _examples(self, operation: Operation, records: JsonPath | None) -> list[Json]:
         reply = operation.success()

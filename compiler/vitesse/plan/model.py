@@ -336,6 +336,20 @@ class SincePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionPlan:
+    """Cuts a pass into parts. Becomes `Partition(…)`."""
+
+    by: Literal["window", "range", "parent"]
+    first: str | None = None
+    last: str | None = None
+    size: int = 0
+    start: str | int | None = None
+    format: Literal["iso8601", "unix_s", "unix_ms", "date"] = "iso8601"
+    stream: str | None = None
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePlan:
     list: str
     """Constant of the operation, as are all operation members below."""
@@ -348,6 +362,7 @@ class SourcePlan:
     version: str | None = None
     since: SincePlan | None = None
     sorted_by_version: bool = False
+    partition: PartitionPlan | None = None
     parameters: tuple[FixedPlan, ...] = ()
     exact_numbers: bool = False
 

@@ -38,6 +38,7 @@ from .model import (
     MatchPlan,
     MergePlan,
     ModelModule,
+    PartitionPlan,
     PyType,
     Reader,
     SincePlan,
@@ -46,6 +47,7 @@ from .model import (
 )
 from .names import Scope, constant, pascal, singular, snake
 from .operations import json_path, noun, path_parameters
+from .parts import plan_partition
 from .shape import ModelMaker, Shape, as_array, as_object, shape_of
 from .systems import Names, Uses, setting
 from .typed import Imports, Root, call, read
@@ -83,6 +85,7 @@ class StreamBuilder:
     _identity: Path = ()
     _version: Path | None = None
     _since: SincePlan | None = None
+    _partition: PartitionPlan | None = None
     _exact: bool = False
     _destination_identity: JsonPath = ()
     _envelope: JsonPath = ()
@@ -117,6 +120,10 @@ class StreamBuilder:
         self._since = self._planned_since(list_use.operation)
         if self._since is not None:
             list_use.parameters.add(self._since.parameter)
+        self._partition = plan_partition(self.name, self.stream, list_use.operation, self.streams)
+        if self._partition is not None:
+            names = (self._partition.first, self._partition.last, self._partition.parameter)
+            list_use.parameters.update(each for each in names if each is not None)
 
         source_noun, destination_noun = noun(list_use.operation), noun(create_use.operation)
         record_class = pascal(singular(source_noun), otherwise="SourceRecord")
@@ -168,6 +175,11 @@ class StreamBuilder:
                 )
             ]
         )
+
+    def _after(self) -> tuple[str, ...]:
+        """The streams that come first: as the manifest says, and the one whose records have the lists that are read."""
+        parent = self._partition.stream if self._partition is not None else None
+        return tuple(dict.fromkeys((*self.stream.after, *([parent] if parent is not None else []))))
 
     def _planned_since(self, operation: Operation) -> SincePlan | None:
         given = self.stream.source.since
@@ -433,6 +445,7 @@ class StreamBuilder:
                 identity="source_identity",
                 version="source_version" if self._version is not None else None,
                 since=self._since,
+                partition=self._partition,
                 sorted_by_version=self._version is not None and sorted_by == format_path(self._version),
                 parameters=self._fixed_plans("source"),
                 exact_numbers=self._exact,
@@ -454,7 +467,7 @@ class StreamBuilder:
             deletes=plan_deletes(
                 self.name, stream, self.source.api, self.destination.api, self._ends(), self._identity
             ),
-            after=stream.after,
+            after=self._after(),
             lookups=self._lookups,
             parents=stream.parents,
         )
