@@ -73,7 +73,7 @@ def plan_partition(name: str, stream: Stream, operation: Operation, streams: tup
                 (),
             )
         )
-    if stream.conflicts != "source_priority":
+    if stream.reverse_of is not None or stream.rules_of_conflict.strategy != "source_priority":
         faults.append(_fault(name, "a stream that merges is read in one piece", "leave `partition` out", ()))
     if faults:
         raise DiagnosticError(faults)
