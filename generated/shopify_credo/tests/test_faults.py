@@ -199,6 +199,8 @@ async def test_pages_that_come_twice_write_each_record_once(bench: Bench) -> Non
     paging, records = bench.stream.source.list.paging, bench.stream.source.list.records or ()
     if paging.style not in ("link", "cursor", "next_url") or (paging.next or ())[: len(records)] == records != ():
         pytest.skip("pages of this list are not named by tokens")
+    if bench.stream.source.partition is not None:
+        pytest.skip("a part of this list may be one page")
     bench.source.page_cap = 10
     bench.source.faults.add("again", skip=1, operation=bench.stream.source.list.id)
     report = await bench.run()

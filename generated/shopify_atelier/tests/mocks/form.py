@@ -32,6 +32,7 @@
         "parameters": [{"name": …, "in": "path" | "query" | "header" | "cookie", "required": bool, "schema": SCHEMA}, …],
         "filters": [{"parameter": "email", "path": PATH, "compare": […]}, …],    equality filters of a list
         "since": null | {"parameter": "updated_at_min", "format": "iso8601" | "unix_s" | "unix_ms" | "date"},
+        "between": null | {"first": "id_min", "last": "id_max" | null, "path": PATH | null},    bounds of a part; included
         "order": null | "version" | "-version",
         "paging": null | {"style": …, "limit", "max", "cursor", "page", "first_page", "offset",
                           "next": PATH, "has_more": PATH, "total": PATH},
@@ -126,6 +127,13 @@ class SinceForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BetweenForm:
+    first: str
+    last: str | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PagingForm:
     style: Literal["none", "link", "cursor", "page", "offset", "next_url", "since_id"] = "none"
     limit: str | None = None
@@ -188,6 +196,7 @@ class OperationForm:
     parameters: tuple[ParameterForm, ...] = ()
     filters: tuple[FilterForm, ...] = ()
     since: SinceForm | None = None
+    between: BetweenForm | None = None
     order: Literal["version", "-version"] | None = None
     paging: PagingForm = field(default_factory=PagingForm)
     body: BodyForm | None = None
@@ -389,6 +398,13 @@ def _part(value: dict[str, Json]) -> Part:
     return Part(path=_path(value["path"]), compare=tuple(value.get("compare", ())))
 
 
+def _between(value: dict[str, Json] | None) -> BetweenForm | None:
+    if value is None:
+        return None
+    path = value.get("path")
+    return BetweenForm(first=value["first"], last=value.get("last"), path=_path(path) if path is not None else None)
+
+
 def _operation(value: dict[str, Json]) -> OperationForm:
     body, batch, since, paging = (value.get(key) for key in ("body", "batch", "since", "paging"))
     return OperationForm(
@@ -414,6 +430,7 @@ def _operation(value: dict[str, Json]) -> OperationForm:
             for filter in value.get("filters", ())
         ),
         since=SinceForm(**since) if since else None,
+        between=_between(value.get("between")),
         order=value.get("order"),
         paging=_paging(paging) if paging else PagingForm(),
         body=_body(body) if body else None,

@@ -202,6 +202,13 @@ class Operation:
         if (since := self.form.since) and since.parameter in query:
             earliest = _moment(since, query[since.parameter])
             chosen = [stored for stored in chosen if _is_at_least(stored.version, earliest)]
+        if (between := self.form.between) is not None and (path := between.path) is not None:
+            if between.first in query:
+                low = comparable(query[between.first])
+                chosen = [stored for stored in chosen if _is_at_least(comparable(str(at(stored.record, path))), low)]
+            if between.last is not None and between.last in query:
+                high = comparable(query[between.last])
+                chosen = [stored for stored in chosen if _is_at_least(high, comparable(str(at(stored.record, path))))]
         for filter in self.form.filters:
             if filter.parameter in query:
                 wanted = equal_form(query[filter.parameter], filter.compare)
@@ -308,6 +315,8 @@ def _known_query(form: OperationForm, auth: AuthForm | None) -> frozenset[str]:
     known |= {name for name in (paging.limit, paging.cursor, paging.page, paging.offset) if name}
     if form.since:
         known.add(form.since.parameter)
+    if form.between:
+        known |= {name for name in (form.between.first, form.between.last) if name}
     if (token := token_parameter(form)) is not None:
         known.add(token)
     if paging.style == "next_url":

@@ -92,6 +92,12 @@ class Engine:
             fetch=self._fetch,
             watchers=self.watchers,
         )
+        for stream in integration.streams:
+            by = stream.deletes.found_by if stream.deletes is not None else None
+            if stream.source.partition is not None and (stream.name in self.links or by == "reconciliation"):
+                raise RequestRefused(
+                    f"{stream.name}: it merges, or finds deletes by a whole pass, so it is read in one piece"
+                )
         self._has_children = frozenset(name for stream in integration.streams for name in stream.lookups)
 
     def stream(self, name: str) -> Stream[Any, Any]:

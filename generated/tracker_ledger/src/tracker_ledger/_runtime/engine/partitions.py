@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from ..declare import Stream
-from ..errors import IntegrationError
+from ..errors import FailureClass, IntegrationError
 from ..state import LeaseHeld, State
 from ..state.rows import Checkpoint, Lease, Outcomes
 from .errors import Cancelled, Stopped
@@ -34,8 +34,12 @@ Spread: TypeAlias = "Callable[[str, str, int, int], Awaitable[None]]"
 class PartFailed(IntegrationError):
     """A part could not be done."""
 
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(f"part {key}: {text}")
+    def __init__(self, key: str, report: RunReport) -> None:
+        super().__init__(f"part {key}: {report.error or report.state}")
+        self._of = report.failure
+
+    def plain_failure(self) -> FailureClass:
+        return next((each for each in get_args(FailureClass) if each == self._of), "systematic")
 
 
 def is_in_parts(stream: Stream[Any, Any], progress: Pass) -> bool:
@@ -92,7 +96,7 @@ class PartitionedRun(Run):
                 if report.state == "stopped":
                     raise Stopped("the run was asked to stop; the next one goes on with the parts that are left")
                 if report.state not in ("done", "partial"):
-                    raise PartFailed(key, report.error or report.state)
+                    raise PartFailed(key, report)
             if not did:
                 await self._around.clock.sleep(LOOKED_S)
                 await self._add_up()
