@@ -63,6 +63,7 @@ class Both(World):
         super().__init__(url)
         self.notes = Shopify()
         self.parents = "wait"
+        self.people = PEOPLE
 
     def source(self, request: httpx.Request) -> httpx.Response:
         self.notes.now_s = self.shopify.now_s = max(self.notes.now_s, self.shopify.now_s)
@@ -70,7 +71,7 @@ class Both(World):
 
     def engine(self, **changes: Any) -> Engine:
         notes = replace(NOTES, parents=self.parents, **changes)  # type: ignore[arg-type]
-        integration = replace(INTEGRATION, streams=(PEOPLE, notes))
+        integration = replace(INTEGRATION, streams=(self.people, notes))
         settings = resolve_settings(integration, self.environ)
 
         def session(api: Any, fake: Callable[[httpx.Request], httpx.Response]) -> Session:
@@ -261,3 +262,32 @@ async def test_crash_between_holding_and_the_checkpoint_loses_nothing(both: Both
     await both.run("people")
     assert both.note(10)["last_name"] == both.called(7)
     assert both.note(11)["last_name"] == both.called(8)
+
+
+async def test_reference_to_a_duplicate_leads_to_what_the_first_was_written_to(both: Both) -> None:
+    """Two customers with one address are one contact; notes about either are about that."""
+    people = replace(PEOPLE, match=CUSTOMERS.match, adopt="on_conflict", duplicates="first")
+    both.people = people
+    both.shopify.put(1)
+    both.shopify.put(2, email="person1@EXAMPLE.com ")
+    both.shopify.put(3)
+    both.write(10, 2)
+    report = await both.run("people")
+    assert (report.counts.created, report.counts.skipped) == (2, 1)
+    assert (await both.run("notes")).counts.created == 1
+    assert both.note(10)["last_name"] == both.called(1)
+    both.shopify.put(2, email="Person2@Example.com")
+    both.write(10, 2, first_name="again")
+    assert (await both.run("people")).counts.created == 1
+    await both.run("notes")
+    assert both.note(10)["last_name"] == both.called(2)
+
+
+async def test_record_that_waits_for_a_duplicate_is_woken_by_the_first(both: Both) -> None:
+    both.people = replace(PEOPLE, match=CUSTOMERS.match, adopt="on_conflict", duplicates="first")
+    both.write(10, 2)
+    assert (await both.run("notes")).counts.held == 1
+    both.shopify.put(1)
+    both.shopify.put(2, email="person1@EXAMPLE.com ")
+    await both.run("people")
+    assert both.note(10)["last_name"] == both.called(1)
