@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
 from .database import Database
+from .lifecycle import ALIAS
 from .sealing import Sealer
 
 Entry = dict[str, Any]
