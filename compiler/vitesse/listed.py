@@ -17,7 +17,7 @@ from .api.paths import EACH, Path, parse_path
 from .diagnostics import Diagnostic, DiagnosticError, raise_errors
 from .diagnostics import Place as ShownPlace
 from .forms import pointer, read_form
-from .manifest import MANIFEST_FILE, Batch, ListedFields, Manifest, Stream
+from .manifest import MANIFEST_FILE, ListedFields, Manifest, Stream
 
 FOLDER = "fields"
 
@@ -105,8 +105,7 @@ def _destination_spots(stream: Stream, bag: Path, facts: ApiFacts) -> Iterator[t
                 False,
                 tuple(Spot(operation=id, where="reply", path=(*base, *bag[cut:])) for cut in range(len(bag) or 1)),
             )
-    if destination.batch is not None:
-        id = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
+    for id in destination.batches:
         fact = facts.get(id, "batch")
         items = parse_path(getattr(fact.value, "items", "")) if fact is not None else ()
         yield False, (Spot(operation=id, where="body", path=(*items, EACH, *bag)),)

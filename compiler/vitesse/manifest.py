@@ -349,6 +349,12 @@ class StreamDestination(Form):
     fields: dict[PathText, ListedFields] = Field(default_factory=dict)
     """Where a written body holds properties under free names → which there are."""
 
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """The operations that write many records with one request."""
+        given = (one for one in (self.batch, self.batch_update) if one is not None)
+        return tuple(dict.fromkeys(one.operation if isinstance(one, Batch) else one for one in given))
+
 
 class Match(Form):
     """One field that tells which destination record is the same thing as a source record."""

@@ -21,7 +21,7 @@ from .api.model import Api
 from .diagnostics import Diagnostic, DiagnosticError, raise_errors
 from .frozen import dataclass
 from .inputs import file_digests, plugin_digests
-from .manifest import Batch, Manifest, Stream, System, load_manifest
+from .manifest import Manifest, Stream, System, load_manifest
 from .openapi import ApiBuild, build_api, read_document
 from .plan.build import Inputs, build_plan
 from .plan.model import CopiedFile, CorrectionRow, Plan, SignaturePlan
@@ -200,7 +200,7 @@ def _destination_operations(stream: Stream) -> Iterator[str | None]:
     destination = stream.destination
     yield from (destination.create, destination.update, destination.get, destination.list, destination.delete)
     yield destination.find.operation if destination.find is not None else None
-    yield destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
+    yield from destination.batches
 
 
 def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
@@ -233,8 +233,7 @@ def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:
     for id in (destination.list, destination.find.operation if destination.find is not None else None):
         if id is not None:
             uses += fact_uses(facts, id, ["records", "paging", "success"])
-    if destination.batch is not None:
-        id = destination.batch.operation if isinstance(destination.batch, Batch) else destination.batch
+    for id in destination.batches:
         uses += fact_uses(facts, id, ["batch", "idempotency", "success"])
     return tuple(use for use in dict.fromkeys(uses) if use.fact.value is not None)
 

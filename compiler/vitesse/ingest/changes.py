@@ -130,8 +130,7 @@ def _uses(manifest: Manifest, stream: str, side: str, facts: tuple[ApiFacts, Api
     yield _Use(operation=to.create, writes=True)
     if to.update is not None:
         yield _Use(operation=to.update, writes=True)
-    batch = to.batch if isinstance(to.batch, str) or to.batch is None else to.batch.operation
-    for id in (to.get, to.list, to.delete, to.find.operation if to.find is not None else None, batch):
+    for id in (to.get, to.list, to.delete, to.find.operation if to.find is not None else None, *to.batches):
         if id is not None:
             yield _Use(operation=id)
 

@@ -17,7 +17,7 @@ from ..api.facts import CONFIDENT, ApiFacts, Fact
 from ..api.facts_file import load_facts, write_facts
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
-from ..manifest import MANIFEST_FILE, Batch, Manifest, Stream, System, load_manifest
+from ..manifest import MANIFEST_FILE, Manifest, Stream, System, load_manifest
 from ..openapi import DEFAULT_LIMITS, Document, Limits, build_api, list_operations, read_document
 from ..rules.load import load_rules, mapping_file
 from ..specs import overlay_path, spec_limits, spec_path
@@ -157,7 +157,7 @@ def _named(stream: Stream, side: str) -> Iterator[str | None]:
     to = stream.destination
     yield from (to.create, to.update, to.get, to.list, to.delete)
     yield to.find.operation if to.find is not None else None
-    yield to.batch.operation if isinstance(to.batch, Batch) else to.batch
+    yield from to.batches
 
 
 # --- pinning ----------------------------------------------------------------------------------------------------------

@@ -61,6 +61,10 @@ class Collection:
     examples: list[Json] = field(default_factory=list)
     is_read: bool = False
     """Whether a stream reads it: then it has records from the start."""
+    references: list[Form] = field(default_factory=list)
+    """Fields that name records of other collections."""
+    absent: list[list[str | int]] = field(default_factory=list)
+    """Fields that no record starts with."""
 
 
 class MockBuilder:
@@ -111,6 +115,8 @@ class MockBuilder:
             "hints": known.hints.forms(),
             "examples": known.examples[:_EXAMPLES],
             "seeded": known.is_read,
+            **({"references": known.references} if known.references else {}),
+            **({"absent": known.absent} if known.absent else {}),
         }
 
     def _auth(self) -> Form | None:

@@ -15,7 +15,7 @@ from functools import partial
 from ..api.model import Json, Object, Operation, Type
 from ..api.paths import EACH, format_path
 from .mock_builder import Form, MockBuilder, Side, StreamRecords, plain, positions, stamps
-from .mock_hints import TypeAt
+from .mock_hints import Rule, TypeAt
 from .mock_schemas import type_at
 from .model import (
     DestinationPlan,
@@ -109,6 +109,14 @@ class _Mock(MockBuilder):
             *(path for rule in known.rules for path in rule.sources),
         ):
             self.writer.follow(collection.type, path)
+        names = {form["name"]: form["collection"] for form in self.stream_forms}
+        for rule in known.rules:
+            if (of := looked_up(rule)) is not None:
+                other = collection.name if of == plan.name else names[of]
+                collection.references += [{"path": list(positions(path)), "collection": other} for path in rule.sources]
+        if plan.deletes is not None and plan.deletes.tombstone is not None:
+            self.writer.follow(collection.type, tuple(str(step) for step in plan.deletes.tombstone))
+            collection.absent.append(list(plan.deletes.tombstone))
         for rule in known.rules:
             collection.hints.add(rule, lambda path: type_at(self.api, records_type, path), written)
         since = {"parameter": source.since.parameter, "format": source.since.format} if source.since else None
@@ -171,6 +179,7 @@ class _Mock(MockBuilder):
             self.environment[env] = _secret(env, webhook.scheme.secret_encoding)
         return {
             "topics": list(webhook.topics),
+            **({"deleted_topics": list(webhook.deleted_topics)} if webhook.deleted_topics else {}),
             "scheme": asdict(webhook.scheme),
             "secret": self._value(webhook.secret),
             "collection": collection,
@@ -315,6 +324,13 @@ class _DestinationMock(_Mock):
 
 
 # --- small things -----------------------------------------------------------------------------------------------------
+
+
+def looked_up(rule: Rule) -> str | None:
+    """The stream whose links a rule follows."""
+    if rule.transform == "lookup" or rule.options.get("transform") == "lookup":
+        return str(rule.options["stream"])
+    return None
 
 
 def _secret(env: str, encoding: str) -> str:

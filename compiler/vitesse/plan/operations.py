@@ -23,7 +23,7 @@ from .names import Scope, constant, singular, snake, words
 from .shape import as_array, as_object, leaf_type
 from .updates import Update
 
-Role: TypeAlias = Literal["list", "get", "create", "update", "find", "batch", "delete"]
+Role: TypeAlias = Literal["list", "get", "create", "update", "find", "batch", "batch_update", "delete"]
 
 _VERBS: Mapping[Role, str] = {
     "list": "list",
@@ -32,6 +32,7 @@ _VERBS: Mapping[Role, str] = {
     "create": "create",
     "update": "update",
     "batch": "batch",
+    "batch_update": "batch_update",
     "delete": "delete",
 }
 _NO_NOUN = frozenset(
@@ -91,7 +92,7 @@ def plan_operation(side: str, api: Api, facts: ApiFacts, use: Use, constants: Sc
     """Decide everything about one used operation. Raises DiagnosticError when it cannot be sent as described."""
     operation, role = use.operation, use.roles[0]
     resource = noun(operation)
-    subject = resource if role in ("list", "find", "batch") else singular(resource)
+    subject = resource if role in ("list", "find", "batch", "batch_update") else singular(resource)
     name = snake(f"{_VERBS[role]}_{subject}", otherwise="request")
     paging = _paging(facts, operation) if role in ("list", "find") else PagingPlan()
     wanted = use.parameters | {

@@ -332,7 +332,7 @@ class StreamBuilder:
         for key, batch in (("batch", destination.batch), ("batch_update", destination.batch_update)):
             if batch is not None:
                 operation = batch.operation if isinstance(batch, Batch) else batch
-                uses.use(operation, "batch", self._at("destination", key))
+                uses.use(operation, key, self._at("destination", key))
 
     def _planned_update(self, update: Operation) -> Update:
         """Fit the body to the update. Raises V508 for what the update requires and nothing fills."""

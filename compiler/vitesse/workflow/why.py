@@ -293,7 +293,8 @@ class _Tracer:
             end = stream.source if plan is reads else stream.destination
             named = [getattr(end, slot, None) for slot in ("list", "get", "create", "update", "delete")]
             if plan is not reads:
-                extra = (stream.destination.find, stream.destination.batch)
+                destination = stream.destination
+                extra = (destination.find, destination.batch, destination.batch_update)
                 named += [one.operation for one in extra if one is not None]
             if constant in named:
                 yield stream.name
