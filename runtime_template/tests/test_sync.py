@@ -109,6 +109,7 @@ async def test_source_of_several_pages_is_read_to_its_end(bench: Bench) -> None:
     if size > 1000:
         pytest.skip(f"a page holds {size} records")
     bench.source.store.seed(size + 1)
+    await bench.run_parents()
     report = await bench.run()
 
     assert report.counts.read == size + 1
