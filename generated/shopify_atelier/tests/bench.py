@@ -99,6 +99,8 @@ class Bench:
         self.mocks = dict(zip(sides(self.stream), (source, destination), strict=True))
         """By side of the integration; `source` and `destination` are those of the stream."""
         self.clock = clock
+        self.links: dict[tuple[str, str], str] | None = None
+        """Of the streams that this one refers to, once they were run; None when it refers to none."""
 
     @property
     def source_records(self) -> Collection:
@@ -121,11 +123,11 @@ class Bench:
 
     def mappable(self) -> list[Any]:
         """The source records that the mapping takes."""
-        return [stored.record for stored in self.source_records if is_mappable(self.stream, stored.record)]
+        return [stored.record for stored in self.source_records if is_mappable(self.stream, stored.record, self.links)]
 
     def body(self, record: Any) -> Any:
         """What is written for a source record, below its envelope."""
-        whole = mapped(self.stream, record)
+        whole = mapped(self.stream, record, self.links)
         inner = at(whole, self.stream.destination.envelope)
         return whole if inner is NOTHING else inner
 
@@ -137,7 +139,7 @@ class Bench:
                 break
             id = str(at(record, self.source_records.form.identity))
             after = self.source_records.change(id, {})
-            changed += is_mappable(self.stream, after) and self.body(after) != self.body(record)
+            changed += is_mappable(self.stream, after, self.links) and self.body(after) != self.body(record)
         return changed
 
     @asynccontextmanager
@@ -195,6 +197,36 @@ class Bench:
             return True
         return False
 
+    async def run_parents(self) -> None:
+        """Run the streams that this one refers to, and those that they refer to, as far as they were not; learn their links."""
+        names: list[str] = []
+
+        def place(stream: Any) -> None:
+            for name in stream.lookups:
+                if name not in names and name != self.stream.name:
+                    place(stream_named(name))
+                    names.append(name)
+
+        place(self.stream)
+        if not self.stream.lookups:
+            return
+        async with self.opened() as ready:
+            for name in names:
+                await ready.engine.run(runtime("engine").RunRequest(stream=name))
+            wanted = {
+                name: self.source.store.collections[self.source.form.stream(name).collection].ids()
+                for name in self.stream.lookups
+            }
+            lifecycle = ready.state.store.lifecycle
+            self.links = await ready.state.call(lambda: lifecycle.parents(wanted))
+
+    def forget_requests(self) -> None:
+        """Count requests and effects from here on, as if nobody had asked for anything yet."""
+        for mock in (self.source, self.destination):
+            mock.requests.clear()
+            mock.store.log.clear()
+            mock.bucket.fill()
+
     async def retry(self) -> list[Any]:
         """Retry all dead letters of the stream; the reports of the runs that it took."""
         async with self.opened() as ready:
@@ -215,12 +247,19 @@ class Bench:
 
 @asynccontextmanager
 async def serving(
-    stream: str, folder: Path, *, count: int = 30, limited: bool = False, clock: Clock | None = None
+    stream: str,
+    folder: Path,
+    *,
+    count: int = 30,
+    limited: bool = False,
+    clock: Clock | None = None,
+    parents: bool = True,
 ) -> AsyncIterator[Bench]:
     """Both mocks on the loopback interface, with `count` source records and nothing at the destination.
 
     Args:
         limited: The mocks keep their declared rate limits, by the clock of the bench.
+        parents: The streams that this one refers to have been run.
     """
     clock = clock or Clock()
     reads, writes = sides(stream_named(stream))
@@ -234,7 +273,11 @@ async def serving(
         "DATABASE_URL": f"sqlite:///{folder / 'state.db'}",
     }
     try:
-        yield Bench(stream, source, destination, environ, clock)
+        bench = Bench(stream, source, destination, environ, clock)
+        if parents:
+            await bench.run_parents()
+            bench.forget_requests()
+        yield bench
     finally:
         await source_runner.cleanup()
         await destination_runner.cleanup()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -173,6 +174,14 @@ class Caller:
             bodies = [self._mapped(stream).model_dump(by_alias=True) for _ in range(min(3, batch.max))]
             inner = stream.destination.envelope if not batch.items else ()
             return put({}, batch.items, [at(body, inner) for body in bodies])
+        many = stream.destination.batch_update
+        if many is not None and many.operation.id == operation.id:
+            stored = list(self.mock.store.collections[self.mock.form.stream(stream.name).collection])[
+                : min(3, many.max)
+            ]
+            body = self._mapped(stream).model_dump(by_alias=True)
+            names = [at(each.record, stream.destination.identity) for each in stored]
+            return put({}, many.items, [put(deepcopy(body), many.key, name) for name in names])
         return self._mapped(stream)
 
     def _mapped(self, stream: Any) -> Any:

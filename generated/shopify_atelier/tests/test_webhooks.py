@@ -274,3 +274,33 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
         counts = await ready.state.call(ready.state.inbox.counts)
         assert counts.get("waiting", 0) == 0
         assert len(bench.dead_letters()) + counts.get("dead", 0) >= 1
+
+
+DELETIONS = [
+    pytest.param(webhook, topic, id=topic) for webhook in source_form().webhooks for topic in webhook.deleted_topics
+]
+
+
+@pytest.mark.parametrize(("webhook", "topic"), DELETIONS)
+async def test_delivery_of_a_deletion_deletes_where_the_stream_does(
+    webhook: WebhookForm, topic: str, tmp_path: Path
+) -> None:
+    """Its body names the record and no more."""
+    async with receiving(webhook, tmp_path) as (bench, ready, client):
+        await ready.engine.run(runtime("engine").RunRequest(stream=webhook.stream))
+        record = bench.mappable()[0]
+        id = str(at(record, bench.source_records.form.identity))
+        path = f"/webhooks/{topic}"
+        headers, raw = delivery(
+            bench.source.form, bench.source.store, topic=topic, id=id, url=PUBLIC_URL + path, now_s=bench.clock.now()
+        )
+        bench.source_records.delete(id)
+        before = bench.effects
+        answer = await client.post(path, content=raw, headers=headers)
+
+        assert answer.status_code == 200
+        if bench.stream.deletes is None:
+            assert answer.json() == {"status": "ignored"}
+            return
+        await _until(lambda: bench.effects == before + 1)
+        assert bench.destination.store.log[-1].effect in ("delete", "update")

@@ -53,15 +53,29 @@ def operations(stream: Any) -> Iterator[tuple[str, Any]]:
     seen: set[tuple[str, str]] = set()
     used = [(reads, source.list), (reads, source.get)]
     used += [(writes, getattr(destination, role)) for role in ("create", "update", "get", "list", "delete")]
-    used += [(writes, each.operation) for each in (destination.find, destination.batch) if each is not None]
+    several = (destination.find, destination.batch, destination.batch_update)
+    used += [(writes, each.operation) for each in several if each is not None]
     for side, operation in used:
         if operation is not None and (side, operation.id) not in seen:
             seen.add((side, operation.id))
             yield side, operation
 
 
-def mapped(stream: Any, record: Any) -> Any:
-    """What the package makes of one source record: the body as it is sent. Raises `Unmappable`."""
+def mapped(stream: Any, record: Any, links: Any = None) -> Any:
+    """What the package makes of one source record: the body as it is sent. Raises `Unmappable`.
+
+    Args:
+        links: (stream, source identity) → destination identity, for references to other streams; without them a reference
+            stays as the source has it.
+    """
+    following = runtime("links")
+    if links is not None:
+        known = following.Links(links)
+        with following.following(known):
+            body = mapped(stream, record)
+        if known.unknown:
+            raise Unmappable(f"it refers to a record of {known.unknown[0][0]} that has no link")
+        return body
     try:
         source = runtime("decode").decode_record(
             stream.source.record, dumps(record).encode(), exact=stream.source.exact_numbers
@@ -88,9 +102,9 @@ class Unmappable(Exception):
     """The record would be a dead letter: its decoding or its mapping says no."""
 
 
-def is_mappable(stream: Any, record: Any) -> bool:
+def is_mappable(stream: Any, record: Any, links: Any = None) -> bool:
     try:
-        mapped(stream, record)
+        mapped(stream, record, links)
     except Unmappable:
         return False
     return True

@@ -26,8 +26,10 @@ async def test_first_run_writes_every_record_that_can_be_mapped(bench: Bench) ->
     report = await bench.run()
 
     assert report.counts.read == len(bench.source_records)
-    assert (report.counts.created, report.counts.dead) == (len(mappable), len(bench.source_records) - len(mappable))
-    assert (report.counts.unknown, report.counts.held) == (0, 0)
+    counts = report.counts
+    assert (counts.created, counts.dead + counts.held) == (len(mappable), len(bench.source_records) - len(mappable))
+    assert counts.unknown == 0
+    assert counts.held == 0 or bench.stream.lookups
     assert len(bench.destination_records) == len(mappable)
     assert len(bench.dead_letters()) == report.counts.dead
 
@@ -47,8 +49,8 @@ async def test_second_run_sends_nothing(bench: Bench) -> None:
     before = bench.effects, bench.writes()
     report = await bench.run()
 
-    assert (report.counts.written, report.counts.unknown, report.counts.held) == (0, 0, 0)
-    assert report.counts.unchanged == report.counts.read - report.counts.dead
+    assert (report.counts.written, report.counts.unknown) == (0, 0)
+    assert report.counts.unchanged == report.counts.read - report.counts.dead - report.counts.held
     assert (bench.effects, bench.writes()) == before
 
 
@@ -64,7 +66,7 @@ async def test_run_after_three_changes_writes_three(bench: Bench) -> None:
         return
     assert report.counts.written == changed
     assert bench.effects - before == changed
-    assert report.counts.unchanged == report.counts.read - changed - report.counts.dead
+    assert report.counts.unchanged == report.counts.read - changed - report.counts.dead - report.counts.held
     if bench.stream.source.since is not None and bench.stream.source.version is not None:
         assert report.kind == "incremental"
         assert report.counts.read < len(bench.source_records)
@@ -107,6 +109,7 @@ async def test_source_of_several_pages_is_read_to_its_end(bench: Bench) -> None:
     if size > 1000:
         pytest.skip(f"a page holds {size} records")
     bench.source.store.seed(size + 1)
+    await bench.run_parents()
     report = await bench.run()
 
     assert report.counts.read == size + 1

@@ -22,7 +22,9 @@
         "hints": [{"path": PATH, "kind": KIND, "values": […], "longest": 20}, …],    what can be mapped and written: a
                                               format or `decimal`, `integer`, `unix_s`, `unix_ms`, `time:%d/%m/%Y`
         "examples": [RECORD, …],              the description's own examples, used first
-        "seeded": true                        whether the server starts with records in it
+        "seeded": true,                       whether the server starts with records in it
+        "references": [{"path": PATH, "collection": "customers"}, …],    fields that name a record of a collection
+        "absent": [PATH, …]                   fields that no seeded record has: tombstones
       }},
       "operations": [{
         "id": "POST /contacts", "method": "POST", "path": "/contacts",
@@ -45,7 +47,7 @@
         "reply": {"status": 200, "schema": SCHEMA | null, "records": PATH | null, "record": PATH,
                   "success": null | {"path": PATH, "equals": …}, "invalid": 422}
       }],
-      "webhooks": [{"topics": […], "scheme": {…}, "secret": "…", "record": PATH, "collection": …}],
+      "webhooks": [{"topics": […], "deleted_topics": […], "scheme": {…}, "secret": "…", "record": PATH, "collection": …}],
       "streams": [{"name": "customers", "collection": …, "operations": [ID, …],
                    "rules": [{"destination": PATH, "sources": [PATH, …], "transform": "direct"}, …]}],
       "$defs": {"Contact": SCHEMA}
@@ -103,6 +105,8 @@ class CollectionForm:
     hints: tuple[Hint, ...] = ()
     examples: tuple[Json, ...] = ()
     seeded: bool = True
+    references: tuple[tuple[Path, str], ...] = ()
+    absent: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,7 @@ class WebhookForm:
     collection: str
     record: Path = ()
     stream: str = ""
+    deleted_topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,6 +396,8 @@ def _collection(name: str, value: dict[str, Json]) -> CollectionForm:
         ),
         examples=tuple(value.get("examples", ())),
         seeded=value.get("seeded", True),
+        references=tuple((_path(each["path"]), each["collection"]) for each in value.get("references", ())),
+        absent=tuple(_path(path) for path in value.get("absent", ())),
     )
 
 
@@ -482,6 +489,7 @@ def _reply(value: dict[str, Json]) -> ReplyForm:
 def _webhook(value: dict[str, Json]) -> WebhookForm:
     return WebhookForm(
         topics=tuple(value["topics"]),
+        deleted_topics=tuple(value.get("deleted_topics", ())),
         scheme=_scheme(value["scheme"]),
         secret=value["secret"],
         collection=value["collection"],

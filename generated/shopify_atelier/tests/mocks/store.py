@@ -80,7 +80,9 @@ class Collection:
     def __init__(self, form: CollectionForm, synthesis: Synthesis, wanted: tuple[Path, ...], clock: Clock) -> None:
         self.form = form
         self._clock = clock
-        self._make = synthesis.records(form, wanted)
+        self._synthetic = synthesis.records(form, wanted)
+        self.parents: dict[str, Collection] = {}
+        """Collections whose records those of this one refer to."""
         self._new_identity = synthesis.identity(form)
         self._least = synthesis.envelope(form.record)
         self._stamp_version = synthesis.stamp(form, form.version) if form.version else None
@@ -104,6 +106,18 @@ class Collection:
 
     def ids(self) -> list[str]:
         return list(self._records)
+
+    def _make(self, position: int, revision: int) -> Json:
+        """A synthetic record that refers to records that are there, and is not gone."""
+        record = self._synthetic(position, revision)
+        for path, name in self.form.references:
+            parent = self.parents[name]
+            other = parent._synthetic(position % max(len(parent), 1), 0)
+            _refer(record, path, at(other, parent.form.identity))
+        for path in self.form.absent:
+            if (value := at(record, path)) is not NOTHING:
+                record = put(record, path, False if isinstance(value, bool) else None)
+        return record
 
     def seed(self, count: int) -> None:
         """Add `count` synthetic records."""
@@ -247,6 +261,8 @@ class Store:
             name: Collection(collection, self.synthesis, _wanted(form, name), self.clock)
             for name, collection in form.collections.items()
         }
+        for collection in self.collections.values():
+            collection.parents = self.collections
         self.seed(count)
 
     def seed(self, count: int) -> None:
@@ -254,9 +270,25 @@ class Store:
         self.log.clear()
         for collection in self.collections.values():
             collection.clear()
-            if collection.form.seeded:
-                collection.seed(count)
+        for name in self._in_order():
+            if self.collections[name].form.seeded:
+                self.collections[name].seed(count)
         self.clock.now = after_newest(count)
+
+    def _in_order(self) -> list[str]:
+        """Collections, those that others refer to first."""
+        order: list[str] = []
+
+        def place(name: str) -> None:
+            if name not in order:
+                for _, other in self.form.collections[name].references:
+                    if other != name:
+                        place(other)
+                order.append(name)
+
+        for name in self.collections:
+            place(name)
+        return order
 
     def note(
         self, operation: OperationForm, effect: Effect, id: str, record: Json, key: str | None, request: int
@@ -276,6 +308,22 @@ class Store:
                 request=request,
             )
         )
+
+
+def _refer(record: Json, path: Path, identity: Json) -> None:
+    """Put a name where a record refers to another one, in every item of a list, as text where a text stood."""
+    key, rest = path[0], path[1:]
+    if isinstance(key, int):
+        for position in range(len(record) if isinstance(record, list) else 0):
+            if rest:
+                _refer(record[position], rest, identity)
+            else:
+                record[position] = str(identity) if isinstance(record[position], str) else identity
+    elif isinstance(record, dict) and record.get(key) is not None:
+        if rest:
+            _refer(record[key], rest, identity)
+        else:
+            record[key] = str(identity) if isinstance(record[key], str) else identity
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -52,7 +52,7 @@ class Batch:
         if self._batch.results is None or (self._batch.status is None and self._batch.error is None):
             self._refuse_whole(items)
         results = [
-            self._failed(number, self._invalid, "switched on")
+            self._failed(number, self._invalid, "switched on", item)
             if is_partial and number == 0
             else self._write_one(number, item, key, request)
             for number, item in enumerate(items)
@@ -80,18 +80,19 @@ class Batch:
 
     def _write_one(self, number: int, item: Json, key: str | None, request: int) -> Json:
         if problems := self._problems(item):
-            return self._failed(number, self._invalid, "; ".join(f"{one.field} {one.message}" for one in problems))
+            words = "; ".join(f"{one.field} {one.message}" for one in problems)
+            return self._failed(number, self._invalid, words, item)
         given = at(item, self._collection.form.identity)
         try:
             if given is NOTHING or given is None:
                 id, record = self._collection.create(self._record_in(item), self._server_only)
             elif self._collection.get(str(given)) is None:
-                return self._failed(number, 404, f"there is no `{given}`")
+                return self._failed(number, 404, f"there is no `{given}`", item)
             else:
                 id = str(given)
                 record = self._collection.update(id, self._record_in(item), self._server_only, replaces=False)
         except Duplicate as duplicate:
-            return self._failed(number, 409, f"{duplicate.fields} is taken by {duplicate.id}")
+            return self._failed(number, 409, f"{duplicate.fields} is taken by {duplicate.id}", item)
         effect = "update" if str(given) == id else "create"
         self._store.note(self._form, "update" if effect == "update" else "create", id, record, key, request)
         return self._written(number, record, is_new=effect == "create")
@@ -111,13 +112,21 @@ class Batch:
             result = put(result, batch.status, preferred if preferred in batch.ok else batch.ok[0])
         return self._numbered(result, number)
 
-    def _failed(self, number: int, status: int, message: str) -> Json:
+    def _failed(self, number: int, status: int, message: str, item: Json) -> Json:
+        """A result that says no, with as much of the item as results show."""
         batch = self._batch
-        result = self._envelope()
+        sent = self._record_in(item)
+        shown = (
+            {name: value for name, value in sent.items() if name in self._result_fields}
+            if isinstance(sent, dict)
+            else {}
+        )
+        result = merge(self._envelope(), shown)
         if batch.status is not None:
             result = put(result, batch.status, _not_ok(batch, status))
         if batch.identity is not None:
-            result = put(result, batch.identity, None)
+            given = at(item, self._collection.form.identity)
+            result = put(result, batch.identity, None if given is NOTHING else given)
         if batch.error is not None:
             result = put(result, batch.error, self._error(message))
         return self._numbered(result, number)

@@ -26,6 +26,10 @@ class Bucket:
         self._left = float(form.burst) if form else 0.0
         self._seen_s = now()
 
+    def fill(self) -> None:
+        """Let a full burst pass again."""
+        self._left, self._seen_s = float(self.form.burst) if self.form else 0.0, self._now()
+
     def take(self) -> tuple[bool, dict[str, str]]:
         """Whether one more request may pass now, and the headers that say how it stands."""
         form = self.form

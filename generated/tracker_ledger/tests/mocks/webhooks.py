@@ -34,17 +34,24 @@ def delivery(
     """Headers and body of a delivery about one record.
 
     Args:
+        topic: One that tells of a deletion names the record and no more, whether it is there or not.
         url: Where it is sent: some schemes sign it.
         secret: Another one than the declared.
         forged: Sign with a secret the receiver does not have.
     """
-    webhook = next(webhook for webhook in form.webhooks if topic in webhook.topics)
-    stored = store.collections[webhook.collection].get(id)
-    if stored is None:
+    webhook = next(webhook for webhook in form.webhooks if topic in (*webhook.topics, *webhook.deleted_topics))
+    collection = store.collections[webhook.collection]
+    stored = collection.get(id)
+    if topic in webhook.deleted_topics:
+        schema = store.synthesis.schema_at(collection.form.record, collection.form.identity)
+        record = put({}, collection.form.identity, int(id) if schema.get("type") == "integer" else id)
+    elif stored is None:
         raise KeyError(f"there is no `{id}` among the {webhook.collection}")
+    else:
+        record = stored.record
     return sign(
         webhook,
-        put({}, webhook.record, stored.record),
+        put({}, webhook.record, record),
         url=url,
         secret=_FORGED[webhook.scheme.secret_encoding] if forged else (secret or webhook.secret),
         now_s=time.time() if now_s is None else now_s,

@@ -81,7 +81,7 @@ def new_item(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[
         return
     owner = found.owners.get(item.match) or in_group.setdefault(item.match, item.source_id)
     if owner != item.source_id:
-        refuse_duplicate(stream, item)
+        refuse_duplicate(stream, item, owner)
         return
     entry = found.index.get(item.match)
     if entry is None:
@@ -98,12 +98,17 @@ def new_item(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[
         )
 
 
-def refuse_duplicate(stream: Stream[Any, Any], item: Item) -> None:
-    """The second of two source records that are the same thing: dead, or left out, as the stream declares."""
+def refuse_duplicate(stream: Stream[Any, Any], item: Item, owner: str) -> None:
+    """The second of two source records that are the same thing: dead, or left out, as the stream declares.
+
+    Args:
+        owner: The first one.
+    """
     if stream.duplicates == "dead":
         item.fate, item.why = "dead", Why("match", "permanent_record", SAME_MATCH)
     else:
         item.fate, item.why = "skipped", Why("match", "duplicate", SAME_MATCH)
+        item.follows = owner
 
 
 def requests_for(

@@ -20,6 +20,7 @@ from ..paging import Picked
 from ..session import Session
 from ..settings import Settings
 from ..state import State
+from ..state.lifecycle import ALIAS
 from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link, Look, NewLink, Outcomes
 from ..watching import Watcher, watched_group, watched_pages
 from .adopt import Adopter
@@ -313,6 +314,8 @@ class Run:
         if stop is None and page is not None:
             checkpoint = self.progress.after(page.next, is_last=page.next is None)
         self._pending = self._outcomes(items, bad, renewed, open_requests(sent, ("unknown",)), checkpoint)
+        if self._stream.duplicates == "first":
+            self._pending.aliases = await self._aliases(items)
         if self._parents is not None:
             self._pending.waiting = [each.row(self._stream.name, self._run_id, self._now()) for each in held]
             self._pending.released = [item.source_id for item in items if item.fate is not None]
@@ -326,6 +329,22 @@ class Run:
         if stop is not None:
             await self._flush()
             raise stop
+
+    async def _aliases(self, items: Sequence[Item]) -> list[NewLink]:
+        """Records that are the same thing as another one: what refers to them is led to what that was written to."""
+        twins = [item for item in items if item.follows is not None and item.fate == "skipped"]
+        if not twins:
+            return []
+        name, lifecycle = self._stream.name, self._state.store.lifecycle
+        led = {item.source_id: item.destination_id for item in items}
+        wanted = [item.follows for item in twins if item.follows is not None and led.get(item.follows) is None]
+        found = await self._state.call(lambda: lifecycle.parents({name: wanted}))
+        led |= {source_id: identity for (_, source_id), identity in found.items()}
+        return [
+            NewLink(name + ALIAS, item.source_id, identity, b"", item.version, None, self._run_id, self._now())
+            for item in twins
+            if item.follows is not None and (identity := led.get(item.follows)) is not None
+        ]
 
     async def _read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad], list[Held]]:
         """Items, records that are none, and records that wait for another stream's."""

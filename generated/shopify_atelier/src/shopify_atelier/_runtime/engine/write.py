@@ -371,7 +371,7 @@ class Writer:
             return
         owner = await self._owner_of(found[0])
         if owner is not None and owner != item.source_id:
-            refuse_duplicate(self._stream, item)
+            refuse_duplicate(self._stream, item, owner)
             return
         item.destination_id = found[0]
         item.is_create = False

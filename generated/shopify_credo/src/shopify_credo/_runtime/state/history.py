@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
 from .database import Database
+from .lifecycle import ALIAS
 from .sealing import Sealer
 
 Entry = dict[str, Any]
@@ -118,7 +119,7 @@ class History:
         c, links = self._changes.c, self._links.c
         told = exists().where(c.stream == links.stream, c.source_id == links.source_id, c.run_id == links.run_id)
         query = select(links.stream, links.source_id, links.destination_id, links.run_id, links.written_at).where(
-            where, ~told
+            where, ~told, ~links.stream.endswith(ALIAS)
         )
         rows = connection.execute(query.order_by(links.written_at.desc(), links.source_id).limit(limit)).all()
         return [_creation(*row) for row in rows]

@@ -290,6 +290,8 @@ class Store:
         self._put_drift.run_many(connection, outcomes.drift)
         if outcomes.is_new_pass or outcomes.seen or outcomes.gone or outcomes.waiting or outcomes.released:
             self.lifecycle.write(connection, outcomes)
+        if outcomes.aliases:
+            self._put_link.run_many(connection, outcomes.aliases)
         if (point := outcomes.checkpoint) is not None:
             values = [getattr(point, name) for name in _CHECKPOINT[2:-3]]
             row = (point.stream, point.partition, *values, work.run_id, work.lease.token, self.database.now())

@@ -31,7 +31,7 @@ class Item:
     """One source record on its way."""
 
     __slots__ = (
-        "_raw", "body", "destination_id", "fate", "hash", "is_create", "link", "match",
+        "_raw", "body", "destination_id", "fate", "follows", "hash", "is_create", "link", "match",
         "match_values", "may_be_ours", "past", "source_id",
         "version", "why",
     )  # fmt: skip
@@ -57,6 +57,8 @@ class Item:
         self.is_create = True
         self.link: Link | None = None
         """As it was before this run."""
+        self.follows: str | None = None
+        """The source record that is the same thing and was there first."""
         self.may_be_ours = False
         """What was found in the destination may be what a lost answer was about."""
         self.fate: str | None = None

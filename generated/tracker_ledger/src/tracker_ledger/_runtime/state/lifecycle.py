@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, null, or_, select, update
 
 from .connect import Statements
 from .database import Database
 from .rows import Gone, Link, Outcomes, Waiting
 from .sealing import Sealer
 
+ALIAS = "="
+"""Behind a stream's name: links of records that are the same thing as another one of the stream, which was written."""
 UNNAMED = ""
 """In `seen`: a record came that nobody can name."""
 
@@ -59,6 +61,13 @@ class Lifecycle:
             ),
             Gone._fields,
         )
+        gone = select(t.links.c.destination_id).where(
+            t.links.c.stream == bindparam("of"), sql.is_one_of(t.links.c.source_id)
+        )
+        self._forget_aliases = sql.compile(
+            delete(t.links).where(t.links.c.stream == bindparam("alias"), t.links.c.destination_id.in_(gone)),
+            ("alias", "of", "many"),
+        )
         names = Waiting._fields
         held = sql.insert(t.waiting).values({name: bindparam(name) for name in names} | {"attempts": 0})
         fresh = {n: held.excluded[n] for n in names if n not in ("stream", "source_id", "since_at")}
@@ -82,6 +91,10 @@ class Lifecycle:
             connection.execute(delete(seen).where(seen.c.stream == name))
         self._put_seen.run_many(connection, [(name, source_id) for source_id in dict.fromkeys(outcomes.seen)])
         self._put_gone.run_many(connection, outcomes.gone)
+        if outcomes.gone:
+            self._forget_aliases.run(
+                connection, (name + ALIAS, name, self._sql.many([row.named for row in outcomes.gone]))
+            )
         seal = self._sealer.seal
         self._put_waiting.run_many(connection, [row._replace(payload=seal(row.payload)) for row in outcomes.waiting])
         if outcomes.released:
@@ -147,23 +160,34 @@ class Lifecycle:
             found: dict[tuple[str, str], str] = {}
             for stream, ids in wanted.items():
                 for start in range(0, len(ids), 500):
-                    query = select(links.c.source_id, links.c.destination_id).where(
-                        links.c.stream == stream,
-                        links.c.source_id.in_(ids[start : start + 500]),
-                        links.c.destination_id.is_not(None),
-                        links.c.gone_at.is_(None),
+                    query = (
+                        select(links.c.source_id, links.c.destination_id)
+                        .where(
+                            links.c.stream.in_((stream, stream + ALIAS)),
+                            links.c.source_id.in_(ids[start : start + 500]),
+                            links.c.destination_id.is_not(None),
+                            links.c.gone_at.is_(None),
+                        )
+                        .order_by(links.c.stream.desc())  # a link of its own wins over what it was an alias of
                     )
                     found.update(((stream, row[0]), row[1]) for row in connection.execute(query))
             return found
 
         return self._database.read(read)
 
+    def _is_parent(self) -> ColumnElement[bool]:
+        waiting, links = self._tables.waiting, self._tables.links
+        stream = waiting.c.parent_stream
+        return and_(
+            or_(links.c.stream == stream, links.c.stream == stream + ALIAS), links.c.source_id == waiting.c.parent_id
+        )
+
     def ready(self, stream: str, limit: int = 250) -> list[tuple[str, bytes]]:
         """(source identity, record as it was read) of held records whose parent has a link now, those that wait longest first."""
         waiting, links = self._tables.waiting, self._tables.links
         query = (
             select(waiting.c.source_id, waiting.c.payload)
-            .join(links, and_(links.c.stream == waiting.c.parent_stream, links.c.source_id == waiting.c.parent_id))
+            .join(links, self._is_parent())
             .where(waiting.c.stream == stream, links.c.destination_id.is_not(None), links.c.gone_at.is_(None))
             .order_by(waiting.c.since_at, waiting.c.source_id)
             .limit(limit)
@@ -177,7 +201,7 @@ class Lifecycle:
         query = (
             select(waiting.c.stream)
             .distinct()
-            .join(links, and_(links.c.stream == waiting.c.parent_stream, links.c.source_id == waiting.c.parent_id))
+            .join(links, self._is_parent())
             .where(
                 waiting.c.parent_stream == parent_stream, links.c.destination_id.is_not(None), links.c.gone_at.is_(None)
             )

@@ -264,6 +264,8 @@ class Outcomes:
     """Source records that came in the complete pass under way; empty text: one that nobody can name."""
     is_new_pass: bool = False
     """A complete pass begins: what came in earlier ones is forgotten."""
+    aliases: list[NewLink] = field(default_factory=list)
+    """Records that are the same thing as one that was written; under the stream's name with a `=` behind it."""
     waiting: list[Waiting] = field(default_factory=list)
     """Records that are held until another stream's record has a link."""
     released: list[str] = field(default_factory=list)

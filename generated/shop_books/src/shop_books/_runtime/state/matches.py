@@ -1,0 +1,94 @@
+"""Which source record a match value belongs to, kept so that a write costs little however many there are.
+
+New pairs are appended to a log, which is also held in memory, and merged into the table in its own order when the log has
+grown: sorted, many of them fall on one page. An owner counts only while its link still has that match value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, delete, func, select, true
+
+from .connect import Statements
+from .tables import Tables
+
+MERGE_AT = 20_000
+"""Pairs in the log when it is merged."""
+
+
+class Matches:
+    """Rows of `matches` and `match_log`, and the log in memory."""
+
+    def __init__(self, tables: Tables, sql: Statements) -> None:
+        t, self._many = tables, sql.many
+        self._logged: dict[str, dict[str, str]] = {}
+        """Stream → match digest → source identity, as the log has it; only of streams that are being run."""
+        self._log_length = 0
+        self._owners = sql.compile(
+            select(t.matches.c.match, t.matches.c.source_id).where(
+                t.matches.c.stream == bindparam("of"), sql.is_one_of(t.matches.c.match)
+            ),
+            ("of", "many"),
+        )
+        self._log_of = sql.compile(
+            select(t.match_log.c.match, t.match_log.c.source_id)
+            .where(t.match_log.c.stream == bindparam("of"))
+            .order_by(t.match_log.c.id),
+            ("of",),
+        )
+        self._length = sql.compile(select(func.count()).select_from(t.match_log), ())
+        self._append = sql.compile(
+            t.match_log.insert().values({name: bindparam(name) for name in ("stream", "match", "source_id")}),
+            ("stream", "match", "source_id"),
+        )
+        log = t.match_log.c
+        in_order = select(log.stream, log.match, log.source_id).where(true())
+        if sql.is_postgresql:  # one statement may touch a row once
+            last = select(func.max(log.id)).group_by(log.stream, log.match)
+            in_order = in_order.where(log.id.in_(last)).order_by(log.stream, log.match)
+        else:  # the later one replaces the earlier
+            in_order = in_order.order_by(log.stream, log.match, log.id)
+        merge = sql.insert(t.matches).from_select(["stream", "match", "source_id"], in_order)
+        merge = merge.on_conflict_do_update(
+            index_elements=["stream", "match"], set_={"source_id": merge.excluded.source_id}
+        )
+        self._merge = sql.compile(merge, ())
+        self._clear = sql.compile(delete(t.match_log), ())
+
+    def forget(self, stream: str) -> None:
+        """Read the log again before it is used: another process may have written."""
+        self._logged.pop(stream, None)
+
+    def owners(self, connection: Connection, stream: str, matches: Sequence[str]) -> dict[str, str]:
+        """Match digest → the source record that was last seen with it; whether it still has it is to be looked up."""
+        logged = self._log(connection, stream)
+        found: dict[str, str] = dict(self._owners.rows(connection, (stream, self._many(matches))))
+        for match in matches:
+            if (owner := logged.get(match)) is not None:
+                found[match] = owner
+        return found
+
+    def append(self, connection: Connection, stream: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """Log new pairs; merge the log when it is long. Call `committed` or `forget` when the transaction has ended."""
+        log = self._log(connection, stream)
+        self._append.run_many(connection, [(stream, match, source_id) for match, source_id in pairs])
+        log.update(pairs)
+        if self._log_length + len(pairs) >= MERGE_AT:
+            self._merge.run_now(connection, ())
+            self._clear.run_now(connection, ())
+
+    def committed(self, pairs: int) -> None:
+        """So many pairs are durable."""
+        self._log_length += pairs
+        if self._log_length >= MERGE_AT:
+            self._log_length = 0
+            for logged in self._logged.values():
+                logged.clear()
+
+    def _log(self, connection: Connection, stream: str) -> dict[str, str]:
+        logged = self._logged.get(stream)
+        if logged is None:
+            logged = self._logged[stream] = dict(self._log_of.rows(connection, (stream,)))
+            self._log_length = self._length.rows(connection, ())[0][0]
+        return logged

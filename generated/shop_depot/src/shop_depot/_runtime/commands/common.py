@@ -1,0 +1,29 @@
+"""What the files of commands share. A command is a click command with the loader of the integration as its object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..declare import Integration
+
+T = TypeVar("T")
+EXIT_DONE, EXIT_INPUT, EXIT_PARTIAL, EXIT_BUG = 0, 1, 3, 70
+Loader = Callable[[], "Integration"]
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def show_json(value: Any) -> None:
+    """Print a value for programs."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Carry out what is asynchronous."""
+    from ..loops import run
+
+    return run(work)

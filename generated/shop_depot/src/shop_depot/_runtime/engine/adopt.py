@@ -1,0 +1,138 @@
+"""Which destination record is the same thing as a source record, when no link says so yet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+from ..client import record_of
+from ..declare import Operation, Stream
+from ..errors import DecodeError, NotFound
+from ..hashing import decode_exact
+from ..matching import compared, match_digest, optional_text
+from ..session import Reply, Session
+from .items import Item
+from .json_paths import at
+from .pages import Params
+
+PutIndex: TypeAlias = Callable[[list[tuple[str, str]], bool], Awaitable[None]]
+"""Stores (match digest, destination identity) pairs; True with the first page."""
+AskIndex: TypeAlias = "Callable[[str], Awaitable[tuple[str, bool] | None]]"
+"""Match digest → destination identity, and whether several records have it."""
+
+
+class Adopter:
+    """Finds destination records by match value: with the find operation, or in an index of the whole list."""
+
+    def __init__(
+        self, stream: Stream[Any, Any], session: Session, fixed: Params, *, put_index: PutIndex, ask_index: AskIndex
+    ) -> None:
+        self._stream = stream
+        self._session = session
+        self._fixed = fixed
+        self._put_index = put_index
+        self._ask_index = ask_index
+        self._paths = tuple(match.destination for match in stream.match)
+        self._steps = tuple(match.compare for match in stream.match)
+        self.is_indexed = False
+        """Whether this run has read all match values of the destination."""
+
+    @property
+    def can_find(self) -> bool:
+        """Whether there is a way to know that a record is not there."""
+        destination = self._stream.destination
+        return bool(self._stream.match) and (destination.find is not None or destination.list is not None)
+
+    async def find(self, item: Item) -> list[tuple[str, dict[str, Any] | None]]:
+        """Destination records that match an item: identity and, when it was read, the whole record."""
+        if item.match is None or not self.can_find:
+            return []
+        if self._stream.destination.find is not None:
+            return await self._ask(item)
+        await self.index()
+        entry = await self._ask_index(item.match)
+        if entry is None:
+            return []
+        identity, several = entry
+        return [(identity, None)] * (2 if several else 1)
+
+    async def locate(self, item: Item) -> str | None:
+        """What a record is called there that was written without learning it; only its digest need be known."""
+        if item.match is None or self._stream.destination.list is None:
+            return None
+        await self.index()
+        entry = await self._ask_index(item.match)
+        return entry[0] if entry is not None and not entry[1] else None
+
+    async def index(self) -> None:
+        """Read the match values of all destination records, once a run."""
+        operation = self._stream.destination.list
+        if operation is None or self.is_indexed:
+            return
+        first = True
+        async for page in self._session.pages(operation, params=self._fixed):
+            await self._put_index(list(self._entries(page.records)), first)
+            first = False
+        if first:
+            await self._put_index([], True)
+        self.is_indexed = True
+
+    def _entries(self, records: Iterable[Any]) -> Iterable[tuple[str, str]]:
+        for raw in records:
+            record = decode_exact(raw)
+            digest, identity = self.digest(record), self.identity(record)
+            if digest is not None and identity is not None:
+                yield digest, identity
+
+    async def _ask(self, item: Item) -> list[tuple[str, dict[str, Any] | None]]:
+        find = self._stream.destination.find
+        assert find is not None
+        spellings = [item.match_values]
+        plain = tuple(compared(value or "", steps) for value, steps in zip(item.match_values, self._steps, strict=True))
+        if plain != item.match_values:
+            spellings.append(plain)
+        names = [".".join(map(str, path)) for path in self._paths]
+        for values in spellings:
+            by_name = dict(zip(names, values, strict=True))
+            asked = {parameter: by_name.get(name) for name, parameter in find.parameters}
+            found: list[tuple[str, dict[str, Any] | None]] = [
+                (identity, record)
+                for record in await self._records(find.operation, {**self._fixed, **asked})
+                if self.digest(record) == item.match and (identity := self.identity(record)) is not None
+            ]
+            if found:
+                return found
+        return []
+
+    async def _records(self, operation: Operation, params: Params) -> list[dict[str, Any]]:
+        if operation.records is None:
+            try:
+                return [object_of(await self._session.request(operation, params=params))]
+            except (NotFound, DecodeError):
+                return []
+        async for page in self._session.pages(operation, params=params):
+            return [record for raw in page.records if isinstance(record := decode_exact(raw), dict)]
+        return []
+
+    def identity(self, record: Any) -> str | None:
+        """The identity in a destination record."""
+        return identity_of(at(record, self._stream.destination.identity))
+
+    def digest(self, record: Any) -> str | None:
+        """The digest of a destination record's match values."""
+        values = [at(record, path) for path in self._paths]
+        texts = [None if isinstance(value, dict | list) else optional_text(value) for value in values]
+        return match_digest(texts, self._steps)
+
+
+def identity_of(value: Any) -> str | None:
+    """What a destination names a record, as text."""
+    return None if isinstance(value, dict | list) else optional_text(value)
+
+
+def object_of(reply: Reply) -> dict[str, Any]:
+    """The record of a single reply as plain values that lose nothing."""
+    record = decode_exact(record_of(reply))
+    if not isinstance(record, dict):
+        raise DecodeError("the record in the reply is not an object", operation=reply.operation.id)
+    return record

@@ -1,0 +1,1 @@
+"""Tests of the package against two mock APIs; copied, as the runtime is."""

@@ -1,0 +1,133 @@
+"""Signed deliveries, made as the vendor would make them from the declared scheme."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import time
+from copy import deepcopy
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from .form import Json, MockForm, SchemeForm, WebhookForm
+from .places import put
+from .store import Store, dumps
+
+_FORGED = {"text": "forged", "base64": "Zm9yZ2Vk", "whsec_base64": "whsec_Zm9yZ2Vk"}
+"""A secret that the receiver does not have, as each scheme spells one."""
+
+
+def delivery(
+    form: MockForm,
+    store: Store,
+    *,
+    topic: str,
+    id: str,
+    url: str,
+    secret: str | None = None,
+    forged: bool = False,
+    now_s: float | None = None,
+    delivery_id: str | None = None,
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of a delivery about one record.
+
+    Args:
+        topic: One that tells of a deletion names the record and no more, whether it is there or not.
+        url: Where it is sent: some schemes sign it.
+        secret: Another one than the declared.
+        forged: Sign with a secret the receiver does not have.
+    """
+    webhook = next(webhook for webhook in form.webhooks if topic in (*webhook.topics, *webhook.deleted_topics))
+    collection = store.collections[webhook.collection]
+    stored = collection.get(id)
+    if topic in webhook.deleted_topics:
+        schema = store.synthesis.schema_at(collection.form.record, collection.form.identity)
+        record = put({}, collection.form.identity, int(id) if schema.get("type") == "integer" else id)
+    elif stored is None:
+        raise KeyError(f"there is no `{id}` among the {webhook.collection}")
+    else:
+        record = stored.record
+    return sign(
+        webhook,
+        put({}, webhook.record, record),
+        url=url,
+        secret=_FORGED[webhook.scheme.secret_encoding] if forged else (secret or webhook.secret),
+        now_s=time.time() if now_s is None else now_s,
+        delivery_id=delivery_id or uuid4().hex,
+    )
+
+
+def sign(
+    webhook: WebhookForm, body: Json, *, url: str, secret: str, now_s: float, delivery_id: str
+) -> tuple[dict[str, str], bytes]:
+    """The headers that a scheme asks for, and the bytes they vouch for."""
+    scheme = webhook.scheme
+    stamp = _stamp(scheme, now_s)
+    body = deepcopy(body)
+    for path, value in ((scheme.id_path, delivery_id), (scheme.timestamp_path, stamp)):
+        if path is not None:
+            body = put(body, path, value)
+    raw = dumps(body).encode()
+    key = _key(scheme, secret)
+    for character in scheme.url_unescaped:
+        url = re.sub(f"%{ord(character):02X}", character.replace("\\", r"\\"), url, flags=re.IGNORECASE)
+    values = {
+        "body": raw,
+        "id": delivery_id.encode(),
+        "ts": stamp.encode(),
+        "method": b"POST",
+        "url": url.encode(),
+        "form": b"",
+        "secret": key,
+    }
+    headers = {"Content-Type": "application/json", scheme.header: _signature(scheme, key, values, stamp)}
+    if scheme.id_header:
+        headers[scheme.id_header] = delivery_id
+    if scheme.timestamp_header:
+        headers[scheme.timestamp_header] = stamp
+    return headers, raw
+
+
+def _signature(scheme: SchemeForm, key: bytes, values: dict[str, bytes], stamp: str) -> str:
+    if scheme.construction == "token":
+        return key.decode()
+    content = _filled(scheme.content, values)
+    if scheme.construction == "digest":
+        digest = hashlib.new(scheme.algorithm, content).digest()
+    else:
+        digest = hmac.new(key, content, scheme.algorithm).digest()
+    signature = scheme.prefix + (digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode())
+    if scheme.timestamp_prefix is not None:
+        return f"{scheme.timestamp_prefix}{stamp}{scheme.separator or ','}{signature}"
+    return signature
+
+
+def _stamp(scheme: SchemeForm, now_s: float) -> str:
+    match scheme.timestamp_unit:
+        case "s":
+            return str(int(now_s))
+        case "ms":
+            return str(int(now_s * 1000))
+        case "iso8601":
+            return datetime.fromtimestamp(now_s, UTC).isoformat()
+
+
+def _filled(template: str, values: dict[str, bytes]) -> bytes:
+    pieces = re.split(r"\{(\w+)\}", template)
+    return b"".join(values[piece] if number % 2 else piece.encode() for number, piece in enumerate(pieces))
+
+
+def _key(scheme: SchemeForm, secret: str) -> bytes:
+    match scheme.secret_encoding:
+        case "text":
+            return secret.encode()
+        case "base64":
+            return base64.b64decode(_padded(secret))
+        case "whsec_base64":
+            return base64.b64decode(_padded(secret.removeprefix("whsec_")))
+
+
+def _padded(text: str) -> str:
+    return text + "=" * (-len(text) % 4)
