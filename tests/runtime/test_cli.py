@@ -275,3 +275,78 @@ def test_serve_answers_takes_deliveries_and_drains(shell: Shell) -> None:
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert "planted" not in out + err
+
+
+def test_past_can_be_asked_about_and_a_person_forgotten(shell: Shell) -> None:
+    """Runs, ledger and audit; forget and cleanup; every command that changes something is on record."""
+    shell.run("sync")
+    shell.shopify.put(7, first_name="Unlikely")
+    shell.run("sync")
+    runs = json.loads(shell.run("runs", "list", "--json")[1])
+    assert [run["written"] for run in runs] == [1, 30]
+    latest = runs[0]["run_id"]
+    code, out, _ = shell.run("runs", "show", latest)
+    assert (code, out.startswith(f"{latest} customers: done")) == (0, True)
+    code, out, _ = shell.run("ledger", "customers", "--id", "7")
+    assert code == 0
+    assert [line.split()[4] for line in out.splitlines()] == ["updated", "created"]
+    assert len(json.loads(shell.run("ledger", "--run", runs[1]["run_id"], "--json", "--limit", "100")[1])) == 30
+    assert shell.run("ledger", "--run", "nobody")[0] == 1
+    assert shell.run("ledger", "--id", "1", "--run", "x")[0] == 2
+    code, _, err = shell.run("runs", "cancel", latest)
+    assert (code, "is not under way: done" in err) == (1, True)
+    code, _, err = shell.run("runs", "resume", latest)
+    assert (code, "nothing to go on with" in err) == (1, True)
+    code, _, err = shell.run("runs", "rollback", latest, "--yes")
+    assert (code, "`rollback: true`" in err or "rollback: true" in err) == (1, True)
+    code, out, _ = shell.run("forget", "customers", "7")
+    assert (code, "1 records of customers forgotten: 1 changes, 1 links" in out) == (0, True)
+    files = b"".join(path.read_bytes() for path in shell.folder.glob("*.db*"))
+    assert b"Unlikely" not in files
+    assert shell.run("ledger", "--id", "7")[1] == "nothing was written\n"
+    assert shell.run("cleanup")[1] == "nothing to delete\n"
+    code, _, err = shell.run("cleanup", "--reseal")
+    assert (code, "STATE_KEY" in err) == (1, True)
+    entries = json.loads(shell.run("audit", "--json")[1])
+    assert [(entry["action"], entry["target"], entry["outcome"]) for entry in reversed(entries)] == [
+        ("sync", "all streams", "done"),
+        ("sync", "all streams", "done"),
+        ("runs cancel", latest, "failed: NotNow"),
+        ("runs resume", latest, "failed: NotNow"),
+        ("runs rollback", latest, "failed: RequestRefused"),
+        ("forget", "customers, 1 records", "done"),
+        ("cleanup", "", "done"),
+        ("cleanup", "", "failed: KeyWrong"),
+    ]
+    assert {entry["role"] for entry in entries} == {"local"}
+
+
+def test_state_key_seals_and_is_asked_for(shell: Shell) -> None:
+    """By environment only; without it nothing begins."""
+    from cryptography.fernet import Fernet
+
+    shell.shopify.put(5, total_spent="a lot", note="PlainNote")
+    shell.environ["STATE_KEY"] = Fernet.generate_key().decode()
+    assert shell.run("sync")[0] == 3
+    assert b"PlainNote" not in b"".join(path.read_bytes() for path in shell.folder.glob("*.db*"))
+    [letter] = json.loads(shell.run("dead-letters", "list", "--json")[1])
+    assert "PlainNote" in shell.run("dead-letters", "show", letter["id"])[1]
+    key = shell.environ.pop("STATE_KEY")
+    for command in (("sync",), ("status",), ("dead-letters", "list")):
+        code, _, err = shell.run(*command)
+        assert (code, "STATE_KEY is not set" in err) == (1, True)
+        assert key not in err
+    shell.environ["STATE_KEY"] = f"{Fernet.generate_key().decode()} {key}"
+    code, out, _ = shell.run("cleanup", "--reseal")
+    assert (code, "sealed anew" in out) == (0, True)
+
+
+def test_monitor_shows_and_writes_nothing(shell: Shell) -> None:
+    """What was shown is kept with the run."""
+    shell.environ["MONITOR"] = "true"
+    code, out, _ = shell.run("sync")
+    assert (code, "dry run" in out, shell.credo.effects) == (0, True, [])
+    [run] = json.loads(shell.run("runs", "list", "--json")[1])
+    assert run["dry_run"] is True
+    shown = shell.run("runs", "show", run["run_id"])[1]
+    assert "  create 1" in shown
