@@ -787,16 +787,9 @@ def _stream(name: str, stream: Stream) -> list[Diagnostic]:
                 help="add `update`: what a batch leaves open is updated alone",
             )
         )
-    if stream.rollback and (stream.mode == "append" or destination.get is None):
-        appends = stream.mode == "append"
-        why = "appends: nothing is replaced" if appends else "has no `get` operation to see what a write replaces"
+    if stream.rollback and (why := _not_put_back(name, stream)) is not None:
         faults.append(
-            _fault(
-                "V008",
-                f"the stream `{name}` is to be rolled back, and {why}",
-                (*at, "rollback"),
-                help="leave `rollback` out" if appends else "add `get` to the destination, or leave `rollback` out",
-            )
+            _fault("V008", f"the stream `{name}` is to be rolled back, and {why[0]}", (*at, "rollback"), help=why[1])
         )
     matched = {match.destination for match in stream.match}
     for field in destination.find.by if destination.find else ():
@@ -853,6 +846,18 @@ def _order(manifest: Manifest) -> list[Diagnostic]:
     return faults
 
 
+def _not_put_back(name: str, stream: Stream) -> tuple[str, str] | None:
+    """Why what a run of the stream wrote could not be put back, and the way out."""
+    if stream.mode == "append":
+        return "appends: nothing is replaced", "leave `rollback` out"
+    if stream.destination.get is None:
+        return (
+            "has no `get` operation to see what a write replaces",
+            "add `get` to the destination, or leave `rollback` out",
+        )
+    return None
+
+
 def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
     if webhook.stream in manifest.streams:
         return []
@@ -887,6 +892,13 @@ def conflict_faults(name: str, stream: Stream, manifest: Manifest) -> list[Diagn
             "merges, and no operation reads a record of the destination",
             "conflicts",
             help="add `get`, `find` or `list` to the destination, or set `conflicts: source_priority`",
+        )
+    is_pair = stream.reverse_of is not None or any(one.reverse_of == name for one in manifest.streams.values())
+    if stream.rollback and (is_pair or not rule.is_plain):
+        fault(
+            "is to be rolled back, and both sides count: put back on one, a record would come again from the other",
+            "rollback",
+            help="leave `rollback` out; what lost a conflict is in the history",
         )
     if stream.reverse_of is not None:
         faults += _reverse(name, stream, manifest)

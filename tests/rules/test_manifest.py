@@ -213,3 +213,16 @@ def test_load_manifest_of_text_that_is_not_yaml_names_the_line(tmp_path: Path) -
 def test_load_manifest_takes_any_wire_name(tmp_path: Path, path: str, value: object) -> None:
     """Vendors name parameters and paths as they like; a manifest can name what a description has."""
     load(tmp_path, with_value(path, value))
+
+
+@pytest.mark.parametrize("conflicts", ["merge_fields", {"strategy": "source_priority", "fields": {"a": "skip"}}])
+def test_load_manifest_of_a_merging_stream_that_is_to_be_rolled_back_is_refused(
+    tmp_path: Path, conflicts: object
+) -> None:
+    """Put back on one side, the record would come again from the other."""
+    form = deepcopy(BASE)
+    stream = form["streams"]["customers"]
+    stream["destination"]["get"] = "GET /persons/{id}"
+    stream |= {"rollback": True, "conflicts": conflicts}
+    (found,) = faults(tmp_path, form)
+    assert (found.code, found.places[0].pointer) == ("V008", "#/streams/customers/rollback")
