@@ -92,7 +92,7 @@ streams:
     match: [{source: email, destination: email, compare: [trim, lower]}]
     adopt: lookup
     duplicates: first
-    conflicts: timestamp_based
+    conflicts: {strategy: timestamp_based, version: changed_at, clock_skew: 5 seconds}
     schedule: every 30 minutes
     overlap: 5 minutes
     max_dead_share: 0.25
