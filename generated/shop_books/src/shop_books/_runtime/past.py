@@ -147,12 +147,15 @@ def ledger(
     """What was written: of one record, of one run, or the last of all."""
     certain_s = state.store.database.now() - integration.retention.history_s
     if source_id is not None:
-        names = [stream] if stream is not None else [each.name for each in integration.streams]
-        return [
-            entry
-            for name in names
-            for entry in state.history.of_record(name, source_id, limit=limit, certain_s=certain_s)
-        ]
+        found: list[dict[str, Any]] = []
+        for each in integration.streams:
+            if stream is not None and each.name != stream:
+                continue
+            name, named = each.name, source_id
+            if each.reverse_of is not None:  # both directions share links, which are called after the first
+                name, named = each.reverse_of, state.forgetting.source_of(each.reverse_of, source_id) or source_id
+            found += state.history.of_record(name, named, limit=limit, certain_s=certain_s)
+        return found
     if run_id is not None:
         return state.history.of_run(run_row(state, run_id)["id"], limit=limit)
     return state.history.latest(stream, limit=limit, certain_s=certain_s)

@@ -20,9 +20,15 @@ from .json_paths import at, projected
 
 
 def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, now: float) -> list[NewChange]:
-    """The rows of a group whose fates are known."""
+    """The rows of a group whose fates are known, under the names that their links have."""
     rows = []
+    name, is_back = stream.reverse_of or stream.name, stream.reverse_of is not None
     for item in items:
+        source_id, destination_id = item.source_id, item.destination_id
+        if is_back:
+            if destination_id is None:
+                continue  # it has no link yet either
+            source_id, destination_id = destination_id, source_id
         fate, past = item.fate, item.past
         if past is not None and past.kind is not None:
             kind = past.kind
@@ -36,9 +42,9 @@ def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, 
             continue
         rows.append(
             NewChange(
-                stream.name,
-                item.source_id,
-                item.destination_id,
+                name,
+                source_id,
+                destination_id,
                 run_id,
                 kind,
                 now,
