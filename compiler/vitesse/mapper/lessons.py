@@ -55,6 +55,10 @@ class Lessons:
             found[lesson.destination].append(lesson)
         return cls(by_destination=dict(found))
 
+    def and_also(self, lessons: Iterable[Lesson]) -> Lessons:
+        """These and more."""
+        return Lessons.of([*(lesson for said in self.by_destination.values() for lesson in said), *lessons])
+
     def __bool__(self) -> bool:
         return bool(self.by_destination)
 

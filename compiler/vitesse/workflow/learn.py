@@ -1,7 +1,7 @@
 """Reviewed integrations → lessons for the Mapper: what was accepted, rejected and waived there.
 
 Reads the folders as `build` reads them; compiles nothing. Where an integration goes the other way between the same two APIs, its
-rules are turned: each stands for its inverse, where it has one.
+rules are turned: each stands for its inverse, where it has one. So are those of a stream for the one that goes back on its links.
 """
 
 from __future__ import annotations
@@ -42,6 +42,18 @@ def learn_from(folders: Sequence[Path], manifest: Manifest) -> Lessons:
             integration = read_integration(one)
             found += _lessons(integration, manifest)
     return Lessons.of(found)
+
+
+def way_back(integration: Integration, name: str) -> list[Lesson]:
+    """What the accepted rules of a stream say of the one that goes back on its links: each stands for its inverse, where it has one."""
+    forward = integration.manifest.streams[name].reverse_of
+    if forward is None or forward not in integration.manifest.streams:
+        return []
+    source, destination = integration.ends(forward)
+    from_fields, to_fields = fields_of(source, writable=False), fields_of(destination, writable=True)
+    where = f"{integration.manifest.name}, {forward}"
+    read = _stream(integration.folder, forward, where, from_fields, to_fields)
+    return [turned for lesson in read if (turned := _turned(lesson, from_fields)) is not None]
 
 
 def _integrations(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from ..pipeline import Integration, read_integration
 from ..rules.digests import rule_digest
 from ..rules.review import load_review
 from .accept import accept_by_policy
-from .learn import learn_from
+from .learn import learn_from, way_back
 
 if TYPE_CHECKING:
     from ..mapper.llm.adviser import ModelAdviser
@@ -195,7 +195,7 @@ def _asked(integration: Integration, name: str, given: _Given) -> Asked:
     stream = integration.manifest.streams[name]
     return Asked(
         hints={**_manifest_hints(stream), **given.hints},
-        lessons=given.lessons,
+        lessons=given.lessons.and_also(way_back(integration, name)),
         rules=existing_rules(integration.folder, name),
         review=load_review(integration.folder, name),
         also_required=frozenset(match.destination for match in stream.match),
