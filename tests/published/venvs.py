@@ -22,10 +22,10 @@ class VenvError(Exception):
 
 
 def dependencies_of(package: Path) -> list[str]:
-    """The requirements of a package and of its tests."""
+    """The requirements of a package, of all its extras and of its tests: every module can be imported and is typed."""
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project.get("optional-dependencies", {})
-    return sorted({*project["dependencies"], *extras.get("test", ()), *extras.get("serve", ()), *_TOOLS})
+    return sorted({*project["dependencies"], *(each for extra in extras.values() for each in extra), *_TOOLS})
 
 
 def dependencies_venv(package: Path, home: Path) -> Path:

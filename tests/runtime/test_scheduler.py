@@ -55,6 +55,6 @@ async def test_moments_that_were_missed_are_one_run(world: World) -> None:
 async def test_stream_that_is_being_run_is_left_out(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """No queue builds up behind a long run."""
     world.shopify = Shopify(1)
-    world.state.leases.acquire("stream:customers", "another", ttl_s=1e9)
+    world.state.leases.acquire("stream:customers", "another", ttl_s=3600)
     assert await scheduled(world, 3) == []
     assert world.credo.contacts == {}
