@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.declare import Fixed
 from runtime.errors import RequestRefused
 from tests.runtime.engine.conftest import SINGLE, World
 from tests.runtime.fakes import Shopify
@@ -90,6 +91,15 @@ async def test_ids_reads_those_records_alone(world: World) -> None:
     assert (report.kind, report.counts.created, report.counts.skipped) == ("ids", 2, 1)
     assert world.state.store.checkpoint("customers").watermark is None
     assert (await world.sync()).counts.created == 3
+
+
+async def test_ids_are_asked_for_without_the_parameters_that_only_the_list_takes(world: World) -> None:
+    """A fixed `status=any` of the list is no parameter of the operation that reads one record."""
+    world.shopify = Shopify(5)
+    await world.sync(ids=("2",), changes={"source__parameters": (Fixed(name="status", value="any"),)})
+    assert world.shopify.requests[-1].url.query == b""
+    await world.sync(changes={"source__parameters": (Fixed(name="status", value="any"),)})
+    assert "status=any" in str(world.shopify.requests[-1].url)
 
 
 async def test_limit_syncs_so_many_and_moves_no_watermark(world: World) -> None:
