@@ -185,7 +185,6 @@ BOUNDS = (
     Bound(
         what="a wait for SQLite's write lock",
         value=lambda: f"{connect.BUSY_TIMEOUT_MS / 1000:g} s",
-        test="tests/faults/test_process_rows.py::test_sqlite_locked_waits_and_then_says_so",
+        test="tests/faults/test_bounds.py::test_write_lock_of_another_process_is_waited_for_and_then_said",
     ),
 )  # fmt: skip
-BOUNDS = tuple(bound for bound in BOUNDS if not bound.test.startswith("tests/faults/"))
