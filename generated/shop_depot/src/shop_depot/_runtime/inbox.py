@@ -27,6 +27,8 @@ from .state import LeaseHeld, State, StateUnavailable
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
+SUSPECT_AFTER = 3
+"""Attempts after which deliveries are carried out one at a time."""
 BUSY_RETRY_S = 1.0
 FAILED_RETRY_S = 15.0
 TOGETHER = 250
@@ -122,6 +124,13 @@ class InboxWorker:
             rows = await self._state.call(lambda: self._state.inbox.waiting(stream_name, TOGETHER))
             if not rows:
                 return 60.0
+            if spent := [row["id"] for row in rows if row["attempts"] >= ATTEMPTS]:
+                await self._end(spent, "dead", None, f"it was begun {ATTEMPTS} times and never ended")
+                continue
+            if any(row["attempts"] >= SUSPECT_AFTER for row in rows):
+                rows = rows[
+                    :1
+                ]  # one of them may be what ends the process each time: it must not take the others with it
             try:
                 report = await self._sync(stream_name, rows)
             except LeaseHeld:
@@ -165,11 +174,15 @@ class InboxWorker:
             records=() if can_read else tuple(raw for raw in records.values() if raw is not None),
             gone=() if can_read else tuple(identity for identity, raw in records.items() if raw is None),
         )
+        if not can_read:
+            # What is read by identity has its run count it; this has to be counted here, before it is begun.
+            await self._state.call(lambda: self._state.inbox.tried(good))
         report = await self._engine.run(request)
         if report.state in ("done", "partial"):
             await self._end(good, "done", report.run_id, None)
             return report
-        await self._state.call(lambda: self._state.inbox.tried(good))
+        if can_read:
+            await self._state.call(lambda: self._state.inbox.tried(good))
         spent = [row["id"] for row in rows if row["id"] in good and row["attempts"] + 1 >= ATTEMPTS]
         if spent and report.failure != "stopped":
             await self._end(spent, "dead", report.run_id, report.error)

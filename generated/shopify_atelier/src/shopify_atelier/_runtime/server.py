@@ -228,8 +228,14 @@ def make_application(
     return Service(opened, token=token, public_url=public_url, with_schedule=with_schedule).application()
 
 
+def _hung_up(reply: Response) -> Response:
+    """A reply behind which the connection ends: what is left of the body is not waited for."""
+    reply.headers["Connection"] = "close"
+    return reply
+
+
 async def _too_large(request: Request, error: Exception) -> Response:
-    return problem(413, "the body is too large")
+    return _hung_up(problem(413, "the body is too large"))
 
 
 async def _wrong_media(request: Request, error: Exception) -> Response:
@@ -237,7 +243,7 @@ async def _wrong_media(request: Request, error: Exception) -> Response:
 
 
 async def _too_slow(request: Request, error: Exception) -> Response:
-    return problem(408, "the body came too slowly")
+    return _hung_up(problem(408, "the body came too slowly"))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

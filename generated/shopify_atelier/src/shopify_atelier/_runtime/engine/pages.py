@@ -79,6 +79,8 @@ async def by_identity(
     session: Session, operation: Operation, argument: str, fixed: Params, identities: Sequence[str], *, together: int
 ) -> AsyncIterator[Page]:
     """Records that are named, `together` at a time; those that are not there are told by name."""
+    taken = {parameter.name for parameter in operation.parameters}
+    fixed = {name: value for name, value in fixed.items() if name in taken}  # the others are the list's own
     for start in range(0, len(identities), together):
         wanted = identities[start : start + together]
         found = await asyncio.gather(*(_one(session, operation, {**fixed, argument: each}) for each in wanted))
