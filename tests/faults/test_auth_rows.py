@@ -20,6 +20,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+from runtime.alerts import alerts_of
 from runtime.engine import RunReport, RunRequest
 from runtime.engine.opened import opened
 from runtime.scheduler import Scheduler
@@ -244,6 +245,18 @@ async def test_auth_revoked_stops_the_run_and_its_schedule_without_a_storm(site:
         runs = await scheduled(24)
         assert runs == ["schedule failed auth", "cli done None"]
         assert "customers" in found.engine.pause.reasons
+        told: list[str] = []
+
+        def take(request: httpx.Request) -> httpx.Response:
+            told.append(json.loads(request.content)["data"]["alert"])
+            return httpx.Response(204)
+
+        hook = {"ALERT_WEBHOOK_URL": "https://hooks.example/in"}
+        made = alerts_of(found, hook, transport=httpx.MockTransport(take))
+        assert made is not None
+        for _ in range(3):
+            await made[0].look()
+        assert sorted(told) == ["run_failed", *(["sign_in_needed"] if how == "invalid_grant" else [])]
         assert len(site.server.asked) - asked <= 1 + (how == "403")
         assert len(site.credo.requests) - sent <= 16
         if how == "403":

@@ -74,6 +74,10 @@ def test_revoked_sign_in_is_told_and_a_new_one_brings_the_sync_back(desk: Desk) 
     [shown] = json.loads(out)
     assert (shown["api"], shown["state"]) == ("credo", "needs_sign_in")
 
+    assert (
+        "sign-in to credo: the token endpoint says `invalid_grant`; run `token sign-in credo`" in desk.run("status")[1]
+    )
+
     desk.server.revoked, desk.server.refresh = False, "refresh-anew"
     asked = len(desk.server.asked)
     assert desk.run("sync")[0] == 1
