@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from runtime.cluster.monitor import monitored
 from runtime.engine import RunRequest
 from runtime.meter import BUCKETS_S, Latency, memory_bytes
 from runtime.metrics import FAMILIES
@@ -145,6 +148,30 @@ async def test_metrics_without_the_extra_say_what_is_missing(served: Served, mon
     reply = await served.get("/metrics")
     assert reply.status_code == 501
     assert "[metrics]" in reply.json()["error"]
+
+
+async def test_worker_answers_monitors_on_a_port_of_its_own(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the tokens of the control API; nowhere when no port is set."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("CONTROL_TOKEN_READ", "read-planted")
+    found = served.found
+    monkeypatch.setattr(found.settings, "options", replace(found.settings.options, metrics_port=port))
+    await run(served)
+    async with monitored(found, served.service.meter), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(100):
+            try:
+                assert (await client.get("/healthz")).status_code == 200
+                break
+            except httpx.ConnectError:
+                await asyncio.sleep(0.02)
+        assert (await client.get("/metrics")).status_code == 401
+        reply = await client.get("/metrics", headers={"Authorization": "Bearer read-planted"})
+        assert 'fate="created"' in reply.text
+        assert (await client.get("/health", headers={"Authorization": "Bearer read-planted"})).json()["status"] == "ok"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/healthz")
 
 
 # --- health ---
