@@ -25,6 +25,7 @@ from .logs import setup_logging
 from .overseeing import overseen
 from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests, rollback
 from .settings import Settings, resolve_settings
+from .signing import tokens_of
 from .state import State
 
 Show: TypeAlias = "Callable[[str], None] | None"
@@ -335,6 +336,7 @@ def status_of(integration: Integration, state: State) -> dict[str, Any]:
         "integration": integration.name,
         "version": integration.version,
         "streams": streams,
+        "sign_ins": tokens_of(integration, state),
         "webhook_deliveries": state.inbox.counts(),
     }
 

@@ -102,6 +102,9 @@ class Options:
     allow_private_network: bool = _option(
         "ALLOW_PRIVATE_NETWORK", False, "let host names lead to private and loopback addresses, plain HTTP included"
     )
+    metrics_port: int | None = _option(
+        "METRICS_PORT", None, "where a worker of a cluster answers monitors; nowhere when unset", least=1, most=65_535
+    )
     health_max_queue: int = _option(
         "HEALTH_MAX_QUEUE", 1000, "rows that wait in one queue of the state before health says so", least=1
     )

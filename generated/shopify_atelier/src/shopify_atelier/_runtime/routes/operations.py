@@ -14,13 +14,14 @@ from ..signing import tokens_of
 from .common import Control, problem
 
 if TYPE_CHECKING:
+    from ..cluster.monitor import Watched
     from ..server import Service
 
 
 class OperationRoutes:
     """Handlers for monitors."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service | Watched) -> None:
         self._service = service
 
     def controls(self) -> Sequence[Control]:

@@ -44,7 +44,7 @@ class AlertRows:
             values = {"state": "firing", "text": text, "changed_at": now, "sent_at": None}
             insert = self._sql.insert(table).values(name=name, **values)
             again = insert.on_conflict_do_update(index_elements=["name"], set_=values, where=table.c.state != "firing")
-            return connection.execute(again).rowcount == 1
+            return connection.execute(again.execution_options(preserve_rowcount=True)).rowcount == 1
 
         return self._database.write(transact)
 

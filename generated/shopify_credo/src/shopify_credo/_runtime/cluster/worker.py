@@ -37,6 +37,7 @@ from ..settings import resolve_settings
 from ..state import LeaseHeld, State, StateError
 from ..state.replicas import WorkerTaken
 from ..watching import watch
+from .monitor import monitored
 from .queue import Order, Queue, RunQueued, queue_of
 
 log = logging.getLogger(__name__)
@@ -349,7 +350,7 @@ async def _work(integration: Integration) -> int:
                 loop.add_signal_handler(number, stop, number)
             meter = Meter(found.engine.clock)
             watch(found.engine, (found.source, found.destination), meter)
-            async with overseen(found, meter=meter, goes_on=True):
+            async with overseen(found, meter=meter, goes_on=True), monitored(found, meter):
                 return await worker.run()
     finally:
         queue.close()

@@ -65,6 +65,8 @@ def status(load: Loader, as_json: bool) -> int:
                 f"  {drift['side']} not as described at {drift['path'] or 'the whole reply'}: {drift['kind']},"
                 f" {drift['times']} times"
             )
+    for each in found["sign_ins"]:
+        click.echo(f"sign-in to {each['api']}: {each['text']}")
     return EXIT_DONE
 
 
