@@ -515,6 +515,13 @@ class Stream(Form):
         return _seconds(self.overlap)
 
     @property
+    def replaces(self) -> bool:
+        """Whether an update replaces the record, as far as the manifest says."""
+        update_is = self.destination.update_is
+        is_put = self.destination.update is not None and self.destination.update.startswith("PUT ")
+        return update_is == "replace" or (update_is is None and is_put)
+
+    @property
     def removes(self) -> Deletes | None:
         """What is done about records that are gone; None when nothing is."""
         found = Deletes(mode=self.deletes) if isinstance(self.deletes, str) else self.deletes

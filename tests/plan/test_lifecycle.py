@@ -92,6 +92,17 @@ def test_deletes_that_name_what_is_not_there_are_refused(deletes: Deletes):
     assert codes(caught) == ["V514"]
 
 
+def test_soft_delete_by_an_update_that_asks_for_more_is_refused():
+    """V514: the vendor would refuse every one of them."""
+    given = manifest().streams[CUSTOMERS].destination
+    deletes = Deletes(mode="soft", set={"town": "gone"})
+    destination = given.model_copy(update={"update_is": "merge"})
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest(destination=destination, deletes=deletes)))
+    assert codes(caught) == ["V514"]
+    assert "requires `email`" in caught.value.diagnostics[0].message
+
+
 def _updating(items: str, **changes: Any) -> Plan:
     given = manifest().streams[CUSTOMERS].destination
     many = Batch(operation="POST /persons/batch")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from ..api.model import Api, Scalar, Type
 from ..api.paths import Path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
@@ -33,13 +35,21 @@ def plan_deletes(
         path = json_path(deletes.tombstone)
         if _at(source, record, path) is None:
             faults.append(_fault(name, f"a record of the source has no `{deletes.tombstone}`", "tombstone"))
+    update = destination.operation(stream.destination.update or "")
+    if update is not None and update.body is not None:
+        body = update.body.type
     for text, value in deletes.set.items():
         found = _at(destination, body, json_path(text)) if body is not None else None
         if body is not None and found is None:
-            faults.append(_fault(name, f"a body of the destination has no `{text}`", "set", text))
+            faults.append(_fault(name, f"the update of the destination takes no `{text}`", "set", text))
         elif isinstance(found, Scalar) and found.enum and value not in found.enum:
             known = ", ".join(f"`{one}`" for one in found.enum[:6])
             faults.append(_fault(name, f"`{text}` is one of {known}, and never `{value}`", "set", text))
+    if deletes.mode == "soft" and body is not None and not stream.replaces:
+        faults += [
+            _fault(name, f"the update requires `{field}`, which a soft delete does not write", "set")
+            for field in _required(destination, stream, [json_path(text) for text in deletes.set])
+        ]
     if faults:
         raise DiagnosticError(faults)
     return DeletesPlan(
@@ -76,6 +86,19 @@ def followed(rules: ReviewedRules, streams: tuple[str, ...]) -> tuple[str, ...]:
     if faults:
         raise DiagnosticError(faults)
     return tuple(stream for stream in streams if stream in named)
+
+
+def _required(api: Api, stream: Stream, paths: Sequence[JsonPath]) -> Iterator[str]:
+    """Fields that the update's body asks for beside those that are written, at each place that something is written to."""
+    update = api.operation(stream.destination.update or "")
+    body = update.body.type if update is not None and update.body is not None else None
+    for place in dict.fromkeys(path[:-1] for path in paths):
+        found = as_object(api, _at(api, body, place)) if body is not None else None
+        written = {str(path[len(place)]) for path in paths if path[: len(place)] == place}
+        for field in found.fields if found is not None else ():
+            is_repeated = update is not None and "{" + field.name + "}" in update.path
+            if field.required and not (field.read_only or is_repeated or field.name in written):
+                yield ".".join(str(step) for step in (*place, field.name))
 
 
 def _at(api: Api, type: Type | None, path: JsonPath) -> Type | None:
