@@ -60,6 +60,8 @@ def status(load: Loader, as_json: bool) -> int:
         last = each["last_run"]
         click.echo(f"{each['stream']}: {_run_line(last) if last else 'never ran'}")
         click.echo(f"  watermark {each['watermark'] or '-'}, dead letters {each['dead_letters']}")
+        for parent, held in each["held"].items():
+            click.echo(f"  {held['records']} records wait for records of {parent}")
         for drift in each["drift"]:
             click.echo(
                 f"  {drift['side']} not as described at {drift['path'] or 'the whole reply'}: {drift['kind']},"
