@@ -61,6 +61,8 @@ class Verifier:
         if not words:
             raise SettingsError(("a webhook secret is empty: deliveries could not be told from forgeries",))
         self._keys = tuple(_key(scheme, word) for word in words)
+        self.count = len(self._keys)
+        """How many secrets count."""
         self._template = _PLACE.split(scheme.content)
 
     def verify(self, delivery: Delivery, now_s: float) -> None:

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from ..declare import Webhook
 from ..inbox import InboxWriter
-from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier, parse_delivery, verifier_of
+from ..rotation import Secrets
+from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier, parse_delivery
 from .common import problem, read_body
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ class WebhookRoutes:
         self._engine = service.engine
         self._inbox = inbox
         self._public_url = (public_url or "").rstrip("/")
-        self._webhooks: dict[str, tuple[Webhook, Verifier]] = {}
+        self._webhooks: dict[str, tuple[Webhook, Secrets]] = {}
         for webhook in service.opened.integration.webhooks:
-            verifier = verifier_of(webhook, service.opened.settings)
+            secrets = Secrets(webhook, service.opened.settings)
             for topic in (*webhook.topics, *webhook.deleted_topics):
-                self._webhooks[topic] = (webhook, verifier)
+                self._webhooks[topic] = (webhook, secrets)
 
     def __bool__(self) -> bool:
         return bool(self._webhooks)
@@ -41,7 +42,7 @@ class WebhookRoutes:
         found = self._webhooks.get(request.path_params["topic"])
         if found is None:
             return problem(404, "there is no such webhook")
-        webhook, verifier = found
+        webhook, secrets = found
         if request.headers.get("content-encoding", "identity") != "identity":
             return problem(415, "deliveries are not compressed")
         body = await read_body(request, MAX_DELIVERY_BYTES)
@@ -52,8 +53,10 @@ class WebhookRoutes:
         query = request.scope["query_string"].decode("ascii", "replace")
         url = f"{self._public_url}{path}{'?' + query if query else ''}"
         delivery = Delivery(body=body, headers=headers, method=request.method, url=url)
+        now = self._engine.clock.now()
+        verifier = secrets.verifier(now)
         try:
-            verifier.verify(delivery, self._engine.clock.now())
+            verifier.verify(delivery, now)
         except Refused as refused:
             log.warning("a delivery to %s was refused: %s", request.path_params["topic"], refused)
             return problem(401, "not proved")
