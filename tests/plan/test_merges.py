@@ -104,6 +104,7 @@ def test_times_decide_where_both_sides_tell_them(changed: Change):
     [
         ("strategy: merge_fields", "strategy: timestamp_based", "decides by time and does not say by which"),
         ("otherwise: source_priority", "otherwise: timestamp_based", "decides by time and does not say by which"),
+        ("    conflicts:\n", "    rollback: true\n    conflicts:\n", "merges and rolls back"),
         ("reverse_of: products", "reverse_of: things", "goes back for `things`, which is no stream that goes on"),
         ("reverse_of: products", "reverse_of: items", "goes back for `items`, which is no stream that goes on"),
         ("reverse_of: products", "reverse_of: products\n    conflicts: skip", "has a rule for conflicts of its own"),

@@ -275,6 +275,31 @@ async def test_destination_that_never_stands_still_is_left_after_some_attempts(m
     assert sum(method == "PUT" for method, _ in world.ledger.requests) <= 4
 
 
+async def test_record_that_the_look_up_does_not_give_any_more_is_not_made_twice(make: Make) -> None:
+    """Without `get`, a changed match value hides the linked record: that is said, not taken for a deletion."""
+    world = make(**ONE_WAY, destination__get=None)
+    a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    await world.sync()
+    world.shop.put(a, title="two")
+    assert (await world.sync()).counts.updated == 1
+    world.shop.put(a, sku="B")
+    report = await world.sync()
+    assert (report.counts.dead, report.counts.created) == (1, 0)
+    assert len(world.ledger.records) == 1
+
+
+async def test_list_is_enough_to_read_what_is_there(make: Make) -> None:
+    from tests.runtime.two_way import _LEDGER
+
+    world = make(
+        **ONE_WAY, destination__get=None, destination__find=None, destination__list=_LEDGER["list"], adopt="prefetch"
+    )
+    await clash(world)
+    await world.sync()
+    assert world.ledger.view("name", "quantity") == {"A": ("shop's", 5)}
+    assert [row["kind"] for row in rows(world, "changes") if row["loser"] is not None] == ["merged"]
+
+
 async def test_drift_of_the_destination_alone_is_left_alone_in_a_one_way_stream(make: Make) -> None:
     world = make(**ONE_WAY)
     a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
