@@ -114,6 +114,7 @@ class Merger:
         self._forward_reader = self._reader if self.direction == "forward" else Reader(forward, Drift(forward))
         if backward is not None:
             self._decode_back = record_decoder(backward.source.record, exact=backward.source.exact_numbers)
+        self._finds_only = stream.destination.get is None and stream.destination.find is not None
         self._if_match = _header(stream.destination.update, "if-match")
 
     # --- what is looked up ---
@@ -246,6 +247,10 @@ class Merger:
         record, etag = listed, None
         if record is None:
             found = await self._read(item)
+            if found is None and self._finds_only:
+                reason = "it is linked, and looking it up by its match value does not give the linked record any more"
+                item.fate, item.why = "dead", Why("match", "permanent_record", reason)
+                return
             if found is None:
                 item.destination_id, item.is_create = None, True  # gone over there: it is made again
                 return

@@ -59,7 +59,9 @@ def status(load: Loader, as_json: bool) -> int:
     for each in found["streams"]:
         last = each["last_run"]
         click.echo(f"{each['stream']}: {_run_line(last) if last else 'never ran'}")
-        click.echo(f"  watermark {each['watermark'] or '-'}, dead letters {each['dead_letters']}")
+        click.echo(
+            f"  watermark {each['watermark'] or '-'}, dead letters {each['dead_letters']}, conflicts {each['conflicts']}"
+        )
         for parent, held in each["held"].items():
             click.echo(f"  {held['records']} records wait for records of {parent}")
         for drift in each["drift"]:
