@@ -42,7 +42,10 @@ def integration() -> Integration:
         source = replace(
             source, partition=Partition(by="range", first="id_min", last="id_max", size=int(size), start=1)
         )
-    stream = replace(CUSTOMERS, source=source, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
+    stream = CUSTOMERS
+    if poison := os.environ.get("POISON"):
+        stream = replace(stream, map=failpoints.deadly(stream.map, poison))
+    stream = replace(stream, source=source, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
     return replace(INTEGRATION, streams=(stream,))
 
 

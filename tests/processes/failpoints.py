@@ -51,6 +51,17 @@ class Failpoint:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def deadly(mapping: Callable[[Any], Any], identity: str) -> Callable[[Any], Any]:
+    """A mapping that ends the process at one record."""
+
+    def mapped(record: Any) -> Any:
+        if str(record.id) == identity:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return mapping(record)
+
+    return mapped
+
+
 def install(text: str | None) -> None:
     """Wrap what `NAME` or `NAME:TIMES` needs; nothing for None."""
     if not text:

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.engine.requests import read_back
 from runtime.state import State
+from tests.faults.rows import fault
 from tests.processes.app import SHAPES
 from tests.processes.failpoints import NAMES
 from tests.processes.world import KILLED, World
@@ -30,9 +31,10 @@ def recorded(url: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.slow
+@fault("kill9-each-step")
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("failpoint", WHILE_RUNNING)
-def test_kill_at_a_failpoint_restart_converges(
+def test_kill9_each_step_restart_converges(
     world_of: Callable[..., World], database: str, failpoint: str, times: int
 ) -> None:
     """With an idempotency key and batches. What was recorded is not sent again; what was in flight goes under its old key."""
@@ -60,9 +62,10 @@ def test_kill_at_a_failpoint_restart_converges(
 
 
 @pytest.mark.slow
+@fault("kill9-each-step")
 @pytest.mark.parametrize("shape", [name for name in SHAPES if name not in ("batch", "neither")])
 @pytest.mark.parametrize("failpoint", ["before-send", "after-send", "in-checkpoint"])
-def test_kill_with_other_ways_of_knowing_restart_converges(
+def test_kill9_each_step_with_other_ways_of_knowing_restart_converges(
     world_of: Callable[..., World], failpoint: str, shape: str
 ) -> None:
     """A key without batches, a find without a key: the destination does not keep addresses apart and yet has each once."""
@@ -76,7 +79,8 @@ def test_kill_with_other_ways_of_knowing_restart_converges(
 
 
 @pytest.mark.slow
-def test_kill_with_no_way_of_knowing_nothing_is_sent_twice(world_of: Callable[..., World]) -> None:
+@fault("kill9-each-step")
+def test_kill9_each_step_with_no_way_of_knowing_nothing_is_sent_twice(world_of: Callable[..., World]) -> None:
     """Neither key nor find: what was in flight stays unknown, is counted and told, and is never sent blindly."""
     world = world_of(customers=60)
     world.set(unique=False)
@@ -88,3 +92,36 @@ def test_kill_with_no_way_of_knowing_nothing_is_sent_twice(world_of: Callable[..
     told = world.tell()
     assert told["created_twice"] == []
     assert len(world.made()) + report["unknown"] >= 60
+
+
+@pytest.mark.slow
+@fault("kill9-each-step")
+def test_kill9_each_step_in_a_dead_letter_restart_writes_it_once(world_of: Callable[..., World], database: str) -> None:
+    """Records without an address that the destination refuses die once, whenever the process does."""
+    world = world_of(database, customers=60)
+    world.set(put={str(number): {"total_spent": "a lot"} for number in (7, 31)})
+    assert world.run("sync", FAILPOINT="in-dead-letter:1") == KILLED, world.said()
+    world.wait_for_lease()
+    [report] = world.sync()
+    assert (report["state"], report["dead"]) == ("partial", 2)
+    state = State(database, name="shopify-credo")
+    assert sorted(letter["source_id"] for letter in state.dead_letters.latest()) == ["31", "7"]
+    state.close()
+    assert world.tell()["created_twice"] == []
+
+
+@pytest.mark.slow
+@fault("kill9-loop")
+def test_kill9_loop_the_record_becomes_a_dead_letter(world_of: Callable[..., World]) -> None:
+    """After some ends in a row records are read one by one, and the one that ends the process is not read again."""
+    world = world_of(customers=60)
+    ends = 0
+    while (code := world.run("sync", POISON="17")) == KILLED:
+        ends += 1
+        assert ends < 10
+        world.wait_for_lease()
+    assert code == 3, world.said()
+    assert ends == 5
+    assert len(world.made()) == 59
+    assert world.run("sync", "--resync", POISON="17") == 3  # a later complete pass leaves it alone at once
+    assert world.tell()["created_twice"] == []

@@ -122,15 +122,20 @@ class World:
         return "".join((self.folder / f"{name}{end}").read_text(errors="replace")[-4000:] for end in (".out", ".err"))
 
     def _start(self, module: str, *arguments: str, environ: dict[str, str], name: str) -> subprocess.Popen[bytes]:
-        paths = os.pathsep.join((str(ROOT), str(ROOT / "runtime_template")))
-        kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
         with (self.folder / f"{name}.out").open("wb") as out, (self.folder / f"{name}.err").open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=self.folder,
-                env={**kept, "PYTHONPATH": paths, **environ},
+                env=whole(environ),
                 stdout=out,
                 stderr=err,
             )
         self.processes.append(process)
         return process
+
+
+def whole(environ: dict[str, str]) -> dict[str, str]:
+    """An environment with what Python needs to find us."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "runtime_template")))
+    return {**kept, "PYTHONPATH": paths, **environ}

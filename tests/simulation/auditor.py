@@ -191,10 +191,8 @@ class Auditor:
             return True
         if shape.duplicates != "first" or shape.match != "email":
             return False
-        # Its address may have been another's when it was read.
-        mine = {state.email for state in (states.get(number), source.before.get(number)) if state is not None}
-        others = [each for each in (*states.values(), *source.before.values()) if each.id != number]
-        return number not in states or any(other.email in mine for other in others)
+        mine = source.emails.get(number, set())
+        return number not in states or any(mine & theirs for other, theirs in source.emails.items() if other != number)
 
     # --- at the end of a run ---
 

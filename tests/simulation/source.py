@@ -56,6 +56,8 @@ class Source:
     states: dict[int, State] = field(default_factory=dict)
     before: dict[int, State] = field(default_factory=dict)
     """The state before the last change."""
+    emails: dict[int, set[str]] = field(default_factory=dict)
+    """All addresses that a record ever had."""
     put_at: dict[int, float] = field(default_factory=dict)
     hidden: dict[int, State] = field(default_factory=dict)
     """Committed late: not visible yet."""
@@ -131,6 +133,7 @@ class Source:
                 self.shifted = True
         self.states[state.id] = state
         self.put_at[state.id] = self.world.now
+        self.emails.setdefault(state.id, set()).add(state.email)
         self.world.note("source", f"record {state.id} rev {state.rev} {state.email} {state.name} at {state.changed}")
         if self.changed_hook is not None:
             self.changed_hook(state)
