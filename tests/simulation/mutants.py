@@ -35,6 +35,9 @@ from runtime.state.store import Store
 from tests.simulation.simulation import Runner
 
 KNOWN = Path(__file__).parent / "mutants.json"
+EXAMPLE = Path(__file__).parent / "example.txt"
+EXAMPLE_OF = "retry-writes-like-reads"
+"""Whose story the page tells."""
 MOST_SEEDS = 4000
 
 Apply = Callable[[ExitStack], None]
@@ -359,16 +362,19 @@ class Caught:
     seed: int
     invariant: str
     what: str
-    tried: int
+    trace: tuple[str, ...]
+    """The last lines of the story."""
 
 
 def hunt(runner: Runner, one: Mutant, seeds: Sequence[int]) -> Caught | None:
     """The first of the seeds that catches it."""
     with applied(one):
-        for tried, seed in enumerate(seeds, 1):
+        for seed in seeds:
             result = runner.play(seed)
             if not result.is_well:
-                return Caught(seed, result.invariants[0], result.violations[0].splitlines()[0][:200], tried)
+                what = result.violations[0].splitlines()[0][:200]
+                at = next(place for place, line in enumerate(result.trace) if "VIOLATION" in line)
+                return Caught(seed, result.invariants[0], what, tuple(result.trace[max(0, at - 11) : at + 1]))
     return None
 
 
@@ -397,6 +403,8 @@ def main() -> int:
                 continue
             print(f"{one.name}: seed {caught.seed}: {caught.what}", flush=True)
             known[one.name] = {"seed": caught.seed, "invariant": caught.invariant, "what": caught.what}
+            if arguments.search and one.name == EXAMPLE_OF:
+                EXAMPLE.write_text("\n".join(caught.trace) + "\n", "utf-8")
     finally:
         runner.close()
     if arguments.search:

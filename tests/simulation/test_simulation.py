@@ -7,9 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.simulation import page
+from tests.simulation.many import load
+from tests.simulation.mutants import MUTANTS, Mutant, hunt, load_known
 from tests.simulation.simulation import Runner
 from tests.simulation.world import FAULTS
 
@@ -58,3 +62,24 @@ def test_every_kind_of_fault_strikes_within_a_few_hundred_seeds(runner: Runner) 
         if not missing:
             return
     assert not missing
+
+
+@pytest.mark.parametrize("one", MUTANTS, ids=lambda one: one.name)
+def test_engine_with_one_rule_broken_is_caught(runner: Runner, one: Mutant) -> None:
+    """By the seed that caught it when the page was written."""
+    known = load_known()[one.name]
+    caught = hunt(runner, one, [known["seed"]])
+    assert caught is not None
+    assert caught.invariant == known["invariant"]
+
+
+@pytest.mark.parametrize("failed", load()["failed"], ids=lambda failed: str(failed["seed"]))
+def test_seed_that_failed_once_holds_now(runner: Runner, failed: dict[str, Any]) -> None:
+    """What the long run found is mended."""
+    result = runner.play(failed["seed"])
+    assert result.is_well, f"{result.violations}\n" + "\n".join(result.trace[-60:])
+
+
+def test_page_is_what_the_results_say() -> None:
+    """`python -m tests.simulation.page` writes it."""
+    assert page.PAGE.read_text("utf-8") == page.render()

@@ -309,6 +309,10 @@ class Run:
         for item in items:
             self.progress.see(item.version)
         requests, renewed = await self._prepare(items)
+        if self._unknown and self._writer.finds_out:
+            for item in items:
+                if item.fate == "unknown":
+                    self.progress.hold(item.version)
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
         self._count(items, bad, gone)
         self.counts.held += len(held)
@@ -495,9 +499,8 @@ class Run:
         if self._merger is None and self._stream.keeps_base:
             outcomes.bases = bases_of(self._stream, items)
         if self._has_dead:
-            well = ("created", "updated", "unchanged", "skipped", "deleted")
             dying = {item.source_id for item in items if item.fate == "dead"}  # in a newer state, further down the page
-            outcomes.cleared = [item.source_id for item in items if item.fate in well and item.source_id not in dying]
+            outcomes.cleared = [item.source_id for item in items if _is_well(item) and item.source_id not in dying]
         outcomes.dead = [self._letters.letter(entry, letter_id=self._ids(), now=now) for entry in dead]
         self._has_dead = self._has_dead or bool(dead)
         outcomes.finished, self._open_intents = self._open_intents, []
@@ -762,6 +765,13 @@ class Run:
         look = Look(stream=self._stream.name, source_ids=(), matches=(match,), index=True)
         found = await self._state.call(lambda: self._state.store.look(look))
         return found.index.get(match)
+
+
+def _is_well(item: Item) -> bool:
+    """Whether what came shows that a dead letter of the record is over. An old state, read once more, does not."""
+    if item.fate == "unchanged":
+        return item.version is None or item.link is None or item.link.version != item.version
+    return item.fate in ("created", "updated", "deleted") or (item.fate == "skipped" and item.why.failure != "older")
 
 
 def _deadly(raw: bytes | Picked) -> Bad:

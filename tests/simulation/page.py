@@ -1,0 +1,196 @@
+"""docs/simulation.md from what is kept: seeds that were played, faults that struck, what was found, mutants, failpoints.
+
+`python -m tests.simulation.page` writes it; a test proves that it is what the results say.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.processes.failpoints import NAMES
+from tests.simulation.many import load
+from tests.simulation.mutants import EXAMPLE, EXAMPLE_OF, MUTANTS, load_known
+from tests.simulation.world import FAULTS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "simulation.md"
+HERE = Path(__file__).parent
+
+INVARIANTS = {
+    "I1": "nothing is lost: when the faults are over, each record is in the destination in its last state, or a dead letter or an"
+    " unknown outcome says why not",
+    "I2": "no second effect: one object for one record, counted in the destination; one request for one key",
+    "I3": "nothing goes back to an older state",
+    "I4": "the checkpoint passes no record whose fate is not on record, looked up after each commit that moves it",
+    "I5": "bounds: requests at once, time, an end to everything",
+    "I6": "reports are true: against the records handed out and the effects had; every run in the end says that it ended",
+    "I7": "no secret in the database or a log line",
+    "I8": "one holder: a lease is taken when it has ended, and whoever lost one moves no checkpoint and soon sends nothing",
+}
+
+TEXT = """\
+# The simulator
+
+<!-- Written by `python -m tests.simulation.page`; edit that. -->
+
+`tests/simulation/` runs the real engine, sessions and state of a package between two made-up systems in virtual time. Clock, chance,
+network and the moments at which a process dies come from one number, the seed: hours of outages pass in a twentieth of a second, and
+a seed that fails fails again.
+
+```
+make simulate                          # 500 seeds, as in CI
+make simulate SEEDS=20000 START=1
+make simulate START=4711 SEEDS=1 TRACE=1
+```
+
+## One seed
+
+1. A stream is drawn: paging, order, versions, filter, idempotency key, find, list, uniqueness, batches and how they answer, adoption,
+   duplicates, kind of update, webhooks, sizes of groups, workers.
+2. Some kinds of faults are drawn, and how often each strikes. Half of the seeds have few, so that one kind is not hidden by another.
+3. One or two replicas run the stream, resync, dry-run, read single records, carry out deliveries; records change, come and go.
+4. The faults end. Runs go on until nothing is left to do, {quiet} at most.
+5. An auditor compares both systems with the tables. It also looks on all the while: at each effect, request and commit.
+
+It shares nothing with the engine but the tables' names: effects are counted where they happen, and what a checkpoint may pass is known
+from the pages that were handed out.
+
+| | the auditor holds |
+| --- | --- |
+{invariants}
+
+## A seed that fails
+
+The first line names the invariant and the record, the second the command that tells the story. Here an engine that is
+broken on purpose, and sends writes again as if they were reads; read it from the end:
+
+```
+{example}
+```
+
+Times are seconds since the beginning. Each line names who did something: a process (`p0.3` is the third of replica 0, `q` runs after
+the faults), the source, the destination, the auditor. `KILLED` and `PAUSED` say where. The first lines are the stream and the faults.
+A fix is followed by the same seed, and by a test of its own in `tests/runtime/` where the case can be told in a few lines.
+
+## What was played
+
+{seeds} seeds (from {first}) at {commits}: {runs} runs, {records} records, {requests} requests, {effects} effects, {days} days of virtual
+time in {cpu} minutes of CPU. {failed}
+
+| kind of fault | times |
+| --- | --: |
+{faults}
+
+## What it found
+
+Each was a way to lose, double or misreport something, and each is mended:
+
+| what happened | the engine | now |
+| --- | --- | --- |
+{findings}
+
+## Engines that are broken on purpose
+
+A simulator that lets a broken engine pass proves nothing. Each of these is the real engine with one function replaced, and each is
+caught; `python -m tests.simulation.mutants` plays the seed that caught it, `--search` looks for the first one.
+
+| mutant | what it does instead | seed | caught by |
+| --- | --- | --: | --- |
+{mutants}
+
+## Real processes
+
+Virtual time has no kernel. `tests/processes/` starts the sample package as a process, beside a process that is both of its APIs and
+writes every effect into a file, and kills it with SIGKILL at each step:
+
+| failpoint | SQLite | PostgreSQL | after the restart |
+| --- | --- | --- | --- |
+{failpoints}
+
+With an idempotency key (single and in batches), and with a find instead of a key in a destination that would take duplicates: every
+contact is there once. With neither, what was in flight stays unknown, is told, and is not sent again. Nothing whose outcome is on record
+is sent again; what was in flight goes under its old key. The same folder sends SIGTERM once and twice, kills a service between its 2xx
+and the work, fills the disk, makes it read-only, holds SQLite's write lock, damages, cuts and ages the file, kills a migration, starts
+four processes at once, stops PostgreSQL with `-m immediate` in a loop, ends its connections, and goes back to older state
+([reliability.md](reliability.md) lists them by fault).
+"""
+
+
+def rows(lines: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def example(known: dict[str, Any]) -> str:
+    """What a seed that fails looks like: of an engine that repeats writes as if they were reads."""
+    lines = [line[:130].rstrip() for line in EXAMPLE.read_text("utf-8").splitlines()]
+    head = f"seed {known['seed']}: {known['what']}\n  replay: make simulate START={known['seed']} SEEDS=1 TRACE=1\n  …"
+    return "\n".join((head, *lines))
+
+
+def findings() -> list[dict[str, str]]:
+    """What was found, as it is kept."""
+    found: list[dict[str, str]] = json.loads((HERE / "findings.json").read_text("utf-8"))
+    return found
+
+
+def failed_line(kept: dict[str, Any]) -> str:
+    """What became of seeds that failed."""
+    failed = kept["failed"]
+    if not failed:
+        return "None failed."
+    named = ", ".join(str(each["seed"]) for each in failed)
+    return f"{len(failed)} failed at first ({named}); what they showed is mended, and they are played again with every run of the tests."
+
+
+def render() -> str:
+    """The page."""
+    from tests.simulation.simulation import MOST_QUIET_RUNS
+
+    kept, known = load(), load_known()
+    injected = kept["injected"]
+    return TEXT.format(
+        quiet=MOST_QUIET_RUNS,
+        invariants=rows([[name, text] for name, text in INVARIANTS.items()]),
+        example=example(known[EXAMPLE_OF]),
+        seeds=f"{kept['seeds']:,}",
+        first=kept["first"],
+        commits=", ".join(f"`{each}`" for each in kept["commits"]),
+        runs=f"{kept['runs']:,}",
+        records=f"{kept['records']:,}",
+        requests=f"{kept['requests']:,}",
+        effects=f"{kept['effects']:,}",
+        days=f"{kept['virtual_s'] / 86400:,.0f}",
+        cpu=f"{kept['cpu_s'] / 60:.0f}",
+        failed=failed_line(kept),
+        faults=rows([[f"`{name}`", f"{injected.get(name, 0):,}"] for name in FAULTS]),
+        findings=rows([[each["what"], each["did"], each["now"]] for each in findings()]),
+        mutants=rows([
+            [f"`{one.name}`", one.rule, str(known[one.name]["seed"]), f"{known[one.name]['invariant']}: {told(known[one.name]['what'])}"]
+            for one in MUTANTS
+            if one.name in known
+        ]),
+        failpoints=rows([[f"`{name}`", "yes", "yes", what_follows(name)] for name in NAMES]),
+    )  # fmt: skip
+
+
+def told(what: str) -> str:
+    """A violation without its number, short enough for a table."""
+    return what.partition(": ")[2].replace("|", "/")[:110]
+
+
+def what_follows(name: str) -> str:
+    """What the next run does after a kill there."""
+    return {
+        "before-send": "repeats what was written down, under its key",
+        "after-send": "repeats what was written down, under its key; the destination answers as before",
+        "before-checkpoint": "finds nothing of that transaction, and repeats under the old keys",
+        "in-checkpoint": "finds nothing of that transaction, and repeats under the old keys",
+        "after-checkpoint": "goes on with the next page",
+        "in-dead-letter": "writes the dead letter once",
+        "in-migration": "does the step whole",
+    }.get(name, "reads the page again")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), "utf-8")
