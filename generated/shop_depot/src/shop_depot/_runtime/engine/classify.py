@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from ..declare import Stream
@@ -11,6 +11,7 @@ from .items import Item, Why
 from .requests import Request
 from .versions import is_older
 
+_NONE: Mapping[str, str] = {}
 SAME_MATCH = "another source record has the same match value"
 SEVERAL_MATCHES = "several destination records have its match value"
 
@@ -28,16 +29,26 @@ def drop_repeated(items: Sequence[Item]) -> None:
         newest[item.source_id] = item
 
 
-def classify(stream: Stream[Any, Any], items: Sequence[Item], found: Found, unknown: Container[str]) -> dict[str, Link]:
+def classify(
+    stream: Stream[Any, Any],
+    items: Sequence[Item],
+    found: Found,
+    unknown: Container[str],
+    claimed: Mapping[str, str] = _NONE,
+) -> dict[str, Link]:
     """Set the fate of items that need no request, and `is_create`, `destination_id` of the others.
 
     Repeatable: what it sets depends on its arguments alone.
+
+    Args:
+        unknown: Records whose last write has no known outcome.
+        claimed: Match digest → the one of them that has it.
 
     Returns:
         Links whose record is unchanged but for a newer version, by source identity.
     """
     renewed: dict[str, Link] = {}
-    in_group: dict[str, str] = {}
+    in_group: dict[str, str] = dict(claimed)
     for item in items:
         if item.fate == "skipped" and item.why.failure == "repeated":
             continue

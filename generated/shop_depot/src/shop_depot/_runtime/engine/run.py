@@ -177,6 +177,8 @@ class Run:
         self._open_intents: list[str] = []
         """Rows that the group under way has written down."""
         self._unknown: set[str] = set()
+        self._claimed: dict[str, str] = {}
+        """Match digest → the record with it whose outcome is unknown: it may be there."""
         self._group_dead = 0
         self._group_size = 0
         self._has_dead = False
@@ -277,7 +279,8 @@ class Run:
                 last_start = max(len(records) - 1, 0) // size * size
                 for start in range(0, last_start + 1, size):
                     await group(records[start : start + size], page if start == last_start else None)
-                if self.progress.goes_on:
+                if self.progress.goes_on and self._group_records == 1:
+                    await self._flush()  # the next page is read in the old way: should it end the process, begin there
                     self._group_records = GROUP_RECORDS
         except IntegrationError:
             await self._flush()  # what was done is recorded, whatever ended it
@@ -306,6 +309,10 @@ class Run:
         for item in items:
             self.progress.see(item.version)
         requests, renewed = await self._prepare(items)
+        if self._unknown and self._writer.finds_out:
+            for item in items:
+                if item.fate == "unknown":
+                    self.progress.hold(item.version)
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
         self._count(items, bad, gone)
         self.counts.held += len(held)
@@ -413,7 +420,7 @@ class Run:
 
         def plan(found: Found) -> Sequence[IntentRow]:
             nonlocal requests, renewed
-            renewed = classify(stream, items, beside(items, found), self._unknown)
+            renewed = classify(stream, items, beside(items, found), self._unknown, self._claimed)
             requests = requests_for(stream, items, self._ids, self._writer.batch_size)
             return self._written_down(requests)
 
@@ -421,7 +428,7 @@ class Run:
             await self._commit(look=look, plan=plan)
             return requests, renewed
         found = await self._commit(look=look)
-        renewed = classify(stream, items, beside(items, found), self._unknown)
+        renewed = classify(stream, items, beside(items, found), self._unknown, self._claimed)
         if (stop := await self._writer.look_up(items)) is not None:
             raise stop
         requests = requests_for(stream, items, self._ids, self._writer.batch_size)
@@ -492,15 +499,17 @@ class Run:
         if self._merger is None and self._stream.keeps_base:
             outcomes.bases = bases_of(self._stream, items)
         if self._has_dead:
-            well = ("created", "updated", "unchanged", "skipped", "deleted")
-            outcomes.cleared = [item.source_id for item in items if item.fate in well]
+            dying = {item.source_id for item in items if item.fate == "dead"}  # in a newer state, further down the page
+            outcomes.cleared = [item.source_id for item in items if _is_well(item) and item.source_id not in dying]
         outcomes.dead = [self._letters.letter(entry, letter_id=self._ids(), now=now) for entry in dead]
         self._has_dead = self._has_dead or bool(dead)
         outcomes.finished, self._open_intents = self._open_intents, []
         if unknown:
             outcomes.unknown = [self._row(unknown, "unknown")]
             for request in unknown:
-                self._unknown.update(item.source_id for item in request.items if item.fate == "unknown")
+                lost = [item for item in request.items if item.fate == "unknown"]
+                self._unknown.update(item.source_id for item in lost)
+                self._claimed.update((item.match, item.source_id) for item in lost if item.match is not None)
         return outcomes
 
     # --- deletes ---
@@ -653,7 +662,9 @@ class Run:
             for item in given_up
             if item.fate == "unknown"
         ]
-        self._unknown = {item.source_id for item in items if item.fate in (None, "unknown")}
+        lost = [item for item in items if item.fate in (None, "unknown")]
+        self._unknown = {item.source_id for item in lost}
+        self._claimed = {item.match: item.source_id for item in lost if item.match is not None}
         self.counts.resolved += len(items) - len(self._unknown)
         self._pending = outcomes
         await self._flush()
@@ -754,6 +765,13 @@ class Run:
         look = Look(stream=self._stream.name, source_ids=(), matches=(match,), index=True)
         found = await self._state.call(lambda: self._state.store.look(look))
         return found.index.get(match)
+
+
+def _is_well(item: Item) -> bool:
+    """Whether what came shows that a dead letter of the record is over. An old state, read once more, does not."""
+    if item.fate == "unchanged":
+        return item.version is None or item.link is None or item.link.version != item.version
+    return item.fate in ("created", "updated", "deleted") or (item.fate == "skipped" and item.why.failure != "older")
 
 
 def _deadly(raw: bytes | Picked) -> Bad:

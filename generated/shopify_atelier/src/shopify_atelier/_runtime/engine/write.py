@@ -97,6 +97,12 @@ class Writer:
             Results(many, self._destination.identity, adopter.digest, of_updates=True) if many is not None else None
         )
 
+    @property
+    def finds_out(self) -> bool:
+        """Whether an outcome that is unknown now will be known after some runs."""
+        has_key = self._destination.create.idempotency_header is not None
+        return self._stream.mode != "append" and (has_key or self._adopter.can_find)
+
     async def send_all(self, requests: Sequence[Request]) -> tuple[list[Request], IntegrationError | None]:
         """Send requests that are written down already, and all that follows from them.
 

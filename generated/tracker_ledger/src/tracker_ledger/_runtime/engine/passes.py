@@ -16,7 +16,7 @@ from ..declare import Json, Stream
 from ..errors import RequestRefused
 from ..state.rows import Checkpoint
 from .merge import Answer
-from .versions import High, capped, since_parameter
+from .versions import High, capped, seconds_of, since_parameter
 
 Kind: TypeAlias = Literal["full", "incremental", "ids", "records", "rollback"]
 
@@ -166,6 +166,12 @@ class Pass:
         """The server's time when the pass began; the first one told counts."""
         if self._ceiling_s is None:
             self._ceiling_s = server_s
+
+    def hold(self, version: str | None) -> None:
+        """This state was not written, for an earlier one has no known outcome: the watermark stays before it."""
+        seconds = seconds_of(version)
+        if seconds is not None and (self._ceiling_s is None or seconds < self._ceiling_s):
+            self._ceiling_s = seconds
 
     def see(self, version: str | None) -> None:
         """Take a record's version into account."""
