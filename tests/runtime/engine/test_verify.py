@@ -13,7 +13,7 @@ from runtime.engine.verify import Verified, verify
 from runtime.errors import RequestRefused
 from runtime.state import LeaseHeld
 from tests.runtime.engine.conftest import World
-from tests.runtime.engine.test_deletes import HARD, passing
+from tests.runtime.engine.test_deletes import HARD, TOMBSTONE, passing
 from tests.runtime.fakes import Shopify
 from tests.runtime.sample.app import CUSTOMERS
 
@@ -106,6 +106,16 @@ async def test_deleted_record_is_no_difference(world: World) -> None:
     del world.shopify.customers[3]
     await passing(world, changes)
     assert counts(await look(world, changes)) == {}
+
+
+async def test_tombstone_is_no_record(world: World) -> None:
+    """Carried out, it is nothing; not yet, its link is of a record that is gone."""
+    world.shopify = Shopify(3)
+    await world.sync(changes=TOMBSTONE)
+    world.shopify.put(2, deleted_at="2026-01-01T00:00:00Z")
+    assert counts(await look(world, TOMBSTONE)) == {"gone": 1}
+    await world.sync(changes=TOMBSTONE)
+    assert counts(await look(world, TOMBSTONE)) == {}
 
 
 async def test_destination_that_lists_nothing_is_asked_record_by_record(world: World) -> None:
