@@ -31,6 +31,7 @@ from ..paging import Picked
 from ..state import State
 from .adopt import Adopter, object_of
 from .compare import differing, paths_in
+from .deletes import Tombstones
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
@@ -224,6 +225,7 @@ class Comparison:
         self._reader = reader
         self._parents = ParentReader(stream, reader, engine.state, None) if stream.lookups else None
         self._adopter = Adopter(stream, around.destination, self._theirs, put_index=_never, ask_index=_never)
+        self._tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
         self._shown: set[str] = set()
         self._hidden: set[str] = set()
         self._workers = around.settings.options.max_concurrent
@@ -303,6 +305,8 @@ class Comparison:
 
     async def _group(self, raws: Sequence[bytes | Picked]) -> None:
         verified = self.verified
+        if self._tombstones is not None and self._tombstones.is_looking:
+            raws, _ = self._tombstones.split(raws)  # gone already, or for the next run to find
         if self._parents is None:
             items, bad = self._reader.read(raws)
         else:
