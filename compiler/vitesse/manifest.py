@@ -578,6 +578,24 @@ class SignatureScheme(Form):
     challenge_reply: Literal["echo", "hmac"] = "echo"
 
 
+class Registration(Form):
+    """How the source is asked to deliver: by `webhooks register` of the package, which leaves alone what is there."""
+
+    operation: OperationId
+    """Makes one registration: `POST /webhooks.json`."""
+    list: OperationId | None = None
+    """Lists those that there are; without it nothing is known of them, and what is there twice is the vendor's to refuse."""
+    body: Annotated[dict[PathText, str | int | bool], Field(min_length=1)]
+    """Field path of the body → a value; `{topic}`, `{topics}` and `{url}` stand for the delivery's own. With `{topics}` one
+    registration takes all of them."""
+    records: PathText = ""
+    """Where the list is in what `list` answers; empty for the whole reply."""
+    topic: PathText | None = None
+    """Where a listed registration says its topic, or its topics."""
+    url: PathText | None = None
+    """Where it says the URL."""
+
+
 class Webhook(Form):
     """Deliveries of the source that sync one record each."""
 
@@ -596,6 +614,8 @@ class Webhook(Form):
     stream: Name
     record: PathText = ""
     """Where the changed record is in the body; empty for the whole body."""
+    register_: Annotated[Registration | None, Field(alias="register")] = None
+    """Where the API has an operation that registers webhooks."""
 
 
 class Deploy(Form):
@@ -866,16 +886,32 @@ def _not_put_back(name: str, stream: Stream) -> tuple[str, str] | None:
 
 
 def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
+    found = _registration(index, webhook)
     if webhook.stream in manifest.streams:
-        return []
+        return found
     return [
+        *found,
         _fault(
             "V008",
             f"a webhook goes to the stream `{webhook.stream}`, which is not there",
             ("webhooks", index, "stream"),
             help=f"name one of the streams: {', '.join(manifest.streams)}",
-        )
+        ),
     ]
+
+
+def _registration(index: int, webhook: Webhook) -> list[Diagnostic]:
+    register = webhook.register_
+    if register is None:
+        return []
+    at = ("webhooks", index, "register")
+    said = " ".join(str(value) for value in register.body.values())
+    wrong = []
+    if "{url}" not in said:
+        wrong.append(("says nowhere where deliveries go", "give one field of `body` the value `{url}`"))
+    if register.list is not None and register.url is None:
+        wrong.append(("lists what there is and does not say where the URL stands in it", "add `url: <field>`"))
+    return [_fault("V008", f"the registration of a webhook {what}", at, help=help) for what, help in wrong]
 
 
 def conflict_faults(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic]:

@@ -174,12 +174,15 @@ def compile_integration(
 
 
 def used_operations(manifest: Manifest, side: str) -> tuple[str, ...]:
-    """Ids of the operations that the manifest's streams name for one side, each once, in order."""
+    """Ids of the operations that the manifest names for one side, each once, in order."""
     named: dict[str, None] = {}
     for stream in manifest.streams.values():
         for id in stream_operations(stream, side):
             if id is not None:
                 named[id] = None
+    for webhook in manifest.webhooks if side == "source" else ():
+        if webhook.register_ is not None:
+            named |= {id: None for id in (webhook.register_.operation, webhook.register_.list) if id is not None}
     return tuple(named)
 
 

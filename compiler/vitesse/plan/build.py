@@ -11,8 +11,9 @@ from dataclasses import field
 from ..api.facts import ApiFacts
 from ..api.model import Api
 from ..diagnostics import Diagnostic, DiagnosticError
+from ..forms import pointer
 from ..frozen import dataclass
-from ..manifest import Manifest, SignatureScheme
+from ..manifest import Manifest, Registration, SignatureScheme
 from ..rules.model import ReviewedRules
 from .history import plan_retention
 from .merges import check_pair
@@ -27,6 +28,7 @@ from .model import (
     ModelModule,
     PackageNames,
     Plan,
+    RegistrationPlan,
     SettingValue,
     SignaturePlan,
     StreamPlan,
@@ -107,6 +109,16 @@ def build_plan(inputs: Inputs) -> Plan:
             builders.append(builder)
         except DiagnosticError as error:
             found.extend(error.diagnostics)
+    for position, webhook in enumerate(manifest.webhooks):
+        if webhook.register_ is None:
+            continue
+        at = pointer("webhooks", position, "register")
+        try:
+            source_uses.use(webhook.register_.operation, "create", f"{at}/operation")
+            if webhook.register_.list is not None:
+                source_uses.use(webhook.register_.list, "list", f"{at}/list")
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
     apis: list[ApiPlan] = []
     for system, names, api, facts, uses, header in (
         (manifest.source, source_names, inputs.source, inputs.source_facts, source_uses, manifest.source.api),
@@ -139,7 +151,7 @@ def build_plan(inputs: Inputs) -> Plan:
         if stream_plan.reverse_of is not None:
             check_pair(next(each for each in streams if each.name == stream_plan.reverse_of), stream_plan, records)
     streams = in_order(streams, manifest)
-    webhooks = _webhooks(manifest, inputs.schemes)
+    webhooks = _webhooks(manifest, inputs.schemes, source)
     return Plan(
         names=PackageNames(
             distribution=manifest.name, module=manifest.module, version=manifest.version, python=manifest.python
@@ -178,7 +190,7 @@ def build_plan(inputs: Inputs) -> Plan:
     )
 
 
-def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple[WebhookPlan, ...]:
+def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan], source: ApiPlan) -> tuple[WebhookPlan, ...]:
     plans, found = [], []
     for position, webhook in enumerate(manifest.webhooks):
         if isinstance(webhook.scheme, str):
@@ -198,11 +210,24 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan]) -> tuple
                 topic_path=json_path(webhook.topic_path) if webhook.topic_path is not None else None,
                 stream=webhook.stream,
                 record=json_path(webhook.record),
+                register=_registration(webhook.register_, source) if webhook.register_ is not None else None,
             )
         )
     if found:
         raise DiagnosticError(found)
     return tuple(plans)
+
+
+def _registration(register: Registration, source: ApiPlan) -> RegistrationPlan:
+    constants = {operation.id: operation.constant for operation in source.operations}
+    return RegistrationPlan(
+        operation=constants[register.operation],
+        list=constants[register.list] if register.list is not None else None,
+        body=tuple((json_path(path), value) for path, value in register.body.items()),
+        records=json_path(register.records),
+        topic=json_path(register.topic) if register.topic is not None else None,
+        url=json_path(register.url) if register.url is not None else None,
+    )
 
 
 def _written_out(scheme: SignatureScheme) -> SignaturePlan:
@@ -235,7 +260,6 @@ def _settings(
 
 def _unknown_scheme(position: int, name: str, schemes: Mapping[str, SignaturePlan]) -> Diagnostic:
     from ..diagnostics import Place
-    from ..forms import pointer
 
     known = ", ".join(sorted(schemes)) or "none"
     return Diagnostic(

@@ -530,6 +530,19 @@ class SignaturePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationPlan:
+    """How the source is asked to deliver."""
+
+    operation: str
+    """Constants of the operations."""
+    list: str | None
+    body: tuple[tuple[JsonPath, str | int | bool], ...]
+    records: JsonPath = ()
+    topic: JsonPath | None = None
+    url: JsonPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookPlan:
     topics: tuple[str, ...]
     scheme: SignaturePlan
@@ -539,6 +552,7 @@ class WebhookPlan:
     secrets: tuple[SettingValue, ...] = ()
     deleted_topics: tuple[str, ...] = ()
     topic_path: JsonPath | None = None
+    register: RegistrationPlan | None = None
 
 
 # --- the review's table -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from .methods import local_names, methods, models_of
 
 _DECLARED = (
     "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match Merge MergeField OAuth2 Operation Paging"
-    " Parameter Partition RateLimit Retention SignatureScheme Since Source Stream Success Webhook"
+    " Parameter Partition RateLimit Registration Retention SignatureScheme Since Source Stream Success Webhook"
 ).split()
 """What derived code takes from `_runtime.declare`."""
 

@@ -11,7 +11,7 @@ from .model import Expectations
 _DECLARED = frozenset(
     (
         "Api ApiKey Basic Batch Bearer Deletes Destination Env Find Fixed Integration Match Merge MergeField OAuth2 Operation Paging"
-        " Parameter Partition RateLimit Retention SignatureScheme Since Source Stream Success Webhook"
+        " Parameter Partition RateLimit Registration Retention SignatureScheme Since Source Stream Success Webhook"
     ).split()
 )
 _CALLS = {
