@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import cluster, conflicts, history, letters, runs, service, tokens, upkeep, verify
+from .commands import cluster, conflicts, history, letters, runs, service, tokens, upkeep, verify, webhooks
 from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
 
 
@@ -75,5 +75,6 @@ for _command in (
     service.doctor,
     service.health,
     tokens.token,
+    webhooks.webhooks,
 ):
     main.add_command(_command)

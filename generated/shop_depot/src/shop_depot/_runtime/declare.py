@@ -493,6 +493,23 @@ class SignatureScheme:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """How the source is asked to deliver to `PUBLIC_URL`, by `webhooks register`."""
+
+    operation: Operation
+    body: tuple[tuple[Path, str | int | bool], ...]
+    """Where a value stands in the body; `{topic}`, `{topics}` and `{url}` in a text stand for the delivery's own."""
+    list: Operation | None = None
+    """Those that there are; None: nothing is known of them."""
+    records: Path = ()
+    """Where the list is in what `list` answers."""
+    topic: Path | None = None
+    """Where a listed one says its topic, or its topics."""
+    url: Path | None = None
+    """Where it says the URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """One source of deliveries: `POST /webhooks/{topic}` for each of `topics`, each handled by syncing one record."""
 
@@ -508,6 +525,7 @@ class Webhook:
     """Topics that tell of a deletion; the body names at least the record. Carried out where the stream has `deletes`."""
     topic_path: Path | None = None
     """Where the body names its topic, when one URL takes all; one that is not declared is ignored."""
+    register: Registration | None = None
 
 
 # --- how long things are kept ---

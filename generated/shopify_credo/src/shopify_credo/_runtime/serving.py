@@ -23,6 +23,13 @@ DRAIN_S = 25
 """For what is under way when the process is asked to end; less than the grace period of Kubernetes."""
 
 
+def public_url() -> str | None:
+    """What PUBLIC_URL says, where it is set."""
+    if not os.environ.keys() & {"PUBLIC_URL", "PUBLIC_URL_FILE"}:
+        return None
+    return resolve((), wanted=(PUBLIC_URL,)).text(PUBLIC_URL)
+
+
 class ServeMissing(IntegrationError):
     """The extra is not installed."""
 
@@ -42,15 +49,13 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
 
     from .server import Service
 
-    extras = resolve((), wanted=(PUBLIC_URL,))
     tokens, _ = Tokens.read()
-    public_url = extras.text(PUBLIC_URL) if os.environ.keys() & {"PUBLIC_URL", "PUBLIC_URL_FILE"} else None
     async with opened(integration) as found:
         for text in tokens.texts():
             found.settings.redactor.register(text)
         configure_logging(found.settings)
         settle_memory()
-        service = Service(found, token=tokens, public_url=public_url, with_schedule=with_schedule)
+        service = Service(found, token=tokens, public_url=public_url(), with_schedule=with_schedule)
         if not tokens:
             log.warning("no CONTROL_TOKEN is set: the control API is closed, webhooks and health checks are open")
         config = uvicorn.Config(

@@ -61,9 +61,15 @@ def connect(url: str, *, name: str) -> tuple[Engine, str | None]:
         case "sqlite":
             return _sqlite(parsed), None
         case "postgresql" | "postgres":
-            return _postgresql(parsed), re.sub(r"[^a-z0-9_]", "_", name.lower())[:63]
+            return _postgresql(parsed), _schema(name)
         case other:
             raise StateError(f"DATABASE_URL names `{other}`; the state is kept in SQLite or PostgreSQL")
+
+
+def _schema(name: str) -> str:
+    """A schema's name for an integration's; those that begin with `pg_` are the database's own."""
+    schema = re.sub(r"[^a-z0-9_]", "_", name.lower())
+    return f"sync_{schema}"[:63] if schema.startswith("pg_") else schema[:63]
 
 
 def _sqlite(url: URL) -> Engine:
