@@ -12,6 +12,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.engine.opened import opened
+from runtime.redact import Redactor
 from runtime.roles import ROLES, Tokens
 from runtime.server import Service
 from runtime.settings import Value
@@ -105,12 +106,15 @@ async def test_token_in_a_file_is_replaced_without_a_restart(tmp_path: Path) -> 
     file = tmp_path / "token"
     file.write_text("first-0123456789\n")
     tokens = Tokens({"admin": Value("first-0123456789", secret=True, file=file)})
+    redactor = Redactor()
+    tokens.hide_in(redactor)
     assert tokens.caller("Bearer first-0123456789") is not None
     file.write_text("second-0123456789-longer\n")
     assert tokens.caller("Bearer first-0123456789") is None
     found = tokens.caller("Bearer second-0123456789-longer")
     assert found is not None
     assert found.role == "admin"
+    assert redactor.text("it was second-0123456789-longer") == "it was [redacted]"
     assert tokens.caller("Basic second-0123456789-longer") is None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from runtime.engine import RunRequest
 from runtime.forgetting import forget
@@ -330,6 +330,36 @@ async def test_scheduled_run_cleans_up_by_itself(world: World) -> None:
     world.clock.moment += 200 * 86_400
     await world.sync(trigger="schedule", limit=1)
     assert len(world.state.runs.latest()) == 1
+
+
+def test_sealed_bytes_that_were_changed_are_refused() -> None:
+    """Whoever changes a row is found out."""
+    sealer = sealer_of(Fernet.generate_key().decode())
+    stored = sealer.seal(b"what was read")
+    assert sealer.open(stored) == b"what was read"
+    assert sealer.seal(b"what was read") != stored
+    for position in (len(MARK) + 20, len(stored) - 5):
+        changed = bytearray(stored)
+        changed[position] ^= 1
+        with pytest.raises(KeyWrong):
+            sealer.open(bytes(changed))
+
+
+async def test_compacting_while_somebody_writes_says_so(world: World) -> None:
+    """Nothing is lost; it is done again later."""
+    other = sqlite3.connect(world.url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = world.state.store.database
+    database._drop()
+
+    def impatient(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA busy_timeout=50")
+
+    event.listen(database._engine, "connect", impatient)
+    assert not world.state.forgetting.compact()
+    other.execute("ROLLBACK")
+    other.close()
+    assert world.state.forgetting.compact()
 
 
 def test_sqlite_opens_what_sqlite_wrote(tmp_path: Path) -> None:
