@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ._runtime.declare import Destination, Find, Integration, Match, Since, Source, Stream
+from ._runtime.declare import Destination, Find, Integration, Match, Retention, Since, Source, Stream
 from .clients import ledger, tracker
 from .mappers import time_entries
 from .models.ledger_charge import Charge
@@ -50,6 +50,9 @@ TIME_ENTRIES = Stream(
     conflicts="source_priority",
     schedule="every 30 minutes",
     overlap_s=300,
+    rollback=True,
+    mask=(("user", "email"), ("user", "display_name"), ("description",)),
+    mask_destination=(("details",), ("performed_by",)),
     mapping_digest="sha256:9c52a966280bbce2010e22adc31d522ac0f866d5b9db181e4f898ad732abad3f",
 )
 
@@ -61,4 +64,5 @@ INTEGRATION = Integration(
     destination=ledger.LEDGER,
     streams=(TIME_ENTRIES,),
     settings=SETTINGS,
+    retention=Retention(runs_s=2592000, history_s=2592000),
 )

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import Literal, TypeAlias, get_args
 
 from .declare import Env
+from .redact import Redactor
 from .settings import Settings, Value, resolve
 
 Role: TypeAlias = Literal["read", "operate", "admin"]
@@ -50,6 +51,7 @@ class Tokens:
         self._values = {
             role: value if isinstance(value, Value) else Value(value, secret=True) for role, value in given.items()
         }
+        self._redactor: Redactor | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> tuple[Tokens, Settings]:
@@ -63,8 +65,14 @@ class Tokens:
         return bool(self._values)
 
     def texts(self) -> tuple[str, ...]:
-        """Every token, for redaction."""
+        """Every token."""
         return tuple(text for value in self._values.values() for text in value.text.split())
+
+    def hide_in(self, redactor: Redactor) -> None:
+        """Let a redactor know every token, those that come later too."""
+        self._redactor = redactor
+        for text in self.texts():
+            redactor.register(text)
 
     def caller(self, authorization: str) -> Caller | None:
         """Who sends this header. Every token is compared, each in constant time, whichever of them is right."""
@@ -72,7 +80,8 @@ class Tokens:
         given = shown.strip().encode("utf-8", "surrogateescape")
         found: Caller | None = None
         for role, value in self._values.items():
-            value.reload()
+            if value.reload() and self._redactor is not None:
+                self.hide_in(self._redactor)
             for text in value.text.split():
                 if hmac.compare_digest(given, text.encode()) and found is None:
                     found = Caller(role, f"{role} {sha256(b'control token:' + text.encode()).hexdigest()[:8]}")

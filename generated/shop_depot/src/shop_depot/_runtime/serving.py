@@ -51,8 +51,7 @@ async def _serve(integration: Integration, *, host: str, port: int, with_schedul
 
     tokens, _ = Tokens.read()
     async with opened(integration) as found:
-        for text in tokens.texts():
-            found.settings.redactor.register(text)
+        tokens.hide_in(found.settings.redactor)
         configure_logging(found.settings)
         settle_memory()
         service = Service(found, token=tokens, public_url=public_url(), with_schedule=with_schedule)

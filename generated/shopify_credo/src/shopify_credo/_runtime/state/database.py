@@ -68,8 +68,13 @@ class Database:
                 busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
                 cursor.close()
                 return not busy
-        except DBAPIError as error:
-            raise _unavailable(error) from error
+        except Exception as error:
+            failed = error.orig if isinstance(error, DBAPIError) else error
+            if "locked" in str(failed) or "busy" in str(failed):
+                return False
+            if isinstance(error, DBAPIError):
+                raise _unavailable(error) from error
+            raise
 
     def close(self) -> None:
         self._drop()
