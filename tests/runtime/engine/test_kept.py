@@ -81,12 +81,13 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filled]:
         url = request.getfixturevalue("postgresql_url")
     world = Filled(url)
     if request.param == "postgresql":
-        _empty(world.state)
+        empty(world.state)
     yield world
     world.state.close()
 
 
-def _empty(state: State) -> None:
+def empty(state: State) -> None:
+    """Nothing of tests before in a database that they share."""
     tables = state.store.database.tables
     kept = [table.name for table in tables.metadata.tables.values() if table.name != "schema_version"]
     names = ", ".join(f'"{tables.schema}".{name}' for name in kept)

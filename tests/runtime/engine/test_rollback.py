@@ -15,6 +15,7 @@ from runtime.engine import RunReport, RunRequest
 from runtime.errors import RequestRefused
 from tests.runtime.engine.conftest import World
 from tests.runtime.engine.test_deletes import DELETE
+from tests.runtime.engine.test_kept import empty
 from tests.runtime.fakes import Shopify
 
 BATCH: dict[str, Any] = {"rollback": True, "destination__delete": DELETE}
@@ -53,10 +54,13 @@ class Kept(World):
         return found
 
 
-@pytest.fixture(params=["single", "batch", "merge"])
+@pytest.fixture(params=["single", "batch", "merge", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def kept(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Kept]:
-    world = Kept(f"sqlite:///{tmp_path / 'state.db'}")
-    world.changes = {"single": SINGLE, "batch": BATCH, "merge": MERGE}[request.param]
+    is_postgresql = request.param == "postgresql"
+    world = Kept(request.getfixturevalue("postgresql_url") if is_postgresql else f"sqlite:///{tmp_path / 'state.db'}")
+    if is_postgresql:
+        empty(world.state)
+    world.changes = {"batch": BATCH, "merge": MERGE}.get(request.param, SINGLE)
     if request.param == "merge":
         _merge_what_is_put(world)
     yield world
