@@ -29,10 +29,11 @@ def older() -> Path:
     return _environment("older", [OLDER])
 
 
-def installed_for(package: Path) -> Path:
-    """The `bin` folder of an environment with what a generated package needs, and nothing more."""
+def installed_for(package: Path, *extras: str) -> Path:
+    """The `bin` folder of an environment with what a generated package and these extras of it need, and nothing more."""
     project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
-    return _environment("package", project["dependencies"])
+    more = [each for extra in extras for each in project["optional-dependencies"][extra]]
+    return _environment("-".join(("package", *extras)), [*project["dependencies"], *more])
 
 
 def _environment(name: str, requirements: list[str]) -> Path:

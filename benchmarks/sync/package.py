@@ -57,6 +57,11 @@ def _python() -> str:
     return str(installed_for(REPOSITORY / "generated" / "shopify_credo") / "python")
 
 
+def python_with(*extras: str) -> str:
+    """The interpreter of an environment with what the package and these extras of its need."""
+    return str(installed_for(REPOSITORY / "generated" / "shopify_credo", *extras) / "python")
+
+
 @cache
 def _package(mode: str, limits: tuple[tuple[str, str], ...]) -> Path:
     """Compile one variant."""

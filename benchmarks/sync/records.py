@@ -111,11 +111,24 @@ class Pages:
         self.records = records
         self.pages = -(-records // PAGE_RECORDS)
         self._whole = _pieces(PAGE_RECORDS)
+        self._single: dict[int, list[bytes]] = {}
         self._last = _pieces(records - (self.pages - 1) * PAGE_RECORDS) if records else [b""]
 
     def body(self, page: int) -> bytes:
         """One page's records, with commas between them."""
         return (b"%06d" % page).join(self._last if page == self.pages - 1 else self._whole)
+
+
+    def one(self, page: bytes, slot: int) -> bytes:
+        """One record by itself; `page` as its identity has it."""
+        if slot not in self._single:
+            self._single[slot] = _split(customer(_PAGE, slot))
+        return page.join(self._single[slot])
+
+
+def _split(record: dict[str, Any]) -> list[bytes]:
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return re.sub(rf'"(70{_PAGE}\d{{3}})"', r"\1", text).encode().split(_PAGE.encode())
 
 
 def _pieces(records: int) -> list[bytes]:

@@ -74,6 +74,8 @@ class Server:
             return self._crm(method, target, body)
         if target.startswith(b"/shop/customers.json"):
             return self._page(target)
+        if target.startswith(b"/shop/customers/"):
+            return self._customer(target)
         if target == b"/_counts":
             return _reply(200, json.dumps(self.counts()).encode())
         if target == b"/_kept":
@@ -101,6 +103,14 @@ class Server:
             address = b"%s/shop/customers.json?limit=%d&page_info=%d" % (self.origin, PAGE_RECORDS, page + 1)
             headers += b'Link: <%s>; rel="next"\r\n' % address
         return _reply(200, b'{"customers":[%s]}' % self.pages.body(page), headers)
+
+    def _customer(self, target: bytes) -> bytes:
+        number = target.removeprefix(b"/shop/customers/").partition(b".")[0]
+        self.reads += 1
+        slot = int(number[8:] or b"0")
+        if len(number) != 11 or slot >= PAGE_RECORDS:
+            return _reply(404, b'{"errors":"Not Found"}')
+        return _reply(200, b'{"customer":%s}' % self.pages.one(number[2:8], slot))
 
     def _crm(self, method: bytes, target: bytes, body: bytes) -> bytes:
         if self.bucket is not None and (refusal := self._limit(self.bucket)) is not None:
