@@ -24,6 +24,15 @@ def peers() -> Path:
     return _environment("peers", project["optional-dependencies"]["bench"])
 
 
+ALONE = {"singer-sdk": "singer-sdk==0.54.9", "airbyte-cdk": "airbyte-cdk==7.39.1"}
+"""Peers whose own pins agree with nobody else's."""
+
+
+def alone(name: str) -> Path:
+    """The `bin` folder of an environment with one of these."""
+    return _environment(name, [ALONE[name]])
+
+
 def older() -> Path:
     """The `bin` folder of the environment with the older datamodel-code-generator."""
     return _environment("older", [OLDER])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers import peers
+from benchmarks.peers import alone, peers
 from benchmarks.places import REPOSITORY, WORK
 
 
@@ -26,6 +26,8 @@ class Contender:
     """Mode → divisor."""
     drops_nulls: bool = False
     """It leaves out what is null; the others write it."""
+    modes: tuple[str, ...] = ("single", "batch")
+    """What it takes part in; `read` writes nothing."""
 
     def start_anew(self) -> None:
         """Forget earlier turns: all records are new each time."""
@@ -41,7 +43,7 @@ def others() -> list[Contender]:
     """Everyone but the generated package; the base first."""
     state = WORK / "sync" / "lean"
     return [
-        Contender(name=IDIOMATIC, argv=_program("aiohttp_idiomatic"), env=_plain),
+        Contender(name=IDIOMATIC, argv=_program("aiohttp_idiomatic"), env=_plain, modes=("single", "batch", "read")),
         Contender(name="aiohttp + msgspec by hand, no safety", argv=_program("lean"), env=_plain),
         Contender(
             name="the same + intents, links, checkpoint in SQLite",
@@ -51,7 +53,13 @@ def others() -> list[Contender]:
         ),
         Contender(name="httpx AsyncClient, stock", argv=_program("httpx_stock"), env=_plain, fewer={"single": 4}),
         _dlt(),
-    ]
+        Contender(
+            name="singer-sdk, a tap", argv=_program("singer_read", of="singer-sdk"), env=_plain, fewer={"read": 2}, modes=("read",)
+        ),
+        Contender(
+            name="airbyte-cdk, read", argv=_program("airbyte_read", of="airbyte-cdk"), env=_plain, fewer={"read": 2}, modes=("read",)
+        ),
+    ]  # fmt: skip
 
 
 def limited() -> list[Contender]:
@@ -66,8 +74,8 @@ def _plain(address: str, mode: str) -> Mapping[str, str]:
     return _ENV
 
 
-def _program(module: str, *more: str) -> Callable[[str, str], tuple[str, ...]]:
-    python = str(peers() / "python")
+def _program(module: str, *more: str, of: str | None = None) -> Callable[[str, str], tuple[str, ...]]:
+    python = str((peers() if of is None else alone(of)) / "python")
     return lambda address, mode: (python, "-m", f"benchmarks.sync.clients.{module}", address, mode, *more)
 
 
@@ -79,6 +87,7 @@ def _dlt() -> Contender:
         argv=_program("dlt_rest"),
         env=lambda address, mode: _ENV | settings,
         folder=pipelines,
-        fewer={"single": 4, "batch": 2},
+        fewer={"single": 4, "batch": 2, "read": 2},
         drops_nulls=True,
+        modes=("single", "batch", "read"),
     )

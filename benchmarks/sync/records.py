@@ -118,7 +118,6 @@ class Pages:
         """One page's records, with commas between them."""
         return (b"%06d" % page).join(self._last if page == self.pages - 1 else self._whole)
 
-
     def one(self, page: bytes, slot: int) -> bytes:
         """One record by itself; `page` as its identity has it."""
         if slot not in self._single:

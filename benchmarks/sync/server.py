@@ -65,6 +65,7 @@ class Server:
         self.passed = 0
         self.refused = 0
         self.first_at = self.last_at = 0.0
+        self.seen: list[float] = []
         self.slots = [b'{"index":%d,"status":201,"id":"ctc_' % slot for slot in range(PAGE_RECORDS)]
         self.slot_ends = [b'%03d","error":null}' % slot for slot in range(PAGE_RECORDS)]
 
@@ -91,8 +92,21 @@ class Server:
             "passed": self.passed,
             "refused": self.refused,
             "limited_for_s": self.last_at - self.first_at,
+            "over_budget": self.over_budget(),
             "server_cpu_s": time.process_time(),
         }
+
+    def over_budget(self) -> float:
+        """By how many requests the busiest span was above burst + rate × its length, whatever was refused; at least 0."""
+        if self.bucket is None:
+            return 0.0
+        most = 0.0
+        lowest = float("inf")
+        for number, at in enumerate(self.seen):
+            # of all spans that end here: (number - first + 1) - rate × (at - at_first) is largest for the lowest start
+            lowest = min(lowest, number - self.bucket.per_s * at)
+            most = max(most, number + 1 - self.bucket.per_s * at - lowest)
+        return max(0.0, most - self.bucket.burst)
 
     def _page(self, target: bytes) -> bytes:
         query = parse_qs(target.partition(b"?")[2].decode())
@@ -135,6 +149,7 @@ class Server:
     def _limit(self, bucket: Bucket) -> bytes | None:
         self.last_at = time.monotonic()
         self.first_at = self.first_at or self.last_at
+        self.seen.append(self.last_at)
         if not (wait_s := bucket.take()):
             self.passed += 1
             return None

