@@ -61,6 +61,8 @@ _CLIENT = "openapi-python-client, literal enums"
 
 _IMPORTS = "nearly half of a build is importing the libraries that write a package (below)"
 _GENERATED = "generated package"
+_FAST = "generated package, WIRE=fast"
+_THREE = "three workers"
 _DLT = "dlt, rest_api → destination"
 
 AIMS = (
@@ -200,25 +202,35 @@ AIMS = (
         unit="×",
     ),
     Aim(
-        text="batches: at least as many records a CPU second as idiomatic aiohttp",
+        text="batches: 1.15 times as many records a CPU second as idiomatic aiohttp",
         result="sync",
         table="batch_0ms",
         row=_GENERATED,
         figure="ratio",
-        at_least=1.0,
+        at_least=1.15,
         unit="×",
         why=(
-            "every record is read by a checked model, mapped with exact decimals, hashed and linked in three indexes of SQLite; the client "
-            "by hand that keeps the same intents, links and checkpoint without models shows what the state alone costs"
+            "every record is read by a checked model, mapped with exact decimals into another, hashed and linked, and found by its match "
+            "value; the client by hand that keeps the same intents, links and checkpoint without models shows what the state alone costs"
         ),
     ),
     Aim(
-        text="one request a record: at least 0.7 times idiomatic aiohttp",
+        text="one request a record: at least 0.9 times idiomatic aiohttp",
         result="sync",
         table="single_0ms",
         row=_GENERATED,
         figure="ratio",
-        at_least=0.7,
+        at_least=0.9,
+        unit="×",
+        why="that client and ours spend two thirds of it in the same aiohttp",
+    ),
+    Aim(
+        text="one request a record, `WIRE=fast`: at least 1.2 times idiomatic aiohttp",
+        result="sync",
+        table="single_0ms",
+        row=_FAST,
+        figure="ratio",
+        at_least=1.2,
         unit="×",
     ),
     Aim(
@@ -230,6 +242,7 @@ AIMS = (
         figure="records_per_cpu_s",
         at_least=3,
         unit="×",
+        why="dlt keeps no intents, links or hashes: it writes its pages to files and posts them from there",
     ),
     Aim(
         text="one request a record: at least three times dlt",
@@ -251,19 +264,66 @@ AIMS = (
         unit=" MiB",
     ),
     Aim(
-        text="97 % of an allowed 40 requests a second, burst 10",
-        result="limits",
-        table="burst_10",
-        row=_GENERATED,
-        figure="share_used",
-        at_least=0.97,
+        text="more of it than with ten thousand: at most 5 MiB",
+        result="growth",
+        table="growth",
+        row="1,000,000 records",
+        figure="grown_mib",
+        at_most=5,
+        unit=" MiB",
+        why="twenty thousand match values are held until they are merged, and the pages of what is merged into are kept",
     ),
-    Aim(
-        text="97 % of an allowed 40 requests a second, burst 40",
-        result="limits",
-        table="burst_40",
-        row=_GENERATED,
-        figure="share_used",
-        at_least=0.97,
-    ),
+    *[
+        Aim(
+            text=f"97 % of an allowed 40 requests a second, burst {burst}",
+            result="limits",
+            table=f"burst_{burst}",
+            row=_GENERATED,
+            figure="share_used",
+            at_least=0.97,
+        )
+        for burst in (10, 40)
+    ],
+    *[
+        aim
+        for burst in (10, 40)
+        for aim in (
+            Aim(
+                text=f"95 % of it by three workers together, burst {burst}",
+                result="limits",
+                table=f"replicas_burst_{burst}",
+                row=_THREE,
+                figure="share_used",
+                at_least=0.95,
+            ),
+            Aim(
+                text=f"three workers: fewer than 1 refusal in 200, burst {burst}",
+                result="limits",
+                table=f"replicas_burst_{burst}",
+                row=_THREE,
+                figure="refused_share",
+                at_most=0.005,
+            ),
+            Aim(
+                text=f"three workers: no request above burst + rate × time as the server counts, burst {burst}",
+                result="limits",
+                table=f"replicas_burst_{burst}",
+                row=_THREE,
+                figure="over_budget",
+                at_most=0.0,
+            ),
+        )
+    ],
+    *[
+        Aim(
+            text=f"webhooks on {kind}: 99 of 100 durable and acknowledged within a second at 1,000 a second",
+            result="webhooks",
+            table="webhooks",
+            row=kind,
+            figure="p99_ms",
+            at_most=1000,
+            unit=" ms",
+        )
+        for kind in ("SQLite", "PostgreSQL")
+    ],
 )

@@ -55,7 +55,8 @@ _TEXTS = {
         "Syncing",
         "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "
         "the time that it worked. Every client is first shown to write every record once with the right values. What starting the "
-        "process costs (`start cpu s`) is left out of the rates.",
+        "process costs (`start cpu s`) is left out of the rates. Where only reading is compared, the package reads, checks, maps and looks "
+        "up without writing, the taps of others print what they read.",
     ),
     "sync-50ms": (
         "Syncing over a distance",
@@ -69,6 +70,11 @@ _TEXTS = {
         "Rate limits",
         "The server holds a token bucket before the destination and counts. The clients know of 429 and `Retry-After`; the generated "
         "package also knows the limit, from its facts.",
+    ),
+    "webhooks": (
+        "Webhooks",
+        "A served package takes deliveries at a steady rate and does all its work meanwhile: it proves each, stores it before it answers, "
+        "reads the record that was named from the one API and writes it to the other.",
     ),
 }
 

@@ -26,7 +26,12 @@ def grow(sizes: tuple[int, ...]) -> Table:
             command = replace(command_for(contender, "batch", server, size), name=f"{size:,} records", timeout_s=1200)
             [measured] = in_turn([command], 1)
         sample = measured.samples[0]
-        figures = {"cpu_us_a_record": sample.cpu_s / size * 1e6, "records_per_s": size / sample.wall_s}
+        first = found[0].samples[0] if found else sample
+        figures = {
+            "cpu_us_a_record": sample.cpu_s / size * 1e6,
+            "records_per_s": size / sample.wall_s,
+            "grown_mib": (sample.max_rss_mb or 0.0) - (first.max_rss_mb or 0.0),
+        }
         measured.samples[0] = replace(sample, figures=figures)
         found.append(measured)
     return Table(
@@ -35,7 +40,7 @@ def grow(sizes: tuple[int, ...]) -> Table:
         note="Whole processes, their start included.",
         base=found[0].command.name,
         measured=found,
-        figures=("cpu_us_a_record", "records_per_s"),
+        figures=("cpu_us_a_record", "records_per_s", "grown_mib"),
         by=lambda sample: sample.figures["cpu_us_a_record"],
         ratio_of="records per cpu s",
     )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from benchmarks.sync.records import PAGE_RECORDS, Pages, contact, customer, expected
+from benchmarks.sync.server import Bucket, Server
 from benchmarks.sync.serving import serving
 from tests.shared import REPOSITORY
 
@@ -74,3 +75,21 @@ def test_server_with_a_limit_refuses_what_is_over_its_burst():
         assert refused.value.code == 429
         assert int(refused.value.headers["Retry-After"]) >= 1
         assert server.counts()["refused"] == 1
+
+
+def test_busiest_span_above_the_budget_is_found():
+    """Burst + rate × time, over spans of any length."""
+    server = Server(0, latency_s=0.0, bucket=Bucket(10.0, 5.0), keep=False)
+    server.seen = [0.0] * 5 + [0.1 * each for each in range(1, 30)]
+    assert server.over_budget() == pytest.approx(0.0)
+    server.seen = [10.0 + 0.1 * each for each in range(20)] + [12.0] * 7
+    assert server.over_budget() == pytest.approx(2.0)
+
+
+def test_single_customer_is_the_one_of_the_pages():
+    """What a delivery names is read by itself."""
+    server = Server(500, latency_s=0.0, bucket=None, keep=False)
+    head, body = server.reply(b"GET", b"/shop/customers/70000001007.json", b"").split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200")
+    assert json.loads(body) == {"customer": customer("000001", 7)}
+    assert server.reply(b"GET", b"/shop/customers/1.json", b"").startswith(b"HTTP/1.1 404")
