@@ -41,6 +41,9 @@ class Knobs:
     lag_s: float = 0.0
     """A contact is not found by e-mail for so long after it was made."""
     page_size: int = 50
+    per_s: float = 0.0
+    """Writes that are allowed a second, with `burst`; 0: any number. More are answered 429."""
+    burst: float = 1.0
 
 
 class LoggedCredo(Credo):
@@ -98,6 +101,9 @@ class Apis:
         self.credo = LoggedCredo(self.knobs, log)
         self.random = random.Random(seed)
         self.requests = 0
+        self.bucket = (0.0, 0.0)
+        self.passed = self.refused = 0
+        self.first_at = self.last_at = 0.0
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=64 * 1024 * 1024)
@@ -116,6 +122,8 @@ class Apis:
             await asyncio.sleep(knobs.latency_s)
         if knobs.down:
             return web.json_response({"error": "down"}, status=503)
+        if knobs.per_s and request.method != "GET" and not self._passes():
+            return web.json_response({"error": "too many"}, status=429)
         asked = httpx.Request(
             request.method, str(request.url), headers=dict(request.headers), content=await request.read()
         )
@@ -128,6 +136,19 @@ class Apis:
         return web.Response(
             body=reply.content, status=reply.status_code, headers=headers, content_type="application/json"
         )
+
+    def _passes(self) -> bool:
+        now = time.monotonic()
+        tokens, at = self.bucket
+        tokens = min(self.knobs.burst, tokens + (now - at) * self.knobs.per_s)
+        if tokens < 1:
+            self.bucket = (tokens, now)
+            self.refused += 1
+            return False
+        self.bucket = (tokens - 1, now)
+        self.passed += 1
+        self.first_at, self.last_at = self.first_at or now, now
+        return True
 
     async def change(self, request: web.Request) -> web.Response:
         """Set knobs; `put` makes or changes customers: `{"put": {"7": {"phone": null}}}`; `take` removes some."""
@@ -158,6 +179,7 @@ class Apis:
         ]
         return web.json_response({
             "requests": self.requests, "customers": len(self.shopify.customers), "contacts": len(self.credo.contacts),
+            "passed": self.passed, "refused": self.refused, "writing_s": self.last_at - self.first_at,
             "created": len(made), "created_twice": sorted(_twice(made)), "missing": missing,
         })  # fmt: skip
 

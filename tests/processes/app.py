@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.cli import run
-from runtime.declare import Integration, Operation, Partition
+from runtime.declare import Integration, Operation, Partition, RateLimit
 from tests.processes import failpoints
 from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
 from tests.runtime.sample.clients.credo import BATCH_CONTACTS, CREATE_CONTACT
@@ -46,7 +46,15 @@ def integration() -> Integration:
     if poison := os.environ.get("POISON"):
         stream = replace(stream, map=failpoints.deadly(stream.map, poison))
     stream = replace(stream, source=source, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
-    return replace(INTEGRATION, streams=(stream,))
+    apis = {}
+    if rate := os.environ.get("RATE"):  # "40/10": requests a second, burst
+        per_s, burst = rate.split("/")
+        apis["destination"] = replace(
+            INTEGRATION.destination, rate_limit=RateLimit(per_s=float(per_s), burst=int(burst))
+        )
+    if os.environ.get("SOURCE_RATE") == "none":
+        apis["source"] = replace(INTEGRATION.source, rate_limit=None)
+    return replace(INTEGRATION, streams=(stream,), **apis)
 
 
 def main() -> None:
