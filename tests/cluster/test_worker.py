@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cluster.conftest import Replicas
+from tests.faults.rows import fault
 
 pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -71,6 +72,7 @@ def test_a_worker_that_is_told_to_leave_hands_its_run_over(replicas_of: Make) ->
     assert world.query("select state from shopify_credo.workers where id = 'a'") == [("left",)]
 
 
+@fault("zombie")
 def test_zombie_a_worker_that_was_stopped_past_its_lease_writes_nothing_more_and_ends(replicas_of: Make) -> None:
     world = replicas_of(customers=2_000)
     world.set(latency_s=0.1)
