@@ -186,6 +186,24 @@ def test_compose_service_is_hardened_and_routed(rendered: RenderedPackage):
     assert service["mem_limit"] == "512m"
 
 
+def test_compose_cluster_profile_has_three_workers_and_a_database_and_leaves_the_plain_service_alone(
+    rendered: RenderedPackage,
+):
+    """Secrets come from the environment; workers have a sign of life for their health and no volume."""
+    services = yaml.safe_load(rendered.paths["compose.yaml"].content)["services"]
+    worker, database, plain = services["shopify-credo-worker"], services["postgres"], services["shopify-credo"]
+    assert worker["profiles"] == database["profiles"] == ["cluster"]
+    assert "profiles" not in plain
+    assert plain["depends_on"]["postgres"] == {"condition": "service_healthy", "required": False}
+    assert (worker["deploy"]["replicas"], worker["command"]) == (3, ["worker"])
+    assert worker["environment"] == plain["environment"]
+    assert worker["healthcheck"]["test"][-2:] == ["health", "--worker"]
+    assert "volumes" not in worker
+    assert worker["read_only"] is True
+    assert worker["cap_drop"] == ["ALL"]
+    assert database["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:-}"
+
+
 def test_deployment_of_the_plan_reaches_the_container(template: Path):
     deploy = DeployPlan(memory_mb=256, cpu_cores=2, port=9090)
     package = render_package(replace(plan(), deploy=deploy), template)

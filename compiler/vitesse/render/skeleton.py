@@ -38,9 +38,12 @@ _VARIABLES = (
     "MONITOR",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "PUBLIC_URL",
+    "RUNNER",
     "STATE_KEY",
     "SYNC_INTERVAL_SECONDS",
     "SYNC_MAX_CONCURRENT",
+    "WORKER_ID",
+    "WORKER_RUNS",
 )
 """What the runtime reads beside the variables that the manifest names."""
 
