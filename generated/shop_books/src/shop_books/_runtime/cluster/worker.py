@@ -15,10 +15,8 @@ import secrets
 import signal
 import socket
 import sys
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +32,7 @@ from ..overseeing import overseen
 from ..schedule import latest_due
 from ..scheduler import schedules_of
 from ..settings import resolve_settings
+from ..signs import alive_file
 from ..state import LeaseHeld, State, StateError
 from ..state.replicas import WorkerTaken
 from ..watching import watch
@@ -54,11 +53,6 @@ WAITED_S = 600.0
 CLEANED_S = 3600.0
 MOST_HELPERS = 32
 """Workers that share the parts of one run, at most."""
-
-
-def alive_file(name: str) -> Path:
-    """Touched with each sign of life, for health checks of containers."""
-    return Path(tempfile.gettempdir()) / f"{name}.alive"
 
 
 class Worker:

@@ -38,8 +38,14 @@ def doctor(load: Loader, as_json: bool, offline: bool) -> int:
 
 @click.command()
 @click.option("--port", envvar="CONTROL_PORT", type=int, default=8080, show_default=True, help="Of the service.")
-def health(port: int) -> int:
-    """Ask the service on this machine whether it lives (for container health checks)."""
+@click.option(
+    "--worker", "of_worker", is_flag=True, help="Of a worker instead: whether it showed a sign of life lately."
+)
+@click.pass_obj
+def health(load: Loader, port: int, of_worker: bool) -> int:
+    """Ask the service, or look whether the worker, on this machine lives (for container health checks)."""
+    if of_worker:
+        return _worker_health(load)
     from http.client import HTTPConnection, HTTPException
 
     connection = HTTPConnection("127.0.0.1", port, timeout=4)
@@ -53,3 +59,19 @@ def health(port: int) -> int:
         return EXIT_INPUT
     finally:
         connection.close()
+
+
+def _worker_health(load: Loader) -> int:
+    import time
+
+    from ..settings import resolve
+    from ..signs import alive_file
+
+    name, lease_s = load().name, resolve(()).options.lease_s
+    try:
+        silent_s = time.time() - alive_file(name).stat().st_mtime
+    except OSError:
+        click.echo("no worker showed a sign of life here", err=True)
+        return EXIT_INPUT
+    click.echo(f"last sign of life {silent_s:.0f} s ago")
+    return EXIT_DONE if silent_s < lease_s else EXIT_INPUT
