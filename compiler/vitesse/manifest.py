@@ -939,13 +939,6 @@ def conflict_faults(name: str, stream: Stream, manifest: Manifest) -> list[Diagn
     is_pair = stream.reverse_of is not None or any(one.reverse_of == name for one in manifest.streams.values())
     if stream.rollback and (is_pair or not rule.is_plain):
         fault(
-            "is to be rolled back, and both sides count: put back on one, a record would come again from the other",
-            "rollback",
-            help="leave `rollback` out; what lost a conflict is in the history",
-        )
-    is_pair = stream.reverse_of is not None or any(one.reverse_of == name for one in manifest.streams.values())
-    if stream.rollback and (is_pair or not rule.is_plain):
-        fault(
             "merges and rolls back: what a run wrote cannot be put back on one side alone",
             "rollback",
             help="remove `rollback`; what lost a conflict is kept in the ledger",
