@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "scale-simulated.json"
-AHEAD_S, LATE_S, HEADROOM, LONGEST_AHEAD_S = 0.3, 0.1, 0.985, 1.0
+AHEAD_S, LATE_S, ARRIVAL_S, HEADROOM, LONGEST_AHEAD_S = 0.3, 0.1, 0.15, 0.985, 1.0
 """As in `runtime/budget.py` and `runtime/state/budgets.py`."""
 
 ASSUMED: dict[str, float] = {
@@ -46,7 +46,7 @@ def budget(per_s: float, burst: float, replicas: int, seconds: float, seed: int 
     chance = random.Random(seed)
     service, trip = ASSUMED["draw_transaction_ms"] / 1000, ASSUMED["draw_round_trip_ms"] / 1000
     late = min(LATE_S, burst / (4 * per_s))
-    capacity = max(1.0, burst - min(max(1.0, per_s * (0.025 + late)), burst / 2))
+    capacity = max(1.0, burst - min(max(1.0, per_s * (ARRIVAL_S + late)), burst * 0.8))
     rate = per_s * HEADROOM
     share = rate / replicas
     wanted = max(1, min(math.ceil(share * AHEAD_S) + 1, math.ceil(per_s * AHEAD_S)))

@@ -95,7 +95,7 @@ def test_replicas_without_rest_use_the_allowed_rate_and_are_never_refused(
 ) -> None:
     async def main(clock: VirtualClock) -> Replicas:
         found = Replicas(clock, tmp_path, burst=burst, replicas=replicas)
-        await found.work(20.0)
+        await found.work(30.0)  # as long as 1,200 requests take
         return found
 
     found = run_virtual(main)
