@@ -19,7 +19,7 @@ from contextlib import suppress
 from .clock import Clock
 from .declare import Api, RateLimit
 from .errors import IntegrationError
-from .limiter import HEADROOM, JITTER_S, Limiter, _number, _reset_s
+from .limiter import HEADROOM, Limiter, _number, _reset_s
 from .state import Caller
 from .state.budgets import LONGEST_AHEAD_S, Budgets, Draw, Terms
 
@@ -29,6 +29,9 @@ AHEAD_S = 0.3
 """So much use is drawn at once."""
 LATEST_S = 0.1
 """A token that is later than this is lost; less where the burst is small."""
+ARRIVAL_S = 0.15
+"""Replicas stall one by one, and each may have sent just before: so much may their requests bunch up on the way. What could
+arrive in it is kept back from the burst; only the start of a pass is the slower for it."""
 SLOWER = 0.75
 """The pace after a second refusal within `SHORT_ORDER_S`."""
 SHORT_ORDER_S = 10.0
@@ -59,7 +62,7 @@ class SharedLimiter(Limiter):
         per_s = limit.per_s if limit is not None else 0.0
         burst = float(limit.burst) if limit is not None else 0.0
         self._late_s = min(LATEST_S, burst / (4 * per_s)) if per_s > 0 else LATEST_S
-        kept_back = min(max(1.0, per_s * (JITTER_S + self._late_s)), burst / 2)
+        kept_back = min(max(1.0, per_s * (ARRIVAL_S + self._late_s)), burst * 0.8)
         self._terms = Terms(per_s=per_s * HEADROOM, burst=max(1.0, burst - kept_back))
         self._most = max(1, math.ceil(per_s * AHEAD_S))
         self._name = name
