@@ -1,4 +1,4 @@
-"""`python -m benchmarks.limits [--quick]`: contacts one by one to an API that allows 40 requests a second."""
+"""`python -m benchmarks.limits [--replicas] [--quick]`: contacts one by one to an API that allows 40 requests a second."""
 
 from __future__ import annotations
 
@@ -167,19 +167,24 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few records, one turn, nothing kept")
+    parser.add_argument("--replicas", action="store_true", help="one worker and three that share one PostgreSQL")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     records, runs = (QUICK, 1) if options.quick else (RECORDS, options.runs)
-    tables = []
-    for burst in BURSTS:
-        stated = f"per_s: {PER_S}, burst: {burst}"
-        tables.append(compare(burst, [*limited(), generated({"credo.yaml": stated})], records, runs))
-    tables += [replicas(burst, records, 1 if options.quick else min(runs, 2)) for burst in BURSTS]
+    if options.replicas:
+        tables = [replicas(burst, records, runs) for burst in BURSTS]
+        versions = package_versions()
+    else:
+        tables = []
+        for burst in BURSTS:
+            stated = f"per_s: {PER_S}, burst: {burst}"
+            tables.append(compare(burst, [*limited(), generated({"credo.yaml": stated})], records, runs))
+        versions = installed(str(peers() / "python"), VERSIONS) | package_versions()
     result = save(
-        "quick" if options.quick else "limits",
+        "quick" if options.quick else "replicas" if options.replicas else "limits",
         tables,
         command=" ".join(["python -m benchmarks.limits", *sys.argv[1:]]),
-        versions=installed(str(peers() / "python"), VERSIONS) | package_versions(),
+        versions=versions,
     )
     show(result)
 
