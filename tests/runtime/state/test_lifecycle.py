@@ -107,3 +107,17 @@ def test_rewritten_link_has_no_hash_and_keeps_the_rest(state: State) -> None:
     assert [(each.hash, each.destination_id) for each in state.store.links_of(S, ["1"])] == [(b"", "c-1")]
     assert [each.hash for each in state.store.links_of(S, ["2"])] == [b"h"]
     assert state.store.lifecycle.by_destination(S, ["c-1", "c-9"]) == {"c-1": ("1", False)}
+
+
+def test_forgotten_record_leaves_no_alias_of_it(state: State) -> None:
+    """Neither as the one that was written for others nor as one that another was written for."""
+    lease = run(state)
+    links = [link("1"), link("2")]
+    aliases = [
+        link(name, stream=S + ALIAS)._replace(destination_id=of)
+        for name, of in (("7", "c-1"), ("8", "c-2"), ("9", "c-2"))
+    ]
+    put(state, lease, links=links, aliases=aliases)
+    assert state.forgetting.erase(S, "1", lambda delivery: False)["links"] == 2
+    assert state.forgetting.erase(S, "8", lambda delivery: False)["links"] == 1
+    assert [each.source_id for each in state.store.links_of(S + ALIAS, ["7", "8", "9"])] == ["9"]
