@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from .database import Database
+from .lifecycle import ALIAS
 from .sealing import Sealer
 
 FORGOTTEN = "[forgotten]"
@@ -98,6 +99,9 @@ class Forgetting:
         named = connection.execute(query).scalar()
         for table in (t.links, t.matches, t.match_log, t.dead_letters, t.changes, t.conflicts, t.waiting, t.seen):
             found[table.name] += connection.execute(delete(table).where(*_of(table, stream, source_id))).rowcount
+        # The record as a duplicate of another is found by its own name, duplicates of the record by its destination.
+        alias = and_(links.stream == stream + ALIAS, or_(links.source_id == source_id, links.destination_id == named))
+        found["links"] += connection.execute(delete(t.links).where(alias)).rowcount
         children = and_(t.waiting.c.parent_stream == stream, t.waiting.c.parent_id == source_id)
         found["waiting"] += connection.execute(delete(t.waiting).where(children)).rowcount
         if named is not None:
