@@ -39,11 +39,6 @@ ROWS = load_rows()
 NOT_TESTED: dict[str, str] = {}
 """Rows without a test, each with the reason."""
 
-TO_COME = frozenset(
-    name for name, row in ROWS.items() if row.side in ("auth", "crash", "lifecycle", "storage", "concurrency")
-) | {"src-deletes", "src-empty-list"}
-"""Rows whose tests are being written."""
-
 
 def fault(name: str) -> Callable[[Any], Any]:
     """Mark a test as one that covers a row. The row must be registered here."""
