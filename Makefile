@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help setup tools test test-fast lint format demo pairs corpus simulate hostile fuzz bench docker clean
+.PHONY: help setup tools test test-fast lint format demo pairs corpus simulate mutants hostile fuzz bench docker clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 
 simulate: setup ## the engine in virtual time: SEEDS=500 from START=1; TRACE=1 tells what happened in them
 	PYTHONPATH=runtime_template $(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --start $(or $(START),1) $(if $(TRACE),--trace) $(ARGS)
+
+mutants: setup ## engines with one rule broken each, and the seed that catches each; ARGS=--search looks for the first
+	PYTHONPATH=runtime_template $(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 hostile: setup ## try a corpus of hostile specs: CORPUS=FILE
 	@test -n "$(CORPUS)" || { echo "usage: make hostile CORPUS=FILE [ARGS='--only ID' or ARGS=--peers]" >&2; exit 2; }
