@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -315,7 +316,8 @@ class Auditor:
 
     def _check_secrets(self) -> None:
         world = self._world
-        content = self._simulation.states.file.read_bytes()
+        file = self._simulation.states.file
+        content = b"".join(each.read_bytes() for each in (file, Path(f"{file}-wal")) if each.exists())
         text = "\n".join(world.log_lines)
         for secret in world.secrets():
             if secret.encode() in content:

@@ -124,7 +124,9 @@ class Destination:
             return 409, {"error": "a request with this key is being carried out"}
         content = f"{method} {path} ".encode() + body
         kept = self._answers.get(key)
-        if kept is not None and (world.now - kept[0] > KEYS_KEPT_S or self._forgets()):
+        # The age of a key is told by the machine's clock: set back by a day, it takes an old key for a young one.
+        kept_s = KEYS_KEPT_S * (9 if world.has("clock-jumps") else 1)
+        if kept is not None and world.now - kept[0] > kept_s:
             kept = None
         if kept is not None:
             if kept[1] != content:
@@ -134,10 +136,6 @@ class Destination:
         if status < 500:
             self._answers[key] = (world.now, content, status, reply)
         return status, reply
-
-    def _forgets(self) -> bool:
-        # Only what no vendor promises: a key older than a day is forgotten above, whatever the seed.
-        return False
 
     def _write(self, process: str, method: str, path: str, body: bytes) -> tuple[int, Any]:
         world = self.world

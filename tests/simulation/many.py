@@ -25,7 +25,7 @@ def load() -> dict[str, Any]:
     if KEPT.exists():
         found: dict[str, Any] = json.loads(KEPT.read_text("utf-8"))
         return found
-    return {"commits": [], "first": None, "next": None, "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
+    return {"commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
             "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
 
 
@@ -64,6 +64,7 @@ def main() -> int:
                     kept["failed"].append({"seed": seed, "what": result.violations[0].splitlines()[0][:200], "at": now})
                     print(f"seed {seed}: {result.violations[0]}", flush=True)
             kept["next"] = min(begin + PIECE, last)
+            kept["ranges"] = [[kept["first"], kept["next"] - 1]]
             kept["injected"] = dict(sorted(injected.items()))
             kept["at"] = datetime.now(UTC).strftime("%Y-%m-%d")
             KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")

@@ -27,6 +27,7 @@ from runtime.engine import run as run_module
 from runtime.engine.requests import Request
 from runtime.errors import IntegrationError
 from runtime.redact import Redactor
+from runtime.state import leases
 from runtime.state.errors import LeaseLost
 from runtime.state.leases import Leases
 from runtime.state.ledger import DeadLetters
@@ -243,37 +244,15 @@ def ignore_a_lost_lease(stack: ExitStack) -> None:
 
 @mutant("starts while another run holds the lease")
 def take_a_held_lease(stack: ExitStack) -> None:
-    def acquire(self: Leases, name: str, holder: str, ttl_s: float = 60.0) -> Lease:
-        table = self._table
-        self._database.execute(table.update().where(table.c.name == name).values(expires_at=0.0))
-        return plain(self, name, holder, ttl_s)
-
-    plain = swap(stack, Leases, "acquire", acquire)
+    swap(stack, leases, "LONGEST_S", -1.0)
 
 
 # --- records ---
 
 
-@mutant("writes an older state over a newer one")
-def accept_an_older_version(stack: ExitStack) -> None:
-    swap(stack, classify, "is_older", lambda version, than: False)
-
-
 @mutant("makes a second object for one match value")
 def skip_the_duplicates_check(stack: ExitStack) -> None:
     swap(stack, classify, "refuse_duplicate", lambda stream, item: None)
-
-
-@mutant("takes the first of several matches for ours")
-def first_of_several_is_ours(stack: ExitStack) -> None:
-    async def is_as_sent(self: Any, item: Any, found: Sequence[Any]) -> bool:
-        return bool(found)
-
-    async def take_over(self: Any, item: Any, found: Sequence[str], may_be_ours: bool) -> None:
-        await plain(self, item, found[:1], may_be_ours)
-
-    swap(stack, write.Writer, "_is_as_sent", is_as_sent)
-    plain = swap(stack, write.Writer, "_take_over", take_over)
 
 
 @mutant("keeps no dead letters")
@@ -297,11 +276,6 @@ def results_by_place(stack: ExitStack) -> None:
         return list(range(len(results)))
 
     swap(stack, batches.Results, "_by_index", places)
-
-
-@mutant("a replacing update sends the mapped fields alone")
-def replace_without_overlay(stack: ExitStack) -> None:
-    swap(stack, write, "overlaid", lambda below, above: dict(above))
 
 
 # --- reports and bounds ---

@@ -75,7 +75,9 @@ def test_engine_with_one_rule_broken_is_caught(runner: Runner, one: Mutant) -> N
 
 @pytest.mark.parametrize("failed", load()["failed"], ids=lambda failed: str(failed["seed"]))
 def test_seed_that_failed_once_holds_now(runner: Runner, failed: dict[str, Any]) -> None:
-    """What the long run found is mended."""
+    """What the long run found is mended, but for what the page calls open."""
+    if failed["seed"] in load().get("open", []):
+        pytest.xfail("open, see docs/simulation.md")
     result = runner.play(failed["seed"])
     assert result.is_well, f"{result.violations}\n" + "\n".join(result.trace[-60:])
 
