@@ -40,6 +40,7 @@ from .passes import Pass, RunRequest
 from .recover import Recovery, Unresolved, answered, unresolved
 from .report import Counts
 from .requests import Request, open_requests, read_back, write_down
+from .versions import is_older
 from .write import Writer
 
 GROUP_RECORDS = 500
@@ -499,8 +500,7 @@ class Run:
         if self._merger is None and self._stream.keeps_base:
             outcomes.bases = bases_of(self._stream, items)
         if self._has_dead:
-            dying = {item.source_id for item in items if item.fate == "dead"}  # in a newer state, further down the page
-            outcomes.cleared = [item.source_id for item in items if _is_well(item) and item.source_id not in dying]
+            outcomes.cleared = _cleared(items, dead)
         outcomes.dead = [self._letters.letter(entry, letter_id=self._ids(), now=now) for entry in dead]
         self._has_dead = self._has_dead or bool(dead)
         outcomes.finished, self._open_intents = self._open_intents, []
@@ -765,6 +765,16 @@ class Run:
         look = Look(stream=self._stream.name, source_ids=(), matches=(match,), index=True)
         found = await self._state.call(lambda: self._state.store.look(look))
         return found.index.get(match)
+
+
+def _cleared(items: Sequence[Item], dead: Sequence[Item | Bad]) -> list[str]:
+    """Records whose dead letters are over; not those that die in the same group, unless in an older state."""
+    dying = {entry.source_id: entry.version for entry in dead}
+    return [
+        item.source_id
+        for item in items
+        if _is_well(item) and (item.source_id not in dying or is_older(dying[item.source_id], item.version))
+    ]
 
 
 def _is_well(item: Item) -> bool:
