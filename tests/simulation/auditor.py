@@ -273,7 +273,7 @@ class Auditor:
         ext = str(state.id)
         if ext in destination.taken_away:
             return "somebody removed it over there"
-        knows = self._knows() and (shape.can_find or ext not in destination.untold)
+        knows = self._knows() and ext not in destination.untold
         if ext in intents and (not knows or self._may_clash(state)):
             return "unknown"
         letter = letters.get(ext)

@@ -145,8 +145,8 @@ def failed_line(kept: dict[str, Any]) -> str:
     named = ", ".join(str(each["seed"]) for each in failed)
     still = kept.get("open", [])
     told = (
-        f"{len(failed)} failed at first ({named}); what they showed is mended, but for {len(still)} that still fail, and they are"
-        " played again with every run of the tests."
+        f"{len(failed)} failed at first ({named}); what they showed is mended"
+        f"{f', but for {len(still)} that still fail' if still else ''}, and they are played again with every run of the tests."
     )
     listed = "; ".join(f"seed {each['seed']}: {each['what']}" for each in failed if each["seed"] in still)
     return told + (f" Open: {listed}." if still else "")
