@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from runtime.state import LeaseLost, State
@@ -202,6 +204,38 @@ def test_owner_of_a_match_value_is_found_in_the_log_and_after_the_merge(
     database = state.store.database
     count = database.read(lambda c: c.execute(database.tables.match_log.select()).all())
     assert len(count) == 2
+
+
+@pytest.mark.postgres
+def test_merge_of_the_log_keeps_what_another_process_commits_meanwhile(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two replicas run two streams on one log; what one merges is what it deletes."""
+    monkeypatch.setattr("runtime.state.matches.MERGE_AT", 2)
+    name = f"shop-{uuid.uuid4().hex[:8]}"
+    state, other = State(postgresql_url, name=name), State(postgresql_url, name=name)
+    state.prepare()
+    merge = state.store.matches._merge
+
+    class Slow:
+        """The merge, with the other replica's commit right behind it."""
+
+        def run_now(self, connection: Connection, values: tuple[()]) -> None:
+            merge.run_now(connection, values)
+            log = other.store.database.tables.match_log
+            other.store.database.execute(log.insert().values(stream="orders", match="zz", source_id="o1"))
+
+    monkeypatch.setattr(state.store.matches, "_merge", Slow())
+    outcomes = Outcomes(
+        stream=S, links=[link("1", match="aa"), link("2", match="bb")], matches=[("aa", "1"), ("aa", "1"), ("bb", "2")]
+    )
+    state.store.commit(Commit(run_id="r1", lease=run(state), step=1, counts={}, outcomes=outcomes))
+    database = state.store.database
+    left = database.read(lambda c: [tuple(row)[1:] for row in c.execute(database.tables.match_log.select())])
+    assert left == [("orders", "zz", "o1")]
+    assert owners(state, "aa", "bb") == {"aa": "1", "bb": "2"}
+    state.close()
+    other.close()
 
 
 def test_owner_whose_match_value_changed_owns_it_no_more(state: State) -> None:
