@@ -15,7 +15,7 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "scale-simulated.json"
 AHEAD_S, LATE_S, ARRIVAL_S, HEADROOM, LONGEST_AHEAD_S = 0.3, 0.1, 0.15, 0.985, 1.0
-"""As in `runtime/budget.py` and `runtime/state/budgets.py`."""
+"""As in `runtime/http/budget.py` and `runtime/state/budgets.py`."""
 
 ASSUMED: dict[str, float] = {
     "replicas": 100,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from runtime import breaker, inbox, limiter, logs, paging, retry, webhooks, wire, wire_aiohttp
+from runtime import inbox, logs, webhooks
 from runtime.declare import Retention
 from runtime.engine import drift, letters, recover
 from runtime.engine import run as engine_run
+from runtime.http import breaker, limiter, paging, retry, wire, wire_aiohttp
 from runtime.routes import common
 from runtime.settings import Options
 from runtime.state import connect
@@ -34,9 +35,9 @@ def _option(name: str, unit: str = "") -> Callable[[], str]:
 
 
 _WIRE, _SESSION, _LIMITER = (
-    "tests/runtime/test_wire.py",
-    "tests/runtime/test_session.py",
-    "tests/runtime/test_limiter.py",
+    "tests/runtime/http/test_wire.py",
+    "tests/runtime/http/test_session.py",
+    "tests/runtime/http/test_limiter.py",
 )
 _ENGINE, _SERVER, _LOGS = (
     "tests/runtime/engine/test_faults.py",
@@ -109,12 +110,12 @@ BOUNDS = (
     Bound(
         what="the breaker's pause",
         value=lambda: f"{breaker.BreakerPolicy().longest_open_s:g} s",
-        test="tests/runtime/test_breaker.py::test_failed_probe_opens_for_twice_as_long_up_to_a_bound",
+        test="tests/runtime/http/test_breaker.py::test_failed_probe_opens_for_twice_as_long_up_to_a_bound",
     ),
     Bound(
         what="empty pages in a row",
         value=lambda: str(paging.MAX_EMPTY_PAGES),
-        test="tests/runtime/test_paging.py::test_empty_pages_with_a_next_one_are_passed_over_but_not_for_ever",
+        test="tests/runtime/http/test_paging.py::test_empty_pages_with_a_next_one_are_passed_over_but_not_for_ever",
     ),
     Bound(
         what="pages read ahead of their use",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.engine import Engine, RunReport
-from runtime.session import Session, open_api
+from runtime.http.session import Session, open_api
 from tests.faults.server import Step, Vendor, vendor
 from tests.runtime.conftest import postgresql_url
 from tests.runtime.engine.conftest import World

@@ -13,10 +13,10 @@ import signal
 import sys
 from typing import Any
 
-from runtime import oauth
 from runtime.declare import Operation
 from runtime.engine.opened import opened
 from runtime.errors import IntegrationError
+from runtime.http import oauth
 from tests.runtime.oauth_sample import INTEGRATION
 
 READ = Operation(id="GET /contacts", api="credo", method="GET", path="/contacts")

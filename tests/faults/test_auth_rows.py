@@ -20,12 +20,12 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from runtime.alerts import alerts_of
+from runtime.actions.tokens import tokens_of
 from runtime.engine import RunReport, RunRequest
 from runtime.engine.opened import opened
 from runtime.scheduler import Scheduler
-from runtime.signing import tokens_of
 from runtime.state import State
+from runtime.watch.alerts import alerts_of
 from tests.faults.rows import fault
 from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.loopback import listening

@@ -15,15 +15,15 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.engine.opened import opened
 from runtime.engine.run import GROUP_RECORDS
+from runtime.http.session import open_api
 from runtime.inbox import ATTEMPTS, InboxWorker, InboxWriter
-from runtime.session import open_api
 from runtime.settings import resolve
 from runtime.state import State, StateUnavailable, connect
 from runtime.state.rows import Commit, Found
 from tests.runtime.engine.conftest import ENVIRON, SINGLE, World, world
 from tests.runtime.fakes import Credo, Shopify
+from tests.runtime.http.test_session import API, GET
 from tests.runtime.sample.app import INTEGRATION
-from tests.runtime.test_session import API, GET
 from tests.runtime.virtual_time import VirtualClock, run_virtual
 
 __all__ = ["world"]

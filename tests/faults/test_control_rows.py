@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from runtime.errors import AddressRefused
+from runtime.http.wire import Origin, WireOptions
+from runtime.http.wire_aiohttp import AiohttpWire
 from runtime.routes.common import MAX_CONTROL_BYTES
 from runtime.server import Service
 from runtime.state import State
 from runtime.state.rows import Commit, DeadLetter, Outcomes
-from runtime.wire import Origin, WireOptions
-from runtime.wire_aiohttp import AiohttpWire
 from tests.faults.conftest import Wired
 from tests.faults.rows import fault
 from tests.ingest.loopback import serve

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime import actions
+from runtime.actions import runs as actions
 from runtime.engine.letters import MAX_PAYLOAD_BYTES
 from runtime.errors import RequestRefused
 from tests.runtime.engine.conftest import SINGLE, World, world

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.metrics import FAMILIES
+from runtime.watch.metrics import FAMILIES
 from tests.shared import REPOSITORY
 from vitesse.plan.monitoring import plan_monitoring
 from vitesse.yaml import read_yaml

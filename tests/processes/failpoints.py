@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from runtime.engine.items import Reader
-from runtime.sender import Sender
-from runtime.session import Session
+from runtime.http.sender import Sender
+from runtime.http.session import Session
 from runtime.state import migrations
 from runtime.state.database import Database
 from runtime.state.store import Store

@@ -12,7 +12,8 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from runtime import actions, cli
+from runtime import cli
+from runtime.actions import runs as actions
 from runtime.declare import ApiKey, Auth, Basic, Bearer, Env, Integration, OAuth2
 from tests.runtime.sample.app import INTEGRATION as SAMPLE
 

@@ -58,7 +58,7 @@ class Shell:
                 patch.setenv(name, value)
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["shopify-credo", *arguments])
-            patch.setattr("runtime.actions.setup_logging", lambda *args, **kwargs: None)
+            patch.setattr("runtime.actions.runs.setup_logging", lambda *args, **kwargs: None)
             with pytest.raises(SystemExit) as ended:
                 main()
         out, err = self.capture.readouterr()

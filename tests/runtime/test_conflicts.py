@@ -13,7 +13,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from runtime import actions
+from runtime.actions import runs as actions
 from runtime.cli import main
 from runtime.engine.opened import opened
 from runtime.roles import Tokens

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from runtime.fence import FENCE, Fence
-from runtime.session import open_api
+from runtime.http.session import open_api
 from runtime.settings import resolve_settings
 from runtime.state import LeaseLost
 from tests.runtime.engine.conftest import ENVIRON

@@ -94,7 +94,7 @@ def test_no_planted_secret_reaches_a_line(form: Any) -> None:
     """Ours, a third party's, warnings; message, arguments, extra fields, tracebacks."""
     out = io.StringIO()
     setup_logging(Redactor([SECRET]), level="DEBUG", form=form, stream=out)
-    for name in ("runtime.session", "httpx", "aiohttp.client", "sqlalchemy.engine", "some.library"):
+    for name in ("runtime.http.session", "httpx", "aiohttp.client", "sqlalchemy.engine", "some.library"):
         plant(name)
     warnings.warn(f"careful with {SECRET}", stacklevel=1)
     text = out.getvalue()

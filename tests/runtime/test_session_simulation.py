@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.breaker import BreakerPolicy
 from runtime.declare import Api, Operation, RateLimit
 from runtime.errors import IntegrationError, TransportError
-from runtime.session import open_api
+from runtime.http.breaker import BreakerPolicy
+from runtime.http.session import open_api
 from runtime.settings import Settings
 from tests.runtime.virtual_time import VirtualClock, run_virtual
 

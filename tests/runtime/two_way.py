@@ -33,9 +33,9 @@ from runtime.declare import (
     Stream,
 )
 from runtime.engine import Engine, RunReport, RunRequest
+from runtime.http.session import open_api
 from runtime.matching import identity_text, optional_text
 from runtime.records import MISSING, Record
-from runtime.session import open_api
 from runtime.settings import resolve_settings
 from runtime.state import State
 from tests.runtime.fakes import FakeClock, iso

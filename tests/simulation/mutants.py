@@ -21,11 +21,12 @@ from unittest.mock import patch
 
 import httpx
 
-from runtime import fence, sender
+from runtime import fence
 from runtime.engine import batches, classify, passes, recover, versions, write
 from runtime.engine import run as run_module
 from runtime.engine.requests import Request
 from runtime.errors import IntegrationError
+from runtime.http import sender
 from runtime.redact import Redactor
 from runtime.state import leases
 from runtime.state.errors import LeaseLost

@@ -17,9 +17,9 @@ from sqlalchemy.exc import OperationalError
 
 from runtime.engine import Engine
 from runtime.errors import TransportError
-from runtime.session import Session, open_api
+from runtime.http.session import Session, open_api
+from runtime.http.wire import Body
 from runtime.state import State
-from runtime.wire import Body
 from tests.runtime.virtual_time import START_S
 from tests.simulation.source import Page
 from tests.simulation.world import Crash, World

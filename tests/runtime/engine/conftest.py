@@ -13,7 +13,7 @@ import pytest
 
 from runtime.declare import Stream
 from runtime.engine import Engine, RunReport, RunRequest
-from runtime.session import Session, open_api
+from runtime.http.session import Session, open_api
 from runtime.settings import resolve_settings
 from runtime.state import State
 from tests.runtime.fakes import Credo, FakeClock, Shopify

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from runtime.actions.conflicts import conflict_of, conflicts_of, given_values, resolve
 from runtime.errors import RequestRefused
 from runtime.hashing import decode_exact
 from runtime.redact import Redactor
-from runtime.resolving import conflict_of, conflicts_of, given_values, resolve
 from tests.runtime.two_way import FIELDS, Between
 
 Make = Callable[..., Between]

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from runtime.declare import Operation, Paging
 from runtime.engine.decoding import picks_of, record_decoder
-from runtime.paging import PageReader, Picked
+from runtime.http.paging import PageReader, Picked
 from runtime.records import MISSING, Record
 
 

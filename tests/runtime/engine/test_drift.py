@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 
-from runtime.actions import history_of, status_of, summary
+from runtime.actions.runs import history_of, status_of, summary
 from runtime.engine.drift import MOST, Drift
 from runtime.errors import DecodeError, Truncated
 from runtime.records import MISSING, Record

@@ -213,7 +213,7 @@ MASKING: dict[str, Any] = {"mask": (("email",), ("phone",)), "mask_destination":
 
 async def test_masked_fields_are_hidden_in_samples_letters_and_messages(world: World) -> None:
     """The diff says that they change and not what they are; what is stored can still be tried again."""
-    from runtime.actions import letter_of
+    from runtime.actions.runs import letter_of
 
     world.shopify = Shopify(2)
     await world.sync(changes=MASKING)
@@ -290,7 +290,7 @@ async def test_monitor_mode_writes_nothing_whoever_asks(world: World) -> None:
         report = await engine.run(RunRequest(stream="customers", trigger=trigger))  # type: ignore[arg-type]
         assert (report.dry_run, report.counts.created) == (True, 3)
     assert [request for request in world.credo.requests if request.method != "GET"] == []
-    from runtime.past import sample_of
+    from runtime.actions.past import sample_of
 
     assert [entry["action"] for entry in sample_of(world.state, report.run_id)] == ["create"] * 3
     assert world.state.store.checkpoint("customers").watermark is None

@@ -11,8 +11,8 @@ import pytest
 
 from runtime.declare import Operation, Parameter, Stream
 from runtime.engine import Engine, RunReport, RunRequest
+from runtime.http.session import Session, open_api
 from runtime.links import linked
-from runtime.session import Session, open_api
 from runtime.settings import resolve_settings
 from tests.runtime.engine.conftest import World
 from tests.runtime.fakes import Shopify
