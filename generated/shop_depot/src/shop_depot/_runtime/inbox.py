@@ -21,7 +21,7 @@ from .engine.deletes import Tombstones
 from .engine.drift import Drift
 from .engine.items import Reader
 from .errors import IntegrationError
-from .paging import walk
+from .http.paging import walk
 from .state import LeaseHeld, State, StateUnavailable
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from .auth import LOOK_EVERY_S
 from .declare import Webhook
 from .errors import SettingsError
+from .http.auth import LOOK_EVERY_S
 from .settings import Settings
 from .webhooks import Verifier, verifier_of
 

@@ -25,10 +25,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from .declare import Json, Operation
-from .decode import decode_record
 from .errors import DecodeError
-from .paging import read_json, shown, walk
-from .session import RawPage, Reply, Session, Traffic, open_api
+from .http.decode import decode_record
+from .http.paging import read_json, shown, walk
+from .http.session import RawPage, Reply, Session, Traffic, open_api
 
 __all__ = ["ApiClient", "Page", "RawPage", "Reply", "Session", "Traffic", "open_api"]
 

@@ -14,11 +14,11 @@ from .declare import Api, Integration, Operation, Stream
 from .engine.opened import Opened, opened
 from .engine.pages import fixed_params
 from .errors import IntegrationError, SettingsError
-from .health import checks_of
-from .metrics import read_state
+from .http.session import Session
 from .redact import Redactor
 from .schedule import ScheduleError, parse_schedule
-from .session import Session
+from .watch.health import checks_of
+from .watch.metrics import read_state
 from .webhooks import verifier_of
 
 

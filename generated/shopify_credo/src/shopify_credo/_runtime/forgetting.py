@@ -18,7 +18,7 @@ from .engine.drift import Drift
 from .engine.items import Reader
 from .engine.reverse import lease_name
 from .errors import RequestRefused
-from .paging import walk
+from .http.paging import walk
 
 MOST = 1000
 """Records that one request erases."""

@@ -6,14 +6,14 @@ import logging
 import os
 import signal
 
-from .actions import configure_logging, settle_memory
+from .actions.runs import configure_logging, settle_memory
 from .declare import Env, Integration
 from .engine.opened import opened
 from .errors import IntegrationError
-from .loops import run
-from .overseeing import overseen
+from .http.loops import run
 from .roles import Tokens
 from .settings import resolve
+from .watch.overseeing import overseen
 
 log = logging.getLogger(__name__)
 

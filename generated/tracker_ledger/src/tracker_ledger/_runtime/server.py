@@ -18,13 +18,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .actions.past import NotNow, NotThere
 from .engine import MappingChanged, RunRequest
 from .engine.opened import Opened
 from .engine.reverse import lease_name
 from .errors import IntegrationError, RequestRefused
 from .inbox import InboxWorker, InboxWriter
-from .meter import Meter
-from .past import NotNow, NotThere
 from .roles import Caller, Tokens
 from .routes.common import BadBody, Control, Handler, TooLarge, WrongMedia, problem
 from .routes.conflicts import ConflictRoutes
@@ -38,7 +37,8 @@ from .routes.verify import VerifyRoutes
 from .routes.webhooks import WebhookRoutes
 from .runner import runner_of
 from .state import LeaseHeld, StateError
-from .watching import watch
+from .watch.meter import Meter
+from .watch.watching import watch
 
 log = logging.getLogger(__name__)
 

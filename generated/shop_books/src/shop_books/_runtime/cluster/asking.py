@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from ..actions import configure_logging
+from ..actions.runs import configure_logging
 from ..declare import Integration
 from ..engine import RunReport, RunRequest
 from ..engine.opened import Opened, opened

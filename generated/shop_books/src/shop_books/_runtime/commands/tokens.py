@@ -19,8 +19,8 @@ def token() -> None:
 @click.pass_obj
 def show(load: Loader, as_json: bool) -> int:
     """Say of each API whether it is signed in, until when, and why not."""
-    from ..actions import reading
-    from ..signing import tokens_of
+    from ..actions.runs import reading
+    from ..actions.tokens import tokens_of
 
     with reading(load()) as (integration, state):
         found = tokens_of(integration, state)
@@ -49,7 +49,7 @@ def sign_in(load: Loader, api: str, name: str | None, path: str | None, no_check
       token sign-in credo --env NEW_TOKEN
       token sign-in credo --file /run/secrets/credo
     """
-    from ..signing import given_token, sign_in
+    from ..actions.tokens import given_token, sign_in
 
     if name is not None and path is not None:
         raise click.UsageError("--env and --file exclude each other")

@@ -18,12 +18,12 @@ from ..declare import CONTRACT, Integration, Stream
 from ..errors import IntegrationError, RequestRefused
 from ..fence import FENCE, Fence
 from ..hashing import encode_json
-from ..pauses import AuthPause
-from ..session import Session
+from ..http.pauses import AuthPause
+from ..http.session import Session
 from ..settings import Settings
 from ..state import LeaseHeld, LeaseLost, State
 from ..state.rows import Checkpoint, Lease
-from ..watching import Watcher
+from ..watch.watching import Watcher
 from .errors import Cancelled, ContractMismatch, MappingChanged, Stopped
 from .partitions import PartitionedRun, Spread, is_in_parts, run_part
 from .parts import Part

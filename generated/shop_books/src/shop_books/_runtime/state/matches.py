@@ -43,18 +43,22 @@ class Matches:
             ("stream", "match", "source_id"),
         )
         log = t.match_log.c
-        in_order = select(log.stream, log.match, log.source_id).where(true())
-        if sql.is_postgresql:  # one statement may touch a row once
-            last = select(func.max(log.id)).group_by(log.stream, log.match)
-            in_order = in_order.where(log.id.in_(last)).order_by(log.stream, log.match)
-        else:  # the later one replaces the earlier
-            in_order = in_order.order_by(log.stream, log.match, log.id)
-        merge = sql.insert(t.matches).from_select(["stream", "match", "source_id"], in_order)
+        names = ("stream", "match", "source_id")
+        if sql.is_postgresql:
+            # What is merged is what is deleted: another process may commit to the log between two statements.
+            # One statement may touch a row once, so the last of several counts.
+            taken = delete(t.match_log).returning(log.id, *[log[name] for name in names]).cte("taken")
+            last = select(func.max(taken.c.id)).group_by(taken.c.stream, taken.c.match)
+            in_order = select(*[taken.c[name] for name in names]).where(taken.c.id.in_(last))
+            in_order = in_order.order_by(taken.c.stream, taken.c.match)
+        else:  # nobody else writes meanwhile; the later one replaces the earlier
+            in_order = select(*[log[name] for name in names]).where(true()).order_by(log.stream, log.match, log.id)
+        merge = sql.insert(t.matches).from_select(names, in_order)
         merge = merge.on_conflict_do_update(
             index_elements=["stream", "match"], set_={"source_id": merge.excluded.source_id}
         )
         self._merge = sql.compile(merge, ())
-        self._clear = sql.compile(delete(t.match_log), ())
+        self._clear = None if sql.is_postgresql else sql.compile(delete(t.match_log), ())
 
     def forget(self, stream: str) -> None:
         """Read the log again before it is used: another process may have written."""
@@ -76,7 +80,8 @@ class Matches:
         log.update(pairs)
         if self._log_length + len(pairs) >= MERGE_AT:
             self._merge.run_now(connection, ())
-            self._clear.run_now(connection, ())
+            if self._clear is not None:
+                self._clear.run_now(connection, ())
 
     def committed(self, pairs: int) -> None:
         """So many pairs are durable."""

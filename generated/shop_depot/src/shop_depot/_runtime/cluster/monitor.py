@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ..engine import Engine
 from ..engine.opened import Opened
 from ..errors import SettingsError
-from ..meter import Meter
 from ..roles import Tokens
+from ..watch.meter import Meter
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from ..client import record_of
 from ..declare import Operation, Stream
 from ..errors import DecodeError, NotFound
 from ..hashing import decode_exact
+from ..http.session import Reply, Session
 from ..matching import compared, match_digest, optional_text
-from ..session import Reply, Session
 from .items import Item
 from .json_paths import at
 from .pages import Params

@@ -15,9 +15,9 @@ import msgspec
 from ..declare import Deletes, Stream
 from ..errors import IntegrationError, NotFound
 from ..hashing import decode_exact, encode_json
+from ..http.paging import Picked, value_at
+from ..http.session import Session
 from ..matching import optional_text
-from ..paging import Picked, value_at
-from ..session import Session
 from ..state.lifecycle import UNNAMED, PassEnd
 from ..state.rows import Link
 from .errors import MassDelete

@@ -16,8 +16,8 @@ from typing import Any
 from ..declare import Stream
 from ..errors import NotFound, RequestRefused
 from ..hashing import content_hash, decode_exact, encode_json
+from ..http.session import Session
 from ..mask import Mask
-from ..session import Session
 from ..state import State
 from ..state.undoing import Undo
 from .adopt import object_of

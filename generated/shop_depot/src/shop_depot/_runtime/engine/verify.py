@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ..declare import Stream
 from ..errors import IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact
-from ..paging import Picked
+from ..http.paging import Picked
 from ..state import State
 from .adopt import Adopter, object_of
 from .compare import differing, paths_in

@@ -22,20 +22,20 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from ..actions import configure_logging, settle_memory
+from ..actions.runs import configure_logging, settle_memory
 from ..declare import Integration
 from ..engine.opened import Opened, opened
 from ..errors import IntegrationError
-from ..loops import run
-from ..meter import Meter
-from ..overseeing import overseen
+from ..http.loops import run
 from ..schedule import latest_due
 from ..scheduler import schedules_of
 from ..settings import resolve_settings
 from ..signs import alive_file
 from ..state import LeaseHeld, State, StateError
 from ..state.replicas import WorkerTaken
-from ..watching import watch
+from ..watch.meter import Meter
+from ..watch.overseeing import overseen
+from ..watch.watching import watch
 from .monitor import monitored
 from .queue import Order, Queue, RunQueued, queue_of
 

@@ -30,7 +30,7 @@ def worker(load: Loader) -> int:
 @click.pass_obj
 def workers(load: Loader, as_json: bool) -> int:
     """List the workers that share this state, the youngest first."""
-    from ..actions import reading
+    from ..actions.runs import reading
 
     with reading(load()) as (_, state):
         found = state.workers.all()

@@ -20,7 +20,7 @@ def dead_letters() -> None:
 @click.pass_obj
 def list_letters(load: Loader, stream: str | None, limit: int, discarded: bool, as_json: bool) -> int:
     """List dead letters, newest first."""
-    from ..actions import letters_of, reading
+    from ..actions.runs import letters_of, reading
 
     with reading(load()) as (_, state):
         letters = letters_of(state, stream, state_name="discarded" if discarded else "open", limit=limit)
@@ -39,7 +39,7 @@ def list_letters(load: Loader, stream: str | None, limit: int, discarded: bool, 
 @click.pass_obj
 def show_letter(load: Loader, letter_id: str) -> int:
     """Show one dead letter with the record as it was read, secrets hidden."""
-    from ..actions import letter_of, reading
+    from ..actions.runs import letter_of, reading
 
     with reading(load()) as (integration, state):
         show_json(letter_of(integration, state, letter_id))
@@ -56,7 +56,7 @@ def retry_letters(load: Loader, letter_ids: tuple[str, ...], all_of: str | None,
 
     A letter about an unknown outcome: this says that the record is not in the destination.
     """
-    from ..actions import retry
+    from ..actions.runs import retry
 
     if bool(letter_ids) == (all_of is not None):
         raise click.UsageError("name dead letters, or --all STREAM")
@@ -74,7 +74,7 @@ def discard_letters(load: Loader, letter_ids: tuple[str, ...]) -> int:
 
     A letter about an unknown outcome: this says that the record is in the destination, or not wanted there.
     """
-    from ..actions import discard
+    from ..actions.runs import discard
 
     count = finished(discard(load(), letter_ids))
     click.echo(f"{count} discarded")

@@ -19,7 +19,7 @@ def forget(load: Loader, stream: str, source_ids: tuple[str, ...], keep_files: b
     Links, dead letters, before-images, conflicts, waiting records, bodies of deliveries, intents and history. What the two
     systems hold is theirs: delete the records there first, or the next run reads them again.
     """
-    from ..actions import forget_records
+    from ..actions.runs import forget_records
 
     found = finished(forget_records(load(), stream, source_ids, compact=not keep_files))
     if as_json:
@@ -42,7 +42,7 @@ def forget(load: Loader, stream: str, source_ids: tuple[str, ...], keep_files: b
 @click.pass_obj
 def cleanup(load: Loader, reseal: bool, unseal: bool, compact: bool, as_json: bool) -> int:
     """Delete what is over and older than `retention` says. Scheduled runs do a part of it by themselves."""
-    from ..actions import clean_up
+    from ..actions.runs import clean_up
 
     if reseal and unseal:
         raise click.UsageError("--reseal and --unseal exclude each other")

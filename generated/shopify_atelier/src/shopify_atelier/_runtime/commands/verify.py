@@ -17,7 +17,7 @@ def verify(load: Loader, stream: str | None, repair: bool, as_json: bool) -> int
 
     Exit code 3 when something is missing, different, unlinked or there twice at the destination.
     """
-    from ..verifying import verify_streams
+    from ..actions.verify import verify_streams
 
     reports = finished(verify_streams(load(), stream, repair=repair))
     if as_json:

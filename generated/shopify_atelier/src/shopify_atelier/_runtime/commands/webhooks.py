@@ -40,7 +40,7 @@ def register_webhooks(load: Loader, as_json: bool) -> int:
 
 
 def _told(load: Loader, act: Callable[[Opened, str | None], Awaitable[list[Registered]]], as_json: bool) -> int:
-    from ..actions import working
+    from ..actions.runs import working
     from ..serving import public_url
 
     async def carry_out() -> list[Any]:

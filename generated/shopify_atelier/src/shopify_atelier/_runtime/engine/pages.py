@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ..client import record_of
 from ..declare import Fixed, Json, Operation, Setting
 from ..errors import NotFound
-from ..paging import Picked, Picks
-from ..session import Session
+from ..http.paging import Picked, Picks
+from ..http.session import Session
 
 Params = Mapping[str, object]
 """Wire name of a parameter → value."""

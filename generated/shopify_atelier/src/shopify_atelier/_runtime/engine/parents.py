@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from ..declare import Stream
+from ..http.paging import Picked
 from ..links import Key, Links, following
-from ..paging import Picked
 from ..state import State
 from ..state.rows import Waiting
 from .items import Bad, Item, Reader, Why

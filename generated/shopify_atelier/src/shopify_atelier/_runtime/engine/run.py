@@ -15,14 +15,14 @@ from typing import Any
 from ..clock import Clock
 from ..declare import Stream
 from ..errors import DecodeError, IntegrationError, NotFound, PagingError, Rejected
+from ..http.paging import Picked
+from ..http.session import Session
 from ..mask import Mask
-from ..paging import Picked
-from ..session import Session
 from ..settings import Settings
 from ..state import State
 from ..state.lifecycle import ALIAS
 from ..state.rows import Checkpoint, Commit, Found, Gone, IntentRow, Lease, Link, Look, NewLink, Outcomes
-from ..watching import Watcher, watched_group, watched_pages
+from ..watch.watching import Watcher, watched_group, watched_pages
 from .adopt import Adopter
 from .classify import classify, drop_repeated, requests_for
 from .conflicts import Merger

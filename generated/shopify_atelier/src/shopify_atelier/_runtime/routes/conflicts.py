@@ -9,8 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..actions.conflicts import conflict_of, conflicts_of, resolve
 from ..hashing import decode_exact, encode_json
-from ..resolving import conflict_of, conflicts_of, resolve
 from .common import Control, asked_for, limit_of, problem, target
 
 if TYPE_CHECKING:

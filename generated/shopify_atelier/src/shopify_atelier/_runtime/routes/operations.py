@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..health import report
-from ..metrics import Known, read_state, render
-from ..signing import tokens_of
+from ..actions.tokens import tokens_of
+from ..watch.health import report
+from ..watch.metrics import Known, read_state, render
 from .common import Control, problem
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..actions import history_of, status_of
+from ..actions.past import run_shown
+from ..actions.runs import history_of, status_of
 from ..engine import RunRequest
 from ..errors import RequestRefused
-from ..past import run_shown
 from .common import Control, asked_for, limit_of, problem, target
 
 if TYPE_CHECKING:

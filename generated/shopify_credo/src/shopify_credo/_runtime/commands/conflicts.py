@@ -22,8 +22,8 @@ def conflicts() -> None:
 @click.pass_obj
 def list_conflicts(load: Loader, stream: str | None, limit: int, resolved: bool, as_json: bool) -> int:
     """List conflicts, newest first."""
-    from ..actions import reading
-    from ..resolving import conflicts_of
+    from ..actions.conflicts import conflicts_of
+    from ..actions.runs import reading
 
     with reading(load()) as (_, state):
         found = conflicts_of(state, stream, state_name="resolved" if resolved else "open", limit=limit)
@@ -46,8 +46,8 @@ def list_conflicts(load: Loader, stream: str | None, limit: int, resolved: bool,
 @click.pass_obj
 def show_conflict(load: Loader, conflict_id: str, as_json: bool) -> int:
     """Show one conflict: what was agreed on, and what each side has now."""
-    from ..actions import reading
-    from ..resolving import conflict_of
+    from ..actions.conflicts import conflict_of
+    from ..actions.runs import reading
     from ..settings import resolve_settings
 
     integration = load()
@@ -85,8 +85,8 @@ def resolve_conflict(
       conflicts resolve 5f0c… --take source
       conflicts resolve 5f0c… --take destination --value price=19.90
     """
-    from ..actions import working
-    from ..resolving import given_values, resolve
+    from ..actions.conflicts import given_values, resolve
+    from ..actions.runs import working
 
     if take is None and not values:
         raise click.UsageError("say --take source, --take destination, or --value FIELD=JSON")

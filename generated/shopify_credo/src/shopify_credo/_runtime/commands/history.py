@@ -26,7 +26,7 @@ def runs() -> None:
 @click.pass_obj
 def list_runs(load: Loader, stream: str | None, limit: int, as_json: bool) -> int:
     """List the last runs, newest first."""
-    from ..actions import history_of, reading, summary
+    from ..actions.runs import history_of, reading, summary
 
     with reading(load()) as (_, state):
         found = history_of(state, stream, limit)
@@ -44,8 +44,8 @@ def list_runs(load: Loader, stream: str | None, limit: int, as_json: bool) -> in
 @click.pass_obj
 def show_run(load: Loader, run_id: str, as_json: bool) -> int:
     """Show one run; while it is under way, how far it has come."""
-    from ..actions import reading, sample_lines, summary
-    from ..past import run_shown, sample_of
+    from ..actions.past import run_shown, sample_of
+    from ..actions.runs import reading, sample_lines, summary
 
     with reading(load()) as (integration, state):
         found, sample = run_shown(integration, state, run_id), sample_of(state, run_id)
@@ -74,8 +74,8 @@ def show_run(load: Loader, run_id: str, as_json: bool) -> int:
 @click.pass_obj
 def cancel(load: Loader, run_id: str) -> int:
     """End a run at its next safe place, whichever process carries it out."""
-    from ..actions import changing
-    from ..past import cancel_run
+    from ..actions.past import cancel_run
+    from ..actions.runs import changing
 
     with changing(load(), target=run_id) as (integration, state):
         cancel_run(integration, state, run_id)
@@ -89,7 +89,7 @@ def cancel(load: Loader, run_id: str) -> int:
 @click.pass_obj
 def resume(load: Loader, run_id: str, as_json: bool) -> int:
     """Go on where a run stopped: what it did is not done again."""
-    from ..actions import resume_run
+    from ..actions.runs import resume_run
 
     report, code = finished(resume_run(load(), run_id, show=None if as_json else click.echo))
     if as_json:
@@ -108,7 +108,7 @@ def rollback(load: Loader, run_id: str, dry_run: bool, yes: bool, as_json: bool)
 
     What has changed since is told and left. Needs `rollback: true` of the stream.
     """
-    from ..actions import roll_back
+    from ..actions.runs import roll_back
 
     if not dry_run and not yes:
         click.confirm(f"put back everything that {run_id} wrote?", abort=True)
@@ -128,8 +128,8 @@ def rollback(load: Loader, run_id: str, dry_run: bool, yes: bool, as_json: bool)
 @click.pass_obj
 def ledger(load: Loader, /, stream: str | None, change_id: int | None, as_json: bool, **asked: Any) -> int:
     """Say what was written: when, why, by which run and which rules."""
-    from .. import past
-    from ..actions import reading
+    from ..actions import past
+    from ..actions.runs import reading
 
     if asked["source_id"] is not None and asked["run_id"] is not None:
         raise click.UsageError("--id and --run exclude each other")
@@ -159,7 +159,7 @@ def ledger(load: Loader, /, stream: str | None, change_id: int | None, as_json: 
 @click.pass_obj
 def audit(load: Loader, limit: int, as_json: bool) -> int:
     """List who did what: actions of the control API and of this command line."""
-    from ..actions import reading
+    from ..actions.runs import reading
 
     with reading(load()) as (_, state):
         found = state.audit.latest(limit)

@@ -29,7 +29,7 @@ def sync(load: Loader, /, stream: str | None, since: str | None, ids: str | None
       sync customers --since 2026-01-01T00:00:00Z --dry-run
       sync customers --ids 207119551,1073339470
     """
-    from ..actions import sync_streams
+    from ..actions.runs import sync_streams
 
     if ids is not None and stream is None:
         raise click.UsageError("--ids needs a STREAM")
@@ -49,7 +49,7 @@ def sync(load: Loader, /, stream: str | None, since: str | None, ids: str | None
 @click.pass_obj
 def status(load: Loader, as_json: bool) -> int:
     """Say where each stream stands."""
-    from ..actions import reading, status_of
+    from ..actions.runs import reading, status_of
 
     with reading(load()) as (integration, state):
         found = status_of(integration, state)
@@ -81,7 +81,7 @@ def status(load: Loader, as_json: bool) -> int:
 @click.pass_obj
 def history(load: Loader, stream: str | None, limit: int, as_json: bool) -> int:
     """List the last runs, newest first."""
-    from ..actions import history_of, reading
+    from ..actions.runs import history_of, reading
 
     with reading(load()) as (_, state):
         runs = history_of(state, stream, limit)
@@ -94,6 +94,6 @@ def history(load: Loader, stream: str | None, limit: int, as_json: bool) -> int:
 
 
 def _run_line(run: dict[str, Any]) -> str:
-    from ..actions import summary
+    from ..actions.runs import summary
 
     return summary(run)

@@ -13,7 +13,7 @@ import msgspec
 
 from ..declare import Operation, Stream
 from ..hashing import content_hash, decode_exact, encode_json
-from ..session import Reply
+from ..http.session import Reply
 from ..state.rows import NewBase, NewChange
 from .items import Item, Past
 from .json_paths import at, projected

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from ..declare import Stream
 from ..hashing import BodyCodec
+from ..http.paging import Picked
 from ..matching import digester
-from ..paging import Picked
 from ..records import Record
 from ..state.rows import Link
 from ..values import MappingError

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 
-from ..budget import SharedLimiter, budget_name
 from ..clock import Clock, SystemClock
 from ..declare import Integration
-from ..oauth import StateTokens
-from ..session import Session, open_api
+from ..http.budget import SharedLimiter, budget_name
+from ..http.oauth import StateTokens
+from ..http.session import Session, open_api
 from ..settings import Settings, resolve_settings
 from ..state import OneThread, State, StateError
 from ..state.sealing import sealer_of

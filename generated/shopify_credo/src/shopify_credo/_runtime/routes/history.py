@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import past
+from ..actions import past
 from .common import BadBody, Control, asked_for, json_reply, limit_of, target
 
 if TYPE_CHECKING:

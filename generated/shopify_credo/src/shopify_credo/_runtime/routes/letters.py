@@ -10,8 +10,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import past
-from ..actions import letter_of, letters_of
+from ..actions import past
+from ..actions.runs import letter_of, letters_of
 from .common import BadBody, Control, asked_for, json_reply, limit_of, target
 
 if TYPE_CHECKING:

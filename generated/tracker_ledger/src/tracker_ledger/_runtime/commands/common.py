@@ -24,6 +24,6 @@ def show_json(value: Any) -> None:
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """Carry out what is asynchronous."""
-    from ..loops import run
+    from ..http.loops import run
 
     return run(work)

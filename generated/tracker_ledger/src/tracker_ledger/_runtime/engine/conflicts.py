@@ -23,8 +23,8 @@ import msgspec
 from ..declare import Merge, Operation, Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound
 from ..hashing import content_hash, decode_exact, encode_json
+from ..http.session import Reply, Session
 from ..matching import optional_text
-from ..session import Reply, Session
 from ..state import State
 from ..state.rows import ConflictRow, Found, Known, Link, Look, MergeOutcomes, NewBase, NewLink, Outcomes
 from .adopt import Adopter, object_of

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, TypeVar
 import msgspec
 
 from ..hashing import decode_exact
-from ..paging import Picked, Picks
+from ..http.paging import Picked, Picks
 from ..records import Record
 
 S = TypeVar("S", bound=Record)

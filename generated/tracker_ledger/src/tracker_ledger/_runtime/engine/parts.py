@@ -13,7 +13,7 @@ from typing import Any
 
 from ..declare import Json, Partition, Stream
 from ..errors import NotFound, RequestRefused
-from ..session import Session
+from ..http.session import Session
 from ..state import State
 from ..state.rows import Found
 from .items import Item

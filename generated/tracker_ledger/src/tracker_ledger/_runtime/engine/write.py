@@ -23,7 +23,7 @@ import msgspec
 from ..declare import Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
-from ..session import Session
+from ..http.session import Session
 from .adopt import Adopter, identity_of, object_of
 from .batches import UNTOLD, Results, with_key, wrapper
 from .classify import SEVERAL_MATCHES, refuse_duplicate

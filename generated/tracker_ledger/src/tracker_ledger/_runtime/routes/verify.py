@@ -11,11 +11,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..actions.verify import own_links
 from ..engine.reverse import lease_name
 from ..engine.verify import verify
 from ..errors import IntegrationError
 from ..state import LeaseHeld
-from ..verifying import own_links
 from .common import Control, asked_for, problem, target
 
 if TYPE_CHECKING:

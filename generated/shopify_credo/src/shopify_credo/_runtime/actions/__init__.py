@@ -1,0 +1,1 @@
+"""What commands and routes do, apart from printing and answering: a file for each subject."""
