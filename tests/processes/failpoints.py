@@ -117,11 +117,11 @@ def _in_state(point: Failpoint) -> None:
         def __init__(self, inner: Any, name: str, *, before: bool) -> None:
             self.inner, self.name, self.before = inner, name, before
 
-        def run(self, connection: Connection, row: Any) -> Any:
+        def run_now(self, connection: Connection, row: Any) -> Any:
             state["has_checkpoint"] = True
             if self.before:
                 point.passed(self.name)
-            return self.inner.run(connection, row)
+            return self.inner.run_now(connection, row)
 
         def run_many(self, connection: Connection, rows: Any) -> None:
             self.inner.run_many(connection, rows)

@@ -253,7 +253,7 @@ def take_a_held_lease(stack: ExitStack) -> None:
 
 @mutant("makes a second object for one match value")
 def skip_the_duplicates_check(stack: ExitStack) -> None:
-    swap(stack, classify, "refuse_duplicate", lambda stream, item: None)
+    swap(stack, classify, "refuse_duplicate", lambda *_: None)
 
 
 @mutant("keeps no dead letters")
