@@ -29,6 +29,8 @@ AHEAD_S = 0.3
 """So much use is drawn at once."""
 LATEST_S = 0.1
 """A token that is later than this is lost; less where the burst is small."""
+PATIENCE = 3
+"""So many tokens that were lost pay for one that is used late: a process that is always late gets on, slowly."""
 ARRIVAL_S = 0.15
 """Replicas stall one by one, and each may have sent just before: so much may their requests bunch up on the way. What could
 arrive in it is kept back from the burst; only the start of a pass is the slower for it."""
@@ -81,6 +83,8 @@ class SharedLimiter(Limiter):
         self._looked_at = float("-inf")
         self._last_refusal = float("-inf")
         self.draws = 0
+        self._unused = 0
+        """Tokens that were lost since one was last used late."""
         self.lost = 0
         """Tokens that could not be used in time."""
 
@@ -128,7 +132,8 @@ class SharedLimiter(Limiter):
                     now = clock.monotonic()
                     continue
                 break
-            self._drop_late(now)
+            if self._unused < PATIENCE:
+                self._drop_late(now)
             if not self._slots:
                 self._wanting += 1
                 try:
@@ -141,16 +146,25 @@ class SharedLimiter(Limiter):
             if slot > now:
                 await clock.sleep(slot - now)
                 now = clock.monotonic()
-            if generation == self._generation and now <= slot + self._late_s and now >= self._paused_until:
-                self._count_use(now)
-                break
-            self.lost += 1
+            if generation == self._generation and now >= self._paused_until:
+                if now <= slot + self._late_s:
+                    self._count_use(now)
+                    break
+                if self._unused >= PATIENCE:
+                    self._unused -= PATIENCE
+                    self._count_use(now)
+                    break
+            self._lose()
         self.waited_s += now - began
 
     def _drop_late(self, now: float) -> None:
         while self._slots and self._slots[0] + self._late_s < now:
             self._slots.popleft()
-            self.lost += 1
+            self._lose()
+
+    def _lose(self) -> None:
+        self.lost += 1
+        self._unused += 1
 
     def _count_use(self, now: float) -> None:
         self._used += 1
