@@ -233,7 +233,7 @@ class Bench:
         """Retry all dead letters of the stream; the reports of the runs that it took."""
         async with self.opened() as ready:
             letters = [ready.state.dead_letters.get(letter["id"]) for letter in self.dead_letters()]
-            requests = runtime("actions").retry_requests(ready.engine, letters)
+            requests = runtime("actions.runs").retry_requests(ready.engine, letters)
             return [await ready.engine.run(request) for request in requests]
 
     def dead_letters(self) -> list[dict[str, Any]]:

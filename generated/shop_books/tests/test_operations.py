@@ -72,7 +72,7 @@ async def test_monitors_need_a_token(bench: Bench, path: str) -> None:
 
 
 def test_dashboard_and_alert_rules_ask_for_metrics_that_the_package_has() -> None:
-    families = set(runtime("metrics").FAMILIES)
+    families = set(runtime("watch.metrics").FAMILIES)
     dashboard = (ROOT / "deploy" / "grafana" / "dashboard.json").read_text(encoding="utf-8")
     rules = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
 

@@ -77,7 +77,7 @@ def mapped(stream: Any, record: Any, links: Any = None) -> Any:
             raise Unmappable(f"it refers to a record of {known.unknown[0][0]} that has no link")
         return body
     try:
-        source = runtime("decode").decode_record(
+        source = runtime("http.decode").decode_record(
             stream.source.record, dumps(record).encode(), exact=stream.source.exact_numbers
         )
         data, _ = runtime("hashing").BodyCodec(stream.destination.body).encode(stream.map(source))
@@ -88,7 +88,7 @@ def mapped(stream: Any, record: Any, links: Any = None) -> Any:
 
 def is_refused_by_the_mapper(stream: Any, record: Any) -> bool:
     """Whether the record can be read, and the mapper says no."""
-    source = runtime("decode").decode_record(
+    source = runtime("http.decode").decode_record(
         stream.source.record, dumps(record).encode(), exact=stream.source.exact_numbers
     )
     try:

@@ -186,7 +186,7 @@ class Caller:
 
     def _mapped(self, stream: Any) -> Any:
         """The body of the next synthetic source record that can be mapped."""
-        decode = runtime("decode")
+        decode = runtime("http.decode")
         from tests.mocks.store import dumps
 
         source = self.mocks[sides(stream)[0]]

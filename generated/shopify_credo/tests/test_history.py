@@ -26,7 +26,7 @@ def identity_of(bench: Bench, record: Any) -> str:
 
 async def ledger(bench: Bench, **asked: Any) -> list[dict[str, Any]]:
     async with bench.opened() as ready:
-        found: list[dict[str, Any]] = runtime("past").ledger(INTEGRATION, ready.state, **asked)
+        found: list[dict[str, Any]] = runtime("actions.past").ledger(INTEGRATION, ready.state, **asked)
         return found
 
 

@@ -161,7 +161,7 @@ async def test_conflict_waits_for_a_person_and_the_answer_reaches_both_sides(pai
     assert (row["source_id"], row["destination_id"]) == (source_id, destination_id)
 
     async with pair.bench.opened() as ready:
-        resolve = runtime("resolving").resolve
+        resolve = runtime("actions.conflicts").resolve
         _, is_resolved = await resolve(ready.engine, row["id"], take="destination", values={}, by="test")
     assert is_resolved
     await pair.settle()

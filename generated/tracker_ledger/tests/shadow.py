@@ -74,7 +74,9 @@ async def shadow(calls: int, seed: int) -> dict[str, Any]:
     sessions = []
     for side, mock in mocks.items():
         api = getattr(INTEGRATION, side)
-        session = runtime("session").open_api(api, settings, clock=clock, tokens=runtime("oauth").MemoryTokens())
+        session = runtime("http.session").open_api(
+            api, settings, clock=clock, tokens=runtime("http.oauth").MemoryTokens()
+        )
         sessions.append(session)
         caller = Caller(side, client_class(api)(session), mocks, environ)
         for id in used_operations(mock.form):
