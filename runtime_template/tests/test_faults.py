@@ -145,7 +145,10 @@ async def test_wait_that_is_a_date_or_makes_no_sense_neither_hangs_nor_crashes(
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 async def test_record_that_is_always_refused_dies_alone_and_is_written_after_the_fix(bench: Bench, status: int) -> None:
-    """By itself or with the whole batch that it is in: the others are written, and a retry writes it too."""
+    """By itself or with the whole batch that it is in: the others are written, and a retry writes it too.
+
+    A source that cannot be asked for one record is read again where the record was kept with parts hidden.
+    """
     word = _mark(bench)
     writes = {bench.stream.destination.create.id, _writing(bench).id}
     for operation in writes:
@@ -158,7 +161,10 @@ async def test_record_that_is_always_refused_dies_alone_and_is_written_after_the
     [letter] = [letter for letter in bench.dead_letters() if letter["stage"] == "send"]
     assert letter["failure"] == "permanent_record"
     bench.destination.faults.clear()
-    await bench.retry()
+    try:
+        await bench.retry()
+    except runtime("errors").RequestRefused:
+        await bench.run(resync=True)
     assert len(bench.destination_records) == len(bench.mappable())
     assert _copies(bench) == 0
 
