@@ -243,8 +243,10 @@ async def test_process_that_dies_at_a_commit_is_made_up_for(bench: Bench, side: 
     if not await bench.die(commit, side):
         pytest.skip("a run of this stream has fewer commits")
     await bench.die(commit, side)
+    unknown = 0
     for _ in range(4):
         report = await bench.run()
+        unknown = max(unknown, report.counts.unknown)  # a later run reads only what changed, and counts fewer
         if report.counts.unknown == 0:
             break
 
@@ -253,7 +255,7 @@ async def test_process_that_dies_at_a_commit_is_made_up_for(bench: Bench, side: 
         assert report.counts.unknown == 0
         assert len(bench.destination_records) == len(bench.mappable())
     else:
-        assert len(bench.destination_records) + report.counts.unknown >= len(bench.mappable())
+        assert len(bench.destination_records) + unknown >= len(bench.mappable())
 
 
 async def test_source_that_answers_with_a_web_page_ends_the_run(bench: Bench) -> None:
