@@ -102,6 +102,16 @@ caught; `python -m tests.simulation.mutants` plays the seed that caught it, `--s
 | --- | --- | --: | --- |
 {mutants}
 
+## Deletes
+
+Deletes have seeds of their own (`python -m tests.simulation.deletes --seeds 1000`): streams that ask for each missing record, that
+believe a complete pass, or that follow tombstones, between sources that lose records or only seem to. The auditor holds **I9**: no run
+deletes more than the brake allows unless a person released it, and nothing that is there where the source can be asked; when the faults
+are over, both sides are the same. An engine without the brake, one that does not ask, and one that forgets what came are caught in
+`test_deletes.py`.
+
+{deletes}
+
 ## Real processes
 
 Virtual time has no kernel. `tests/processes/` starts the sample package as a process, beside a process that is both of its APIs and
@@ -179,8 +189,22 @@ def render() -> str:
             for one in MUTANTS
             if one.name in known
         ]),
+        deletes=deletes_line(),
         failpoints=rows([[f"`{name}`", "yes", "yes", what_follows(name)] for name in NAMES]),
     )  # fmt: skip
+
+
+def deletes_line() -> str:
+    """What the seeds of deletes came to."""
+    kept = json.loads((HERE / "deletes.json").read_text())
+    counts = kept["counts"]
+    faults = ", ".join(
+        f"{name} {counts[name]:,}" for name in counts if name not in ("none", "deleted", "stopped by the brake")
+    )
+    return (
+        f"{kept['seeds']:,} seeds from {kept['start']} on, {kept['failed']} failed, {kept['cpu_s'] / 60:.0f} minutes of CPU: "
+        f"{counts['deleted']:,} deletes, {counts['stopped by the brake']:,} runs stopped by the brake; passes under faults: {faults}."
+    )
 
 
 def told(what: str) -> str:
