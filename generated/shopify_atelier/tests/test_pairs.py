@@ -55,7 +55,7 @@ class Pair:
         }
         found = []
         for source_id, destination_id in self.links():
-            ours = self.bench.body(self.bench.source_records.get(source_id).record)
+            ours = self.bench.body(self.bench.source_records.record(source_id))
             ours, theirs = (self.view_of(each, self.merge.fields) for each in (ours, written[destination_id]))
             if not all(alike(ours[name], theirs.get(name)) for name in ours):
                 found.append((ours, theirs))
@@ -79,7 +79,7 @@ class Pair:
         taken = [field.path for field in self.merge.fields if field.path not in matched and field.strategy is None]
         records, changed = self.bench.destination_records, 0
         for _, id in self.links()[:count]:
-            record = records.get(id).record
+            record = records.record(id)
             for path in taken:
                 other = next((value for value in self._others(path) if value not in (None, at(record, path))), None)
                 after = put(record, path, other) if other is not None else record
@@ -179,8 +179,8 @@ def _clash(pair: Pair, path: Any) -> tuple[str, str] | None:
     """Change one field of one linked pair on both sides, to two values; the pair, or None when no two were found."""
     bench = pair.bench
     for source_id, destination_id in pair.links():
-        agreed = at(bench.destination_records.get(destination_id).record, path)
-        record = bench.source_records.get(source_id).record
+        agreed = at(bench.destination_records.record(destination_id), path)
+        record = bench.source_records.record(source_id)
         for number in range(40):
             other = bench.source_records.synthetic(7_000 + number)
             for name in other:

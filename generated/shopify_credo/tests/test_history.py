@@ -71,7 +71,7 @@ async def test_run_is_put_back_and_what_changed_since_is_left(bench: Bench) -> N
     async with bench.opened() as ready:
         ready.engine.integration = replace(INTEGRATION, streams=keeping)
         await ready.engine.run(RunRequest(stream=stream.name))
-        before = {id: copy.deepcopy(bench.destination_records.get(id).record) for id in bench.destination_records.ids()}
+        before = {id: copy.deepcopy(bench.destination_records.record(id)) for id in bench.destination_records.ids()}
         if bench.change(2) < 2:
             pytest.skip("no change of these records changes what is written")
         run = await ready.engine.run(RunRequest(stream=stream.name))
@@ -83,7 +83,7 @@ async def test_run_is_put_back_and_what_changed_since_is_left(bench: Bench) -> N
 
     assert shown.counts.restored == report.counts.restored == run.counts.updated
     assert report.state == "done"
-    mapped = {id: bench.destination_records.get(id).record for id in before}
+    mapped = {id: bench.destination_records.record(id) for id in before}
     names = {name for record in bench.mappable() for name in bench.body(record)}
     for id, record in before.items():
         for name in names:

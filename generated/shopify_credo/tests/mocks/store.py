@@ -104,6 +104,10 @@ class Collection:
     def get(self, id: str) -> Stored | None:
         return self._records.get(id)
 
+    def record(self, id: str) -> Json:
+        """A record that is there."""
+        return self._records[id].record
+
     def ids(self) -> list[str]:
         return list(self._records)
 
