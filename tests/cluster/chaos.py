@@ -163,7 +163,13 @@ class Chaos:
         for name, process in list(self.world.workers.items()):
             if process.poll() is not None:
                 outcome.taken_for_dead += process.returncode == 75
-                if process.returncode not in (0, 75, -9, -15):  # -15: told to leave before it had begun
+                if process.returncode not in (
+                    0,
+                    75,
+                    143,
+                    -9,
+                    -15,
+                ):  # 143, -15: told to leave in a run, before it had begun
                     raise AssertionError(f"{name} ended with {process.returncode}:\n{self.world.said(name)}")
                 del self.world.workers[name]
                 self.stopped.pop(name, None)

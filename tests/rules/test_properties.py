@@ -348,7 +348,7 @@ def test_each_rule_maps_a_record_or_says_why_not_and_gives_what_the_destination_
     """One field after the other: a value of the destination's type, or a refusal without a word of the record; nothing else."""
     app, rules, (_, crm) = compiled
     (stream,) = app.INTEGRATION.streams
-    decode = within("decode")
+    decode = within("http.decode")
     try:
         read = decode.decode_record(
             stream.source.record, json.dumps(record).encode("utf-8", "surrogatepass"), exact=stream.source.exact_numbers

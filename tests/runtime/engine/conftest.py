@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
 
 from runtime.declare import Stream
 from runtime.engine import Engine, RunReport, RunRequest
@@ -29,6 +30,14 @@ ENVIRON = {
 }
 
 
+def forget_state(url: str) -> None:
+    """Take away what another test left under the sample's name."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA IF EXISTS shopify_credo CASCADE")
+    engine.dispose()
+
+
 class World:
     """Both fakes, one state, and a new engine for each run, as after a restart."""
 
@@ -37,6 +46,8 @@ class World:
         self.credo = Credo()
         self.clock = FakeClock()
         self.url = url
+        if url.startswith("postgresql"):  # one server for all tests, and each has the sample's name
+            forget_state(url)
         self.environ = dict(ENVIRON)
         self.ids = (f"id-{number}" for number in itertools.count(1))
         self.state = self.open_state()
