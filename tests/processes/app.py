@@ -54,7 +54,8 @@ def integration() -> Integration:
         )
     if os.environ.get("SOURCE_RATE") == "none":
         apis["source"] = replace(INTEGRATION.source, rate_limit=None)
-    return replace(INTEGRATION, streams=(stream,), **apis)
+    more = range(2, int(os.environ.get("STREAMS", "1")) + 1)
+    return replace(INTEGRATION, streams=(stream, *(replace(stream, name=f"customers{each}") for each in more)), **apis)
 
 
 def main() -> None:

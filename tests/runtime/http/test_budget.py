@@ -220,3 +220,73 @@ def test_process_that_always_wakes_late_gets_on(tmp_path: Path) -> None:
     assert found.vendor.refused == 0
     assert len(found.starts) > 200
     found.close()
+
+
+def test_one_that_starts_as_a_draw_ends_lets_the_loop_go_on(tmp_path: Path) -> None:
+    """Whoever finds no token while the end of the draw is not yet told draws anew; it does not ask the ended one for ever."""
+
+    class Counted(VirtualClock):
+        looks = 0
+
+        def monotonic(self) -> float:
+            self.looks += 1
+            if self.looks > 5_000:
+                pytest.fail("somebody asks the time again and again and lets nobody else work")
+            return super().monotonic()
+
+    class Gate:
+        """Answers when it is opened."""
+
+        def __init__(self) -> None:
+            self.opened = asyncio.get_running_loop().create_future()
+
+        async def call(self, work):  # type: ignore[no-untyped-def]
+            await self.opened
+            return work()
+
+        def close(self) -> None:
+            return
+
+    async def main(clock: VirtualClock) -> SharedLimiter:
+        counted, gate = Counted(clock._loop), Gate()
+        state = State(f"sqlite:///{tmp_path / 'state.db'}", name="sample", now=clock.now)
+        state.prepare()
+        limit = RateLimit(per_s=PER_S, burst=10)
+        limiter = SharedLimiter(limit, counted, name="crm", budgets=state.budgets, caller=gate)
+        first = asyncio.create_task(limiter.start())
+        while limiter._drawing is None:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gate.opened.set_result(None)  # it brings one token
+        later = [asyncio.create_task(limiter.start()) for _ in range(2)]  # in the same turn of the loop, after the draw
+        await asyncio.gather(first, *later)
+        await limiter.aclose()
+        state.close()
+        return limiter
+
+    limiter = run_virtual(main)
+    assert limiter.draws > 1
+    assert limiter.active == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_limiter_whose_work_is_cancelled_at_any_moment_comes_to_its_end(tmp_path: Path, seed: int) -> None:
+    """Three streams' requests are cancelled in the middle, as when a worker leaves; nobody waits for ever, no place is lost."""
+
+    async def main(clock: VirtualClock) -> SharedLimiter:
+        found = Replicas(clock, tmp_path, burst=10, replicas=2, seed=seed)
+        limiter = found.limiters[0]
+        tasks = [asyncio.create_task(found.ask(limiter, 0.02)) for _ in range(60)]
+        for task in found.chance.sample(tasks, 40):
+            await clock.sleep(found.chance.uniform(0, 0.05))
+            task.cancel()
+            if limiter._drawing is not None and found.chance.random() < 0.3:
+                limiter._drawing.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait_for(limiter.aclose(), 5)
+        found.close()
+        return limiter
+
+    limiter = run_virtual(main, seed)
+    assert limiter.active == 0
+    assert not limiter._waiters
