@@ -171,26 +171,32 @@ class SharedLimiter(Limiter):
         if now - self._used_from >= AHEAD_S:
             self._rate = self._used / (now - self._used_from)
             self._used, self._used_from = 0, now
-        if self._drawing is None and len(self._slots) <= self._rate * AHEAD_S / 2 and self._rate * AHEAD_S >= 2:
+        if not self._is_drawing() and len(self._slots) <= self._rate * AHEAD_S / 2 and self._rate * AHEAD_S >= 2:
             self._begin_draw()  # before the last one is used, so that nobody waits for the database
 
     # --- drawing ---
 
     async def _drawn(self) -> None:
         """Wait for a draw: the one under way, or a new one."""
-        if self._drawing is None:
+        if not self._is_drawing():
             await asyncio.sleep(0)  # whoever wants one too says so first
-        if self._drawing is None:
+        if not self._is_drawing():
             self._begin_draw()
         if (drawing := self._drawing) is not None:
             await asyncio.shield(drawing)
+
+    def _is_drawing(self) -> bool:
+        """Not by whether there is a task alone: one that ended is told of a turn of the loop later, and to wait for it until
+        then is not to wait at all; who did so again and again would never let the loop come to that turn."""
+        return self._drawing is not None and not self._drawing.done()
 
     def _begin_draw(self) -> None:
         self._drawing = asyncio.create_task(self._draw())
         self._drawing.add_done_callback(self._draw_ended)
 
     def _draw_ended(self, task: asyncio.Task[None]) -> None:
-        self._drawing = None
+        if self._drawing is task:
+            self._drawing = None
         if not task.cancelled():
             task.exception()  # whoever waits for it sees it; a draw ahead of need is made again
 

@@ -8,6 +8,7 @@ again, its tokens are old, so it can write nothing more of them; it notices and 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import random
@@ -15,6 +16,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 25
 """For runs to come to a safe place; less than the grace period of Kubernetes."""
+ENDED_S = DRAIN_S + 3.0
+"""So long after it was told to leave the process ends, whatever still waits; it says where, and its runs go on elsewhere."""
 LAUNCH_S = 6.0
 """One that began to make the queue's tables and says nothing for so long is taken for dead; another one goes on."""
 EXIT_TAKEN_FOR_DEAD = 75
@@ -321,6 +325,25 @@ def work(integration: Integration) -> int:
     os._exit(code)  # threads of the queue may still wait for a database that is gone
 
 
+def leave_when_told(leave: Callable[[], None], *, ended_s: float = ENDED_S) -> None:
+    """On SIGTERM and SIGINT have the running loop call `leave`; a second one ends the process at once, and so does time.
+
+    Not by a handler of the loop: one that is stuck would never come to it.
+    """
+    loop = asyncio.get_running_loop()
+    asked: list[int] = []
+
+    def told(number: int, _: object) -> None:
+        if asked:
+            os._exit(128 + number)
+        asked.append(number)
+        faulthandler.dump_traceback_later(ended_s, exit=True)  # a thread that needs nobody's leave; lines, no values
+        loop.call_soon_threadsafe(leave)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+
+
 async def _work(integration: Integration) -> int:
     settings = resolve_settings(integration)
     if settings.options.runner != "cluster":
@@ -331,17 +354,7 @@ async def _work(integration: Integration) -> int:
             configure_logging(found.settings)
             settle_memory()
             worker = Worker(found, queue)
-            loop = asyncio.get_running_loop()
-            asked: list[int] = []
-
-            def stop(number: int) -> None:
-                if asked:
-                    os._exit(128 + number)
-                asked.append(number)
-                worker.leave()
-
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop, number)
+            leave_when_told(worker.leave)
             meter = Meter(found.engine.clock)
             watch(found.engine, (found.source, found.destination), meter)
             async with overseen(found, meter=meter, goes_on=True), monitored(found, meter):
