@@ -309,6 +309,22 @@ async def test_crash_after_a_delete_deletes_it_no_second_time(world: World) -> N
     assert world.state.store.intents("customers") == []
 
 
+async def test_delete_with_an_unknown_outcome_is_asked_again_by_the_next_run(world: World) -> None:
+    """Also where no pass would come without the record: it was asked for once, by its identity."""
+    world.shopify = Shopify(3)
+    world.environ["MAX_ATTEMPTS"] = "1"
+    await world.sync(changes=HARD)
+    del world.shopify.customers[2]
+    world.credo.lose.append(lambda request: request.method == "DELETE")
+    report = await world.sync(changes=HARD, ids=("2",))
+    assert report.counts.unknown == 1
+    report = await world.sync(changes=HARD)
+    assert (report.counts.resolved, report.state) == (1, "done")
+    [link] = world.state.store.links_of("customers", ["2"])
+    assert link.gone_at is not None
+    assert names(world) == {"Last1", "Last3"}
+
+
 async def test_intent_of_a_delete_is_on_record_before_it_is_sent(world: World) -> None:
     world.shopify = Shopify(3)
     await world.sync(changes=HARD)

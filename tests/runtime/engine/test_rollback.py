@@ -187,21 +187,82 @@ async def test_field_that_was_missing_before_is_emptied(tmp_path: Path) -> None:
     kept.state.close()
 
 
-async def test_deleted_record_is_made_again(tmp_path: Path) -> None:
-    """With the fields that were mapped; under a new identity, which the link has from then on."""
+async def gone(kept: Kept, number: int) -> RunReport:
+    """A customer is deleted at the shop, and a complete pass finds it out."""
+    del kept.shopify.customers[number]
+    kept.clock.moment += 2 * 86_400
+    run = await kept.synced(resync=True)
+    assert run.counts.deleted == 1
+    return run
+
+
+async def test_deleted_record_is_made_again_as_the_destination_had_it(kept: Kept) -> None:
+    """Not as it was written last: what somebody changed there since comes back too. It has a new identity, which is told."""
+    kept.changes = {**kept.changes, "deletes": Deletes(mode="hard")}
+    kept.shopify = Shopify(2)
+    await kept.synced()
+    old = kept.of(2)["id"]
+    kept.of(2)["first_name"] = "Corrected"
+    run = await gone(kept, 2)
+    report = await kept.back(run.run_id)
+    assert (report.state, report.counts.restored) == ("done", 1)
+    new = kept.of(2)
+    assert new["first_name"] == "Corrected"
+    assert new["id"] != old
+    [link] = kept.state.store.links_of("customers", ["2"])
+    assert (link.destination_id, link.gone_at) == (new["id"], None)
+    assert report.sample == [{"source_id": "2", "destination_id": new["id"], "was": old, "action": "make again"}]
+    assert kept.kinds("2") == ["restored", "deleted", "created"]
+    twice = await kept.back(run.run_id)
+    assert (twice.state, twice.counts.written) == ("done", 0)
+
+
+async def test_deleted_record_that_does_not_fit_any_more_is_made_again_as_it_was_written(tmp_path: Path) -> None:
+    """What the link remembers is kept then."""
     kept = Kept(f"sqlite:///{tmp_path / 's.db'}")
     kept.changes = {**SINGLE, "deletes": Deletes(mode="hard")}
     kept.shopify = Shopify(2)
     await kept.synced()
+    kept.of(2)["lifetime_value"] = {"amount": "many"}
+    run = await gone(kept, 2)
+    await kept.back(run.run_id)
+    assert kept.of(2)["first_name"] == "First2"
+    kept.state.close()
+
+
+async def test_delete_whose_answer_was_lost_can_still_be_put_back(tmp_path: Path) -> None:
+    """The next run finds it out, and the record is made again from what was written last."""
+    kept = Kept(f"sqlite:///{tmp_path / 's.db'}")
+    kept.changes = {**SINGLE, "deletes": Deletes(mode="hard")}
+    kept.shopify = Shopify(2)
+    await kept.synced()
+    kept.environ["MAX_ATTEMPTS"] = "1"
+    kept.credo.lose.append(lambda request: request.method == "DELETE")
     del kept.shopify.customers[2]
     kept.clock.moment += 2 * 86_400
-    run = await kept.synced(resync=True)
-    assert run.counts.deleted == 1
+    assert (await kept.synced(resync=True)).counts.unknown == 1
+    run = await kept.synced()
+    assert (run.counts.resolved, len(kept.credo.contacts)) == (1, 1)
     report = await kept.back(run.run_id)
     assert report.counts.restored == 1
     assert kept.of(2)["first_name"] == "First2"
-    [link] = kept.state.store.links_of("customers", ["2"])
-    assert link.destination_id == kept.of(2)["id"]
+    kept.state.close()
+
+
+async def test_record_that_the_destination_does_not_take_again_is_told(tmp_path: Path) -> None:
+    """As a dead letter: nothing is lost without a word."""
+    kept = Kept(f"sqlite:///{tmp_path / 's.db'}")
+    kept.changes = {**SINGLE, "deletes": Deletes(mode="hard")}
+    kept.shopify = Shopify(2)
+    await kept.synced()
+    run = await gone(kept, 2)
+    real = kept.credo._route
+    kept.credo._route = (  # type: ignore[method-assign]
+        lambda request: (422, {"error": "never again"}) if request.method == "POST" else real(request)
+    )
+    report = await kept.back(run.run_id)
+    assert (report.state, report.counts.dead) == ("partial", 1)
+    assert len(kept.credo.contacts) == 1
     kept.state.close()
 
 
