@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,27 @@ async def test_record_that_was_deleted_and_is_there_again_is_written_again(strea
 
         assert report.counts.created + report.counts.updated == 1
         assert len(bench.destination_records) == count
+
+
+@pytest.mark.parametrize("stream", DELETING)
+async def test_run_that_deleted_is_put_back(stream: str, tmp_path: Path) -> None:
+    """With `rollback: true`; here whether the manifest says so or not. What was deleted for good is made again and linked."""
+    async with serving(stream, tmp_path) as bench:
+        if bench.stream.destination.get is None or bench.stream.merge is not None or bench.stream.mode == "append":
+            pytest.skip("this stream cannot be rolled back")
+        streams = tuple(replace(each, rollback=True) if each.name == stream else each for each in INTEGRATION.streams)
+        RunRequest = runtime("engine").RunRequest
+        async with bench.opened() as ready:
+            ready.engine.integration = replace(INTEGRATION, streams=streams)
+            await ready.engine.run(RunRequest(stream=stream))
+            before = _left(bench)
+            _gone(bench, _id(bench, _pick(bench)))
+            await bench.clock.sleep(bench.stream.deletes.every_s + 1)
+            run = await ready.engine.run(RunRequest(stream=stream))
+            assert (run.counts.deleted, _left(bench)) == (1, before - 1)
+            report = await ready.engine.run(RunRequest(stream=stream, rollback=run.run_id, keep=True, only_settle=True))
+
+        assert (report.state, report.counts.restored, _left(bench)) == ("done", 1, before)
 
 
 @pytest.mark.parametrize("stream", DELETING)

@@ -274,7 +274,9 @@ def _listed(kinds: dict[str, int]) -> str:
 def sample_lines(entry: dict[str, Any]) -> Iterator[str]:
     """One record of a dry run: what would be done, then one line a field."""
     target = f" → {entry['destination_id']}" if entry.get("destination_id") else ""
-    yield f"  {entry['action']} {entry['source_id']}{target}" + (f": {entry['reason']}" if "reason" in entry else "")
+    was = f" (was {entry['was']})" if entry.get("was") else ""
+    reason = f": {entry['reason']}" if "reason" in entry else ""
+    yield f"  {entry['action']} {entry['source_id']}{target}{was}{reason}"
     for name, change in entry.get("fields", {}).items():
         before = f"{change['from']!r} → " if "from" in change else ""
         yield f"    {name}: {before}{change['to']!r}"

@@ -20,7 +20,9 @@ from ..http.session import Session
 from ..matching import optional_text
 from ..state.lifecycle import UNNAMED, PassEnd
 from ..state.rows import Link
+from .adopt import object_of
 from .errors import MassDelete
+from .history import keep_whole
 from .items import Item, Past, Why
 from .json_paths import overlaid, wrapped
 from .pages import Params
@@ -138,6 +140,7 @@ class Remover:
         refused: Callable[[Item, IntegrationError | str], None],
     ) -> None:
         assert stream.deletes is not None
+        self._stream = stream
         self._destination = stream.destination
         self._session = session
         self._fixed = dict(fixed)
@@ -190,8 +193,16 @@ class Remover:
     async def _delete(self, request: Request, item: Item) -> None:
         operation = self._destination.delete
         assert operation is not None
+        if self._keep_before is not None:
+            await self._keep_whole(item)
         params = {**self._fixed, self._destination.delete_argument: item.destination_id}
         await self._session.request(operation, params=params, idempotency_key=request.id, repeatable=True)
+
+    async def _keep_whole(self, item: Item) -> None:
+        """Read the record for the sake of what is about to be deleted, changes by others included."""
+        if self._destination.get is not None and (item.past is None or item.past.before is None):
+            params = {**self._fixed, self._destination.get_argument: item.destination_id}
+            keep_whole(self._stream, item, object_of(await self._session.request(self._destination.get, params=params)))
 
     async def _retire(self, request: Request, item: Item) -> None:
         operation = self._destination.update

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
 from ..declare import Operation, Stream
-from ..hashing import content_hash, decode_exact, encode_json
+from ..hashing import BodyCodec, content_hash, decode_exact, encode_json
 from ..http.session import Reply
 from ..state.rows import NewBase, NewChange
+from ..values import MappingError
 from .items import Item, Past
-from .json_paths import at, projected
+from .json_paths import at, projected, wrapped
 
 
 def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, now: float) -> list[NewChange]:
@@ -108,6 +110,28 @@ def keep(stream: Stream[Any, Any], item: Item, record: Any) -> None:
     past = item.past = item.past or Past()
     if past.before is None:
         past.before = before_of(stream, item, record)
+
+
+def keep_whole(stream: Stream[Any, Any], item: Item, record: Any) -> None:
+    """Keep what the destination has in all the fields that the stream may write, where the record is about to be deleted.
+
+    A record that does not fit the model of what is written leaves what was written last, which the link remembers.
+    """
+    model, envelope = stream.destination.body, stream.destination.envelope
+    for shown in (record, _without_nulls(record)):  # vendors show null for what they take only a value for
+        try:
+            body, _ = BodyCodec(model).encode(model.model_validate(wrapped(envelope, shown)))
+        except (ValidationError, MappingError):
+            continue
+        past = item.past = item.past or Past()
+        past.before = encode_json(at(decode_exact(body), envelope))
+        return
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def before_of(stream: Stream[Any, Any], item: Item, record: Any) -> bytes:

@@ -177,10 +177,10 @@ def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled
 
 def _is_settled(request: Request, item: Item, link: Link | None) -> bool:
     """Whether the outcome is known: it was noted beside those that are not, or the link says that it was carried out."""
+    if is_removal(request):  # one record a request, and it writes none, so it has no hash
+        return link is None or link.gone_at is not None
     if item.hash == SETTLED:
         return True
-    if is_removal(request):
-        return link is None or link.gone_at is not None
     return link is not None and link.hash == item.hash
 
 

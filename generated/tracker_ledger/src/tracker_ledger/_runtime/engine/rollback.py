@@ -56,6 +56,8 @@ class Step:
             "destination_id": self.undo.destination_id,
             "action": self.action,
         }
+        if self.action == "make again" and self.item is not None and self.item.destination_id is not None:
+            told |= {"destination_id": self.item.destination_id, "was": self.undo.destination_id}
         if self.reason:
             told["reason"] = self.reason
         if self.action == "put back" and self.item is not None and self.undo.before is not None:
@@ -244,6 +246,8 @@ class Rollback(Run):
         for step in steps:
             if step.item is None:
                 self._tell(step)
+            elif step.action == "make again" and step.item.fate == "restored" and len(self.sample) < SHOWN:
+                self.sample.append(step.shown(self._mask))  # it has another name now, which others may ask for
         outcomes = self._outcomes(items, (), {}, open_requests(sent, ("unknown",)), None)
         outcomes.gone = [row for row in outcomes.gone if row.named not in unlinked]
         outcomes.unlinked = unlinked
