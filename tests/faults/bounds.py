@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 
 from runtime import inbox, logs, webhooks
 from runtime.declare import Retention
-from runtime.engine import drift, letters, recover
-from runtime.engine import run as engine_run
+from runtime.engine import drift, letters, recover, surroundings, suspects, tally
 from runtime.http import breaker, limiter, paging, retry, wire, wire_aiohttp
 from runtime.routes import common
 from runtime.settings import Options
@@ -124,7 +123,7 @@ BOUNDS = (
     ),
     Bound(
         what="records of one transaction, and so outcomes that a crash leaves open",
-        value=lambda: str(engine_run.GROUP_RECORDS),
+        value=lambda: str(surroundings.GROUP_RECORDS),
         test="tests/faults/test_bounds.py::test_crash_leaves_at_most_one_group_open",
     ),
     Bound(
@@ -135,7 +134,7 @@ BOUNDS = (
     ),
     Bound(
         what="dead letters of a run before it stops",
-        value=lambda: f"{engine_run.DEAD_AT_LEAST}, or a tenth of what was read",
+        value=lambda: f"{tally.DEAD_AT_LEAST}, or a tenth of what was read",
         test=f"{_ENGINE}::test_too_many_bad_records_stop_the_run_before_they_are_all_dead",
     ),
     Bound(
@@ -150,7 +149,7 @@ BOUNDS = (
     ),
     Bound(
         what="starts that a record may end before it is a dead letter",
-        value=lambda: str(engine_run.CRASHES),
+        value=lambda: str(suspects.CRASHES),
         test=f"{_ENGINE}::test_record_that_ends_the_process_each_time_becomes_a_dead_letter",
     ),
     Bound(

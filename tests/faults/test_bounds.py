@@ -14,7 +14,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.engine.opened import opened
-from runtime.engine.run import GROUP_RECORDS
+from runtime.engine.surroundings import GROUP_RECORDS
 from runtime.http.session import open_api
 from runtime.inbox import ATTEMPTS, InboxWorker, InboxWriter
 from runtime.settings import resolve

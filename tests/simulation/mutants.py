@@ -22,9 +22,13 @@ from unittest.mock import patch
 import httpx
 
 from runtime import fence
-from runtime.engine import batches, classify, passes, recover, versions, write
-from runtime.engine import run as run_module
+from runtime.engine import batches, classify, earlier, passes, recover, suspects, versions, write
+from runtime.engine.fates import Fates
+from runtime.engine.groups import Groups
+from runtime.engine.journal import Journal
 from runtime.engine.requests import Request
+from runtime.engine.run import Run
+from runtime.engine.tally import Tally
 from runtime.errors import IntegrationError
 from runtime.http import sender
 from runtime.redact import Redactor
@@ -80,7 +84,7 @@ def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> Any:
 
 @mutant("writes down no intent")
 def drop_the_intent(stack: ExitStack) -> None:
-    swap(stack, run_module.Run, "_written_down", lambda self, requests: ())
+    swap(stack, Journal, "written_down", lambda self, requests: ())
 
 
 @mutant("sends before the intent is committed")
@@ -91,13 +95,13 @@ def send_before_the_intent(stack: ExitStack) -> None:
             stream=self._stream.name,
             source_ids=[item.source_id for item in items],
             matches=matches,
-            index=self._uses_index,
+            index=self._tools.index.is_used,
         )
-        found = await self._commit(look=look)
-        renewed = classify.classify(self._stream, items, found, self._unknown)
+        found = await self._journal.commit(look=look)
+        renewed = classify.classify(self._stream, items, found, self._fates.unknown)
         requests = classify.requests_for(self._stream, items, self._ids, self._writer.batch_size)
         self._writer.sent_early = await send_all(self._writer, requests) if requests else None
-        await self._note(requests)
+        await self._journal.note(requests)
         return requests, renewed
 
     async def send(self: Any, requests: Any) -> Any:
@@ -106,7 +110,7 @@ def send_before_the_intent(stack: ExitStack) -> None:
 
     stack.enter_context(patch.object(write.Writer, "sent_early", None, create=True))
     send_all = swap(stack, write.Writer, "send_all", send)
-    swap(stack, run_module.Run, "_prepare", prepare)
+    swap(stack, Groups, "_prepare", prepare)
 
 
 @mutant("sends each attempt under a key of its own")
@@ -145,7 +149,7 @@ def forget_the_unknown(stack: ExitStack) -> None:
         found.unknown = []
         return found
 
-    plain = swap(stack, run_module.Run, "_outcomes", outcomes)
+    plain = swap(stack, Fates, "outcomes", outcomes)
 
 
 @mutant("takes a lost answer for a yes")
@@ -165,7 +169,7 @@ def settle_items_twice(stack: ExitStack) -> None:
                 item.fate = None
         return found
 
-    plain = swap(stack, run_module, "unresolved", unresolved)
+    plain = swap(stack, earlier, "unresolved", unresolved)
 
 
 # --- checkpoint ---
@@ -175,25 +179,25 @@ def settle_items_twice(stack: ExitStack) -> None:
 def move_the_cursor_early(stack: ExitStack) -> None:
     async def group(self: Any, raws: Any, page: Any) -> None:
         if page is not None:
-            self._pending = self._pending or Outcomes(stream=self._stream.name)
-            self._pending.checkpoint = self.progress.after(page.next, is_last=page.next is None)
+            self._journal.pending = self._journal.pending or Outcomes(stream=self._stream.name)
+            self._journal.pending.checkpoint = self._progress.after(page.next, is_last=page.next is None)
         await plain(self, raws, page)
 
-    plain = swap(stack, run_module.Run, "_group", group)
+    plain = swap(stack, Groups, "sync", group)
 
 
 @mutant("moves the checkpoint in a transaction before that of the outcomes")
 def checkpoint_apart_from_outcomes(stack: ExitStack) -> None:
     async def commit(self: Any, **named: Any) -> Any:
-        pending = self._pending
+        pending = self.pending
         if pending is not None and pending.checkpoint is not None and pending.links:
-            self._pending = Outcomes(stream=self._stream.name, checkpoint=pending.checkpoint)
+            self.pending = Outcomes(stream=self._stream, checkpoint=pending.checkpoint)
             await plain(self)
             pending.checkpoint = None
-            self._pending = pending
+            self.pending = pending
         return await plain(self, **named)
 
-    plain = swap(stack, run_module.Run, "_commit", commit)
+    plain = swap(stack, Journal, "commit", commit)
 
 
 @mutant("takes nothing off the watermark")
@@ -218,9 +222,9 @@ def broken_page_ends_the_pass(stack: ExitStack) -> None:
         try:
             await plain(self)
         except IntegrationError:
-            self._pending = None
+            self._journal.pending = None
 
-    plain = swap(stack, run_module.Run, "_read_all", read_all)
+    plain = swap(stack, Run, "_read_all", read_all)
 
 
 # --- lease ---
@@ -263,7 +267,7 @@ def drop_dead_letters(stack: ExitStack) -> None:
         found.dead = []
         return found
 
-    plain = swap(stack, run_module.Run, "_outcomes", outcomes)
+    plain = swap(stack, Fates, "outcomes", outcomes)
 
 
 @mutant("takes all items of an answered batch for written")
@@ -284,13 +288,13 @@ def results_by_place(stack: ExitStack) -> None:
 
 @mutant("counts what is unchanged as created")
 def count_wrong(stack: ExitStack) -> None:
-    def count(self: Any, items: Any, bad: Any, gone: int) -> None:
+    def count(self: Any, *args: Any) -> None:
         before = self.counts.unchanged
-        plain(self, items, bad, gone)
+        plain(self, *args)
         self.counts.created += self.counts.unchanged - before
         self.counts.unchanged = before
 
-    plain = swap(stack, run_module.Run, "_count", count)
+    plain = swap(stack, Tally, "count", count)
 
 
 @mutant("reports done whatever is left behind")
@@ -302,12 +306,12 @@ def always_done(stack: ExitStack) -> None:
 
 @mutant("has no brake: dead letters never stop a run")
 def no_brake_on_dead_letters(stack: ExitStack) -> None:
-    swap(stack, run_module.Run, "_judge", lambda self, more=0: None)
+    swap(stack, Tally, "judge", lambda self, more=0: None)
 
 
 @mutant("reads a record that ends the process at every start")
 def forget_what_is_deadly(stack: ExitStack) -> None:
-    swap(stack, run_module, "CRASHES", 10**9)
+    swap(stack, suspects, "CRASHES", 10**9)
     swap(stack, DeadLetters, "named_for", lambda self, stream, reason: set())
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.engine import RunReport, RunRequest
+from runtime.engine import RunReport, RunRequest, tally
 from runtime.engine import run as run_module
 from runtime.errors import IntegrationError
 from runtime.inbox import InboxWorker, InboxWriter
@@ -372,19 +372,19 @@ class Runner:
         began = time.process_time()
         loop = VirtualLoop()
         loop.set_exception_handler(lambda *_: None)
-        kept = run_module.GROUP_RECORDS, run_module.DEAD_AT_LEAST, matches_module.MERGE_AT
+        kept = run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
         simulation = Simulation(seed, loop, self.states)
         world = simulation.world
         self._handler.lines = world.log_lines
         shape = world.shape
-        run_module.GROUP_RECORDS, run_module.DEAD_AT_LEAST = shape.group, shape.dead_at_least
+        run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST = shape.group, shape.dead_at_least
         matches_module.MERGE_AT = shape.merge_at
         try:
             loop.run_until_complete(simulation.play())
         except RuntimeError as error:
             world.violate("I5", f"it hangs: {error}")
         finally:
-            run_module.GROUP_RECORDS, run_module.DEAD_AT_LEAST, matches_module.MERGE_AT = kept
+            run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT = kept
             _cancel_all(loop)
             loop.close()
             simulation.auditor.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.engine import deletes as deletes_module
-from runtime.engine.run import Run
+from runtime.engine.reconcile import Reconciler
 from tests.simulation.deletes import FAULTS, play
 
 SEEDS = 60
@@ -30,11 +30,11 @@ def no_brake(patch: pytest.MonkeyPatch) -> None:
 
 
 def deletes_without_asking(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Run, "_confirm_and_remove", Run._remove)
+    patch.setattr(Reconciler, "_confirm_and_remove", Reconciler.remove)
 
 
 def forgets_what_came(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("runtime.engine.run.seen_in", lambda *_: [])
+    patch.setattr("runtime.engine.groups.seen_in", lambda *_: [])
 
 
 @pytest.mark.parametrize(

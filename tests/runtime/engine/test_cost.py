@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runtime.engine.run import GROUP_RECORDS
+from runtime.engine.surroundings import GROUP_RECORDS
 from tests.runtime.engine.conftest import SINGLE, World
 from tests.runtime.fakes import Shopify
 
