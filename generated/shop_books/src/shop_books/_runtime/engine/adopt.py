@@ -11,6 +11,8 @@ from ..errors import DecodeError, NotFound
 from ..hashing import decode_exact
 from ..http.session import Reply, Session
 from ..matching import compared, match_digest, optional_text
+from ..state import State
+from ..state.rows import Lease, Look
 from .items import Item
 from .json_paths import at
 from .pages import Params
@@ -19,6 +21,28 @@ PutIndex: TypeAlias = Callable[[list[tuple[str, str]], bool], Awaitable[None]]
 """Stores (match digest, destination identity) pairs; True with the first page."""
 AskIndex: TypeAlias = "Callable[[str], Awaitable[tuple[str, bool] | None]]"
 """Match digest → destination identity, and whether several records have it."""
+
+
+class MatchIndex:
+    """The match values of one stream's destination, as the state keeps them for the runs that follow."""
+
+    def __init__(self, stream: str, state: State, lease: Lease, *, is_used: bool) -> None:
+        self._stream = stream
+        self._state = state
+        self._lease = lease
+        self.is_used = is_used
+        """Whether look-ups ask it too: it has been read at some time."""
+
+    async def put(self, entries: list[tuple[str, str]], is_first: bool) -> None:
+        """Store a page of them. The first page takes the place of all that was there."""
+        await self._state.call(lambda: self._state.store.put_index(self._lease, self._stream, entries, first=is_first))
+        self.is_used = True
+
+    async def ask(self, match: str) -> tuple[str, bool] | None:
+        """Match digest → destination identity, and whether several records have it."""
+        look = Look(stream=self._stream, source_ids=(), matches=(match,), index=True)
+        found = await self._state.call(lambda: self._state.store.look(look))
+        return found.index.get(match)
 
 
 class Adopter:

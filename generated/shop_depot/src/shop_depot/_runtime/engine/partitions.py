@@ -57,8 +57,8 @@ class PartitionedRun(Run):
         name, mapping = self._stream.name, self._stream.mapping_digest
         call, partitions = self._state.call, self._state.partitions
         self._state.store.matches.forget(name)
-        self._has_dead = await call(lambda: self._state.dead_letters.open_count(name)) > 0
-        await self._recover()
+        await self._tools.fates.look_back()
+        await self._earlier.settle()
         await self._read_matches()
         await self._release()
         left = await call(lambda: partitions.left(name))
@@ -74,8 +74,7 @@ class PartitionedRun(Run):
             self.progress.see(version)
         if seen.ceiling is not None:
             self.progress.began_at(seen.ceiling)
-        self._pending = Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True))
-        await self._flush()
+        await self._journal.write(Outcomes(stream=name, checkpoint=self.progress.after(None, is_last=True)))
         await call(lambda: partitions.forget(name))
         await self._release()
 
@@ -84,7 +83,7 @@ class PartitionedRun(Run):
         while left := await call(lambda: self._state.partitions.left(name)):
             did = False
             for key in left:
-                if self._is_cancelled:
+                if self._tools.is_cancelled:
                     raise Cancelled
                 if self._around.is_stopping():
                     raise Stopped("the run was asked to stop; the next one goes on with the parts that are left")

@@ -24,7 +24,8 @@ from .pages import Params, Prefetch, fixed_params
 from .parents import Held, ParentReader
 from .passes import Pass, RunRequest
 from .report import Counts
-from .run import Surroundings, source_pages
+from .source_pages import source_pages
+from .surroundings import Surroundings
 
 SAMPLE = 20
 """Records of each kind that are shown field by field."""

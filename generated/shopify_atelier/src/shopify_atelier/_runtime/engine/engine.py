@@ -32,7 +32,8 @@ from .preview import Preview
 from .report import Counts, RunReport
 from .reverse import Links, Turns, lease_name, merging
 from .rollback import Rollback, RollbackPreview
-from .run import Run, Surroundings
+from .run import Run
+from .surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,8 @@ from .pages import Params, fixed_params
 from .passes import Pass, RunRequest
 from .report import Counts
 from .requests import Request, open_requests
-from .run import Run, Surroundings
+from .run import Run
+from .surroundings import Surroundings
 
 TOGETHER = 100
 """Records that are looked at, and put back, with one transaction."""
@@ -213,26 +214,28 @@ class Rollback(Run):
     async def _execute(self) -> None:
         name = self._stream.name
         self._state.store.matches.forget(name)
-        await self._recover()
+        await self._earlier.settle()
         async for steps in self._undoing.groups():
-            if self._is_cancelled:
+            if self._tools.is_cancelled:
                 raise Cancelled
             if self._around.is_stopping():
                 raise Stopped("the rollback was asked to stop; `runs resume` goes on")
             await self._undo(steps)
-        await self._flush()
+        await self._journal.flush()
 
     async def _undo(self, steps: Sequence[Step]) -> None:
         """One group: intents, requests, outcomes."""
-        self._open_intents = []
+        tools, journal = self._tools, self._journal
+        journal.begin_group()
         items = [step.item for step in steps if step.item is not None]
         self.counts.fetched += len(steps)
-        self._group_dead, self._group_size = 0, len(steps)
-        requests = [Request(self._ids(), _KINDS[step.action], [step.item]) for step in steps if step.item is not None]
-        await self._flush()
-        if requests:
-            await self._note(requests)
-        sent, stop = await self._writer.send_all(requests) if requests else ([], None)
+        tools.tally.begin_group(len(steps))
+        requests = [
+            Request(self._around.ids(), _KINDS[step.action], [step.item]) for step in steps if step.item is not None
+        ]
+        await journal.flush()
+        await journal.note(requests)
+        sent, stop = await tools.writer.send_all(requests) if requests else ([], None)
         taken = {id(step.item): step for step in steps if step.action == "delete"}
         unlinked: list[str] = []
         for item in items:
@@ -242,18 +245,17 @@ class Rollback(Run):
                 item.fate = "restored"
                 if not item.hash and item.link is not None:
                     unlinked.append(item.source_id)  # it was adopted by that run: there was no link before
-        self._count(items, (), 0)
+        tools.tally.count(items)
         for step in steps:
             if step.item is None:
                 self._tell(step)
             elif step.action == "make again" and step.item.fate == "restored" and len(self.sample) < SHOWN:
                 self.sample.append(step.shown(self._mask))  # it has another name now, which others may ask for
-        outcomes = self._outcomes(items, (), {}, open_requests(sent, ("unknown",)), None)
+        outcomes = tools.fates.outcomes(items, unknown=open_requests(sent, ("unknown",)))
         outcomes.gone = [row for row in outcomes.gone if row.named not in unlinked]
         outcomes.unlinked = unlinked
-        self._pending = outcomes
-        self._group_size = 0
-        await self._flush()
+        tools.tally.end_group()
+        await journal.write(outcomes)
         if stop is not None:
             raise stop
 

@@ -1,0 +1,32 @@
+"""What every run works with, and how many records it takes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..clock import Clock
+from ..http.session import Session
+from ..settings import Settings
+from ..state import State
+from ..watch.watching import Watcher
+from .parents import Fetch
+
+GROUP_RECORDS = 500
+"""Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run works with."""
+
+    source: Session
+    destination: Session
+    state: State
+    settings: Settings
+    clock: Clock
+    ids: Callable[[], str]
+    is_stopping: Callable[[], bool]
+    fetch: Fetch | None = None
+    """Syncs records of another stream that one of this stream refers to."""
+    watchers: Sequence[Watcher] = ()
