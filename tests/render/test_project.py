@@ -221,7 +221,7 @@ def test_workflow_has_least_permissions_and_no_foreign_action(rendered: Rendered
 def test_environment_example_has_names_and_no_values(rendered: RenderedPackage):
     lines = rendered.paths[".env.example"].content.decode().splitlines()
     assert "SHOPIFY_ACCESS_TOKEN=" in lines
-    assert [line for line in lines if not line.startswith("#") and not line.endswith("=")] == []
+    assert [line for line in lines if line and not line.startswith("#") and not line.endswith("=")] == []
 
 
 def test_base_install_names_few_packages_and_not_vitesse(rendered: RenderedPackage):

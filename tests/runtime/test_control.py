@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,17 @@ async def test_each_route_is_answered_to_its_role_and_those_above_alone(control:
             allowed = ROLES.index(role) >= ROLES.index(each.role)
             assert (status == 403) is not allowed, (path, role, status)
             assert status not in (401, 500), (path, role, status)
+
+
+async def test_page_lists_each_route_with_its_role(control: Control) -> None:
+    """`docs/history.md`: what anybody reads who writes a client."""
+    page = (Path(__file__).parents[2] / "docs" / "history.md").read_text("utf-8")
+    told = set()
+    for method, first, more, role in re.findall(
+        r"^\| `(GET|POST) (\S+)`((?: `\S+`)*) \| (\w+) \|$", page, re.MULTILINE
+    ):
+        told |= {(method, path, role) for path in (first, *re.findall(r"`(\S+)`", more))}
+    assert told == {(each.method, each.path, each.role) for each in control.service.controls()}
 
 
 async def test_all_tokens_of_a_role_count(control: Control) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..plan.model import Plan, RuleRow, StreamTable
 from .outside import MarkdownText, code_span, markdown, markdown_lines
 
@@ -29,15 +27,16 @@ def streams(plan: Plan) -> MarkdownText:
     return markdown_lines(lines)
 
 
-def settings(plan: Plan, optional: Sequence[str]) -> MarkdownText:
-    """The environment variables, as a table."""
+def settings(plan: Plan) -> MarkdownText:
+    """The environment variables of this package, as the head of a table; the skeleton goes on with those of every package."""
     lines = ["| variable | meaning |", "| --- | --- |"]
+    signing = {secret.env for webhook in plan.webhooks for secret in (webhook.secret, *webhook.secrets)}
     for value in plan.settings:
-        need = "required" if value.text is None else f"{code_span(value.text)} when unset"
-        lines.append(f"| {code_span(value.env or '')} | {need}{', secret' if value.secret else ''} |")
+        need = "required for webhooks" if value.env in signing else "required"
+        told = need if value.text is None else f"{code_span(value.text)} when unset"
+        lines.append(f"| {code_span(value.env or '')} | {told}{', secret' if value.secret else ''} |")
     for api in (plan.source, plan.destination):
         lines.append(f"| {code_span(api.url_env)} | replaces the base URL of {markdown(api.title)} |")
-    lines += [f"| {code_span(name)} | optional |" for name in optional]
     return markdown_lines(lines)
 
 
@@ -70,7 +69,7 @@ def _stream(table: StreamTable) -> list[str]:
     if table.unfilled:
         lines += ["", "Not filled: " + ", ".join(code_span(field) for field in table.unfilled) + "."]
     if table.unread:
-        lines += ["", "Not read: " + ", ".join(code_span(field) for field in table.unread) + "."]
+        lines += ["", "No rule reads: " + ", ".join(code_span(field) for field in table.unread) + "."]
     return lines
 
 

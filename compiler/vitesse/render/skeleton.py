@@ -23,30 +23,6 @@ _ALONE = threading.Lock()
 _SERVICE = ("CONTROL_TOKEN",)
 """What the service in a container needs beside the variables that the manifest names."""
 
-_VARIABLES = (
-    "ALERT_WEBHOOK_SECRET",
-    "ALERT_WEBHOOK_URL",
-    "BATCH_SIZE",
-    "CONTROL_HOST",
-    "CONTROL_PORT",
-    "CONTROL_TOKEN",
-    "CONTROL_TOKEN_OPERATE",
-    "CONTROL_TOKEN_READ",
-    "DATABASE_POOL_SIZE",
-    "DATABASE_URL",
-    "HEALTH_MAX_LAG_SECONDS",
-    "MONITOR",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "PUBLIC_URL",
-    "RUNNER",
-    "STATE_KEY",
-    "SYNC_INTERVAL_SECONDS",
-    "SYNC_MAX_CONCURRENT",
-    "WORKER_ID",
-    "WORKER_RUNS",
-)
-"""What the runtime reads beside the variables that the manifest names."""
-
 
 def skeleton_files(plan: Plan, skeleton: Path) -> list[PackageFile]:
     """The files around the code, in path order."""
@@ -75,10 +51,10 @@ def context(plan: Plan) -> dict[str, Any]:
         "texts": {
             "description_toml": outside.toml_string(outside.one_line(plan.intent)),
             "environment_yaml": outside.compose_environment([*required, *_SERVICE]),
-            "environment_example": outside.environment_example(required, [*defaulted, *_VARIABLES]),
+            "environment_example": outside.environment_example(required, defaulted),
             "intent_md": docs.intent(plan),
             "streams_md": docs.streams(plan),
-            "settings_md": docs.settings(plan, _VARIABLES),
+            "settings_md": docs.settings(plan),
         },
     }
 
