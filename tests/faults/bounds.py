@@ -168,9 +168,14 @@ BOUNDS = (
         test=f"{_SERVER}::test_delivery_above_the_limit_is_not_read",
     ),
     Bound(
-        what="attempts of a delivery before it is dead",
+        what="attempts of a delivery whose record is refused, or that ends the process, before it is dead",
         value=lambda: str(inbox.ATTEMPTS),
         test="tests/faults/test_bounds.py::test_delivery_that_fails_each_time_is_dead_after_its_attempts",
+    ),
+    Bound(
+        what="the wait of a delivery for an API that does not answer",
+        value=lambda: f"{Retention().deliveries_s / 86_400:g} days",
+        test="tests/runtime/test_inbox.py::test_delivery_that_waits_longer_than_they_are_kept_is_dead",
     ),
     Bound(
         what="names of deliveries that are remembered",

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.clock import SystemClock
 from runtime.engine.opened import opened
 from runtime.engine.surroundings import GROUP_RECORDS
 from runtime.http.session import open_api
@@ -21,7 +20,7 @@ from runtime.settings import resolve
 from runtime.state import State, StateUnavailable, connect
 from runtime.state.rows import Commit, Found
 from tests.runtime.engine.conftest import ENVIRON, SINGLE, World, world
-from tests.runtime.fakes import Credo, Shopify
+from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.http.test_session import API, GET
 from tests.runtime.sample.app import INTEGRATION
 from tests.runtime.virtual_time import VirtualClock, run_virtual
@@ -107,7 +106,7 @@ async def worker_over(folder: Path, shopify: Shopify, credo: Credo, work: Any) -
     url = f"sqlite:///{folder / 's.db'}"
     environ = {**ENVIRON, "SHOPIFY_WEBHOOK_SECRET": "hook_planted", "DATABASE_URL": url, "MAX_ATTEMPTS": "1"}
     transports = (httpx.MockTransport(shopify), httpx.MockTransport(credo))
-    async with opened(INTEGRATION, environ, transports=transports, clock=SystemClock()) as found:
+    async with opened(INTEGRATION, environ, transports=transports, clock=FakeClock(time.time())) as found:
         writer = InboxWriter(found.state)
         await writer.put({
             "stream": "customers", "topic": "customers/update", "delivery_id": "d1", "body": b'{"id": 3}',
@@ -119,13 +118,13 @@ async def worker_over(folder: Path, shopify: Shopify, credo: Credo, work: Any) -
 
 
 async def test_delivery_that_fails_each_time_is_dead_after_its_attempts(tmp_path: Path) -> None:
-    """The source is away for good: so many attempts, then it is kept as dead."""
+    """The source refuses the record for good: so many attempts, then it is kept as dead."""
     shopify = Shopify(5)
-    shopify.fail.append(lambda request: httpx.Response(403))
+    shopify.fail.append(lambda request: httpx.Response(422))
 
     async def work(found: Any, worker: InboxWorker) -> None:
         for _ in range(ATTEMPTS + 2):
-            await worker.drain("customers")
+            found.engine.clock.moment += await worker.drain("customers")
 
     assert await worker_over(tmp_path, shopify, Credo(), work) == {"dead": 1}
     assert len(shopify.requests) <= ATTEMPTS

@@ -31,6 +31,8 @@ class Knobs:
 
     latency_s: float = 0.0
     """Before each answer."""
+    hold: bool = False
+    """What arrives is carried out and answered when this is false again, also when nobody waits for the answer any more."""
     lose: float = 0.0
     """Share of the writes that are carried out and then not answered."""
     down: bool = False
@@ -103,6 +105,7 @@ class Apis:
         self.credo = LoggedCredo(self.knobs, log)
         self.random = random.Random(seed)
         self.requests = 0
+        self.held = 0
         self.bucket = (0.0, 0.0)
         self.passed = self.refused = 0
         self.first_at = self.last_at = 0.0
@@ -120,15 +123,18 @@ class Apis:
         knobs = self.knobs
         self.shopify.page_size = knobs.page_size
         self.credo.remembers_keys = knobs.remembers_keys
+        content = await request.read()
         if knobs.latency_s:
             await asyncio.sleep(knobs.latency_s)
+        self.held += 1
+        while knobs.hold:
+            await asyncio.sleep(0.01)
+        self.held -= 1
         if knobs.down:
             return web.json_response({"error": "down"}, status=503)
         if knobs.per_s and request.method != "GET" and not self._passes():
             return web.json_response({"error": "too many"}, status=429)
-        asked = httpx.Request(
-            request.method, str(request.url), headers=dict(request.headers), content=await request.read()
-        )
+        asked = httpx.Request(request.method, str(request.url), headers=dict(request.headers), content=content)
         reply = self.shopify(asked) if request.path.startswith("/admin") else self.credo.handle(asked)
         if request.method != "GET" and knobs.lose and self.random.random() < knobs.lose:
             if request.transport is not None:
@@ -180,7 +186,7 @@ class Apis:
             )
         ]
         return web.json_response({
-            "requests": self.requests, "customers": len(self.shopify.customers), "contacts": len(self.credo.contacts),
+            "requests": self.requests, "held": self.held, "customers": len(self.shopify.customers), "contacts": len(self.credo.contacts),
             "passed": self.passed, "refused": self.refused, "writing_s": self.last_at - self.first_at,
             "created": len(made), "created_twice": sorted(_twice(made)), "missing": missing,
         })  # fmt: skip

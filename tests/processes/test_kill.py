@@ -44,7 +44,7 @@ def test_kill9_each_step_restart_converges(
     links, intended = recorded(database)
     before = world.effects()
     keys = {line["key"] for line in before if line["kind"] == "request"}
-    world.wait_for_lease()
+    world.end_lease()
     [report] = world.sync()
     assert report["state"] == "done"
     world.assert_converged(customers=CUSTOMERS)
@@ -73,7 +73,7 @@ def test_kill9_each_step_with_other_ways_of_knowing_restart_converges(
     world.set(unique=False)
     for times in (2, 5):
         assert world.run("sync", FAILPOINT=f"{failpoint}:{times}", SHAPE=shape) in (KILLED, 0)
-        world.wait_for_lease()
+        world.end_lease()
     assert world.sync(SHAPE=shape)[0]["state"] == "done"
     world.assert_converged(customers=60)
 
@@ -85,7 +85,7 @@ def test_kill9_each_step_with_no_way_of_knowing_nothing_is_sent_twice(world_of: 
     world = world_of(customers=60)
     world.set(unique=False)
     assert world.run("sync", FAILPOINT="after-send:5", SHAPE="neither") == KILLED
-    world.wait_for_lease()
+    world.end_lease()
     [report] = world.sync(SHAPE="neither")
     assert report["state"] == "partial"
     assert 0 < report["unknown"] <= 50
@@ -101,7 +101,7 @@ def test_kill9_each_step_in_a_dead_letter_restart_writes_it_once(world_of: Calla
     world = world_of(database, customers=60)
     world.set(put={str(number): {"total_spent": "a lot"} for number in (7, 31)})
     assert world.run("sync", FAILPOINT="in-dead-letter:1") == KILLED, world.said()
-    world.wait_for_lease()
+    world.end_lease()
     [report] = world.sync()
     assert (report["state"], report["dead"]) == ("partial", 2)
     state = State(database, name="shopify-credo")
@@ -119,7 +119,7 @@ def test_kill9_loop_the_record_becomes_a_dead_letter(world_of: Callable[..., Wor
     while (code := world.run("sync", POISON="17")) == KILLED:
         ends += 1
         assert ends < 10
-        world.wait_for_lease()
+        world.end_lease()
     assert code == 3, world.said()
     assert ends == 5
     assert len(world.made()) == 59

@@ -10,11 +10,32 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, func, select, update
+
+from runtime.state import State
+from runtime.state.tables import Tables
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL
+PATIENCE_S = 240.0
+"""How long what must come may take on a machine that has much else to do. Nothing is slower because of it: each wait ends with
+what it waits for."""
+
+
+def wait_until(
+    what: Callable[[], Any], *, seconds: float = PATIENCE_S, said: Callable[[], str] = lambda: "it took too long"
+) -> Any:
+    """The first true answer; without one in time, what `said` tells."""
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > until:
+            raise AssertionError(said())
+        time.sleep(0.03)
+    return found
 
 
 class World:
@@ -28,11 +49,15 @@ class World:
         port_file = folder / "port"
         command = ["--log", str(self.log), "--port-file", str(port_file), "--customers", str(customers)]
         self.apis = self._start("tests.processes.apis", *command, environ={}, name="apis")
-        until = time.monotonic() + 30
-        while not port_file.exists():
-            if self.apis.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("the two APIs did not start:\n" + self.said("apis"))
-            time.sleep(0.02)
+        try:
+            wait_until(
+                lambda: port_file.exists() or self.apis.poll() is not None,
+                said=lambda: "the two APIs did not start:\n" + self.said("apis"),
+            )
+            assert port_file.exists(), self.said("apis")
+        except BaseException:
+            self.close()
+            raise
         self.port = int(port_file.read_text())
 
     def close(self) -> None:
@@ -47,12 +72,12 @@ class World:
     def set(self, **knobs: Any) -> None:
         """Change what the APIs do (`tests.processes.apis.Knobs`, `put`, `take`)."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_control", json.dumps(knobs).encode())
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=PATIENCE_S):
             pass
 
     def tell(self) -> dict[str, Any]:
         """What the APIs hold now."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_control", timeout=30) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_control", timeout=PATIENCE_S) as reply:
             found: dict[str, Any] = json.load(reply)
         return found
 
@@ -86,7 +111,7 @@ class World:
             "SHOPIFY_BASE_URL": f"http://127.0.0.1:{self.port}/admin",
             "CREDO_BASE_URL": f"http://127.0.0.1:{self.port}/v1",
             "DATABASE_URL": self.url,
-            "LEASE_SECONDS": "1",
+            "LEASE_SECONDS": "1800",  # however slow the machine is, a run that goes on loses it to nobody
             "DESTINATION_LAG_SECONDS": "0",
             **more,
         }
@@ -95,7 +120,7 @@ class World:
         """Start the package and go on."""
         return self._start("tests.processes.app", *arguments, environ=self.environ(**environ), name=name)
 
-    def run(self, *arguments: str, timeout_s: float = 60, **environ: str) -> int:
+    def run(self, *arguments: str, timeout_s: float = PATIENCE_S, **environ: str) -> int:
         """Run the package to its end; returns the exit code, `KILLED` after a failpoint."""
         process = self.start(*arguments, **environ)
         try:
@@ -103,7 +128,7 @@ class World:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(f"it did not end in {timeout_s} s:\n{self.said()}") from None
+            raise AssertionError(f"it did not end in {timeout_s} s:\n{self.said()}\n{self.held()}") from None
 
     def sync(self, *arguments: str, **environ: str) -> list[dict[str, Any]]:
         """One sync; its reports."""
@@ -113,13 +138,27 @@ class World:
         found: list[dict[str, Any]] = json.loads(said) if said.strip() else []
         return found
 
-    def wait_for_lease(self) -> None:
-        """Until the lease of a process that is gone has run out."""
-        time.sleep(1.1)
+    def end_lease(self) -> None:
+        """Let the lease of a process that is gone run out: the time that this takes is not what a test is about."""
+        state = State(self.url, name="shopify-credo")
+        try:
+            state._database.execute(update(state._database.tables.leases).values(expires_at=0.0))
+        finally:
+            state.close()
 
     def said(self, name: str = "package") -> str:
         """What a process wrote last."""
         return "".join((self.folder / f"{name}{end}").read_text(errors="replace")[-4000:] for end in (".out", ".err"))
+
+    def held(self) -> str:
+        """What the state holds, for a test that failed: deliveries, runs, leases, intents, dead letters."""
+        state = State(self.url, name="shopify-credo")
+        try:
+            return "\n".join(state._database.read(_told(state._database.tables)))
+        except Exception as error:  # it is said in the message of a failure that has another cause
+            return f"the state cannot be read: {error}"
+        finally:
+            state.close()
 
     def _start(self, module: str, *arguments: str, environ: dict[str, str], name: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.out").open("wb") as out, (self.folder / f"{name}.err").open("wb") as err:
@@ -132,6 +171,36 @@ class World:
             )
         self.processes.append(process)
         return process
+
+
+def _told(tables: Tables) -> Callable[[Connection], list[str]]:
+    def tell(connection: Connection) -> list[str]:
+        inbox, letters, intents, runs = tables.inbox.c, tables.dead_letters.c, tables.intents.c, tables.runs.c
+        return [
+            f"{title}: {[tuple(row) for row in connection.execute(query)]}"
+            for title, query in {
+                "deliveries": select(
+                    inbox.state, inbox.attempts, inbox.error, func.count(), func.min(inbox.id), func.max(inbox.id)
+                ).group_by(inbox.state, inbox.attempts, inbox.error),
+                "runs": select(
+                    runs.id,
+                    runs.trigger,
+                    runs.state,
+                    runs.failure,
+                    runs.error,
+                    runs.fetched,
+                    runs.written,
+                    runs.seconds,
+                ).order_by(runs.started_at),
+                "leases": select(tables.leases),
+                "intents": select(intents.state, intents.attempts, func.count()).group_by(
+                    intents.state, intents.attempts
+                ),
+                "dead letters": select(letters.state, letters.stage, letters.reason).limit(20),
+            }.items()
+        ]
+
+    return tell
 
 
 def whole(environ: dict[str, str]) -> dict[str, str]:
