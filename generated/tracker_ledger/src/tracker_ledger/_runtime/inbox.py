@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,8 @@ SUSPECT_AFTER = 3
 BUSY_RETRY_S = 1.0
 FAILED_RETRY_S = 15.0
 TOGETHER = 250
+MOST_ASIDE = 500
+"""Records of a stream that may be aside; what fails beyond them is tried in its place."""
 
 
 class InboxWriter:
@@ -74,8 +76,59 @@ class InboxWriter:
                 self.arrived.set()
 
 
+Group: TypeAlias = "dict[str, tuple[bytes | None, tuple[Mapping[str, Any], ...]]]"
+"""Identity → its newest record, None for one that is gone, and the deliveries that tell of it."""
+
+
+class Aside:
+    """Records of one stream whose deliveries failed alone: tried again one at a time, in turn, while all others go on."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[int]] = {}
+        """Identity → its deliveries; the one that has waited longest for its turn is first."""
+        self.strikes = 0
+        """Groups that failed, one after another."""
+        self._due = 0.0
+
+    def ids(self) -> list[int]:
+        """All deliveries that are aside."""
+        return [row for rows in self.rows.values() for row in rows]
+
+    def due(self, now: float) -> str | None:
+        """The record whose turn it is, if it is time."""
+        return next(iter(self.rows), None) if now >= self._due else None
+
+    def wait_s(self, now: float) -> float:
+        """Until the next turn."""
+        return min(60.0, max(self._due - now, 0.05)) if self.rows else 60.0
+
+    def failed(self, group: Group, now: float) -> None:
+        """A run of these failed. One that was alone is put aside, or goes behind the others that are."""
+        if len(group) > 1:
+            self.strikes += 1
+            return
+        self.strikes = 0
+        [(identity, (_, told))] = group.items()
+        if len(self.rows) >= MOST_ASIDE and identity not in self.rows:
+            return
+        before = self.rows.pop(identity, [])
+        self.rows[identity] = list(dict.fromkeys([*before, *(row["id"] for row in told)]))
+        self._due = now + FAILED_RETRY_S
+
+    def remove(self, identities: Iterable[str]) -> None:
+        """These were carried out."""
+        for identity in identities:
+            self.rows.pop(identity, None)
+
+
 class InboxWorker:
-    """Carries out stored deliveries, oldest first, a group of records with one run."""
+    """Carries out stored deliveries, oldest first, a group of records with one run.
+
+    A delivery ends as `dead` for what it is: there is no record in it, it ended the process again and again, the API refuses
+    its record. That an API does not answer, that the lease is held or that somebody has to sign in is not the delivery's
+    fault: it waits, as long as deliveries are kept. When groups fail, records are tried one at a time, and one that fails
+    alone is put aside, so that it does not hold up the others.
+    """
 
     def __init__(self, engine: Engine, writer: InboxWriter) -> None:
         self._engine = engine
@@ -87,6 +140,7 @@ class InboxWorker:
             for webhook in engine.integration.webhooks
             for topic in (*webhook.topics, *webhook.deleted_topics)
         }
+        self._aside = {webhook.stream: Aside() for webhook in engine.integration.webhooks}
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -120,30 +174,52 @@ class InboxWorker:
         """Carry out what waits for one stream. Returns seconds until it is worth looking again."""
         if self._engine.is_monitor:
             return 60.0  # deliveries stay until what they tell of may be written
+        aside, now = self._aside[stream_name], self._engine.clock.monotonic
         while True:
-            rows = await self._state.call(lambda: self._state.inbox.waiting(stream_name, TOGETHER))
+            probed = aside.due(now())
+            rows = await self._rows(stream_name, probed)
             if not rows:
-                return 60.0
+                if probed is None:
+                    return aside.wait_s(now())
+                aside.remove([probed])
+                continue
             if spent := [row["id"] for row in rows if row["attempts"] >= ATTEMPTS]:
                 await self._end(spent, "dead", None, f"it was begun {ATTEMPTS} times and never ended")
                 continue
-            if any(row["attempts"] >= SUSPECT_AFTER for row in rows):
-                rows = rows[
-                    :1
-                ]  # one of them may be what ends the process each time: it must not take the others with it
+            if aside.strikes >= SUSPECT_AFTER or any(row["attempts"] >= SUSPECT_AFTER for row in rows):
+                rows = rows[:1]  # one of them may be what fails each time: it must not take the others with it
+            group = await self._group(stream_name, rows, probed)
+            if not group:
+                continue
             try:
-                report = await self._sync(stream_name, rows)
+                report = await self._sync(stream_name, group)
             except LeaseHeld:
                 return BUSY_RETRY_S
-            if report is not None and report.state in ("failed", "stopped"):
+            except Exception:
+                aside.failed(group, now())
+                raise
+            if report.state in ("done", "partial"):
+                aside.remove(group)
+                aside.strikes = 0
+                continue
+            if report.failure in ("stopped", "cancelled"):
+                return FAILED_RETRY_S
+            aside.failed(group, now())
+            if probed is None:
                 return FAILED_RETRY_S
 
-    async def _sync(self, stream_name: str, rows: Sequence[Mapping[str, Any]]) -> RunReport | None:
-        stream = self._engine.stream(stream_name)
+    async def _rows(self, stream_name: str, probed: str | None) -> Sequence[Mapping[str, Any]]:
+        inbox, aside = self._state.inbox, self._aside[stream_name]
+        if probed is not None:
+            return await self._state.call(lambda: inbox.waiting(stream_name, TOGETHER, only=aside.rows[probed]))
+        return await self._state.call(lambda: inbox.waiting(stream_name, TOGETHER, without=aside.ids()))
+
+    async def _group(self, stream_name: str, rows: Sequence[Mapping[str, Any]], probed: str | None) -> Group:
+        """What deliveries tell of each record; the newest counts. What is told of a record that is aside joins it there."""
+        stream, aside = self._engine.stream(stream_name), self._aside[stream_name]
         reader = self._readers.setdefault(stream_name, Reader(stream, Drift(stream)))
         tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
-        records: dict[str, bytes | None] = {}
-        good: list[int] = []
+        group: Group = {}
         for row in rows:
             webhook = self._webhooks.get((stream_name, row["topic"]))
             raw = self._record(row["body"], webhook) if webhook is not None else None
@@ -161,30 +237,50 @@ class InboxWorker:
                 reason = f"there is no record in the delivery ({type(error).__name__})"
                 await self._end([row["id"]], "dead", None, reason)
                 continue
-            records.pop(identity, None)
-            records[identity] = None if is_gone else raw
-            good.append(row["id"])
-        if not good:
-            return None
-        can_read = stream.source.get is not None
+            if identity != probed and identity in aside.rows:
+                aside.rows[identity].append(row["id"])
+                continue
+            before = group.pop(identity, (None, ()))[1]
+            group[identity] = (None if is_gone else raw, (*before, row))
+        return group
+
+    async def _sync(self, stream_name: str, group: Group) -> RunReport:
+        inbox, call = self._state.inbox, self._state.call
+        rows = [row for _, told in group.values() for row in told]
+        ids = [row["id"] for row in rows]
+        can_read = self._engine.stream(stream_name).source.get is not None
         request = RunRequest(
             stream=stream_name,
             trigger="webhook",
-            ids=tuple(records) if can_read else (),
-            records=() if can_read else tuple(raw for raw in records.values() if raw is not None),
-            gone=() if can_read else tuple(identity for identity, raw in records.items() if raw is None),
+            ids=tuple(group) if can_read else (),
+            records=() if can_read else tuple(raw for raw, _ in group.values() if raw is not None),
+            gone=() if can_read else tuple(identity for identity, (raw, _) in group.items() if raw is None),
         )
-        if not can_read:
-            # What is read by identity has its run count it; this has to be counted here, before it is begun.
-            await self._state.call(lambda: self._state.inbox.tried(good))
-        report = await self._engine.run(request)
+        # What is read by identity has its run count the starts that end the process; others are counted before they begin.
+        counted = 0 if can_read else 1
+        if counted:
+            await call(lambda: inbox.tried(ids))
+        try:
+            report = await self._engine.run(request)
+        except IntegrationError:  # it did not begin
+            if counted:
+                await call(lambda: inbox.tried(ids, -1))
+            raise
+        except Exception:
+            if not counted:
+                await call(lambda: inbox.tried(ids))
+            raise
         if report.state in ("done", "partial"):
-            await self._end(good, "done", report.run_id, None)
+            await self._end(ids, "done", report.run_id, None)
             return report
-        if can_read:
-            await self._state.call(lambda: self._state.inbox.tried(good))
-        spent = [row["id"] for row in rows if row["id"] in good and row["attempts"] + 1 >= ATTEMPTS]
-        if spent and report.failure != "stopped":
+        is_own = report.failure == "permanent_record"
+        if is_own != bool(counted):
+            await call(lambda: inbox.tried(ids, 1 if is_own else -1))
+        oldest = self._engine.clock.now() - self._engine.integration.retention.deliveries_s
+        if spent := [
+            row["id"] for row in rows if (is_own and row["attempts"] + 1 >= ATTEMPTS) or row["received_at"] < oldest
+        ]:
+            log.error("%d deliveries of %s are given up: %s", len(spent), stream_name, report.error)
             await self._end(spent, "dead", report.run_id, report.error)
         return report
 

@@ -212,12 +212,18 @@ class Inbox:
                 row["body"] = self._sealer.seal(row["body"])
         self._database.execute(query, rows)
 
-    def waiting(self, stream: str, limit: int = 250) -> list[Shown]:
-        """Deliveries of a stream that were not carried out yet, oldest first."""
+    def waiting(
+        self, stream: str, limit: int = 250, *, only: Sequence[int] | None = None, without: Sequence[int] = ()
+    ) -> list[Shown]:
+        """Deliveries of a stream that were not carried out yet, oldest first: all, some, or all but some."""
         table = self._table
         query = (
             select(table).where(table.c.stream == stream, table.c.state == "waiting").order_by(table.c.id).limit(limit)
         )
+        if only is not None:
+            query = query.where(table.c.id.in_(only))
+        if without:
+            query = query.where(table.c.id.not_in(without))
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [{**row, "body": self._sealer.open(bytes(row["body"]))} for row in rows]
 
@@ -227,9 +233,9 @@ class Inbox:
         query = update(self._table).where(self._table.c.id.in_(ids)).values(values)
         self._database.execute(query)
 
-    def tried(self, ids: Sequence[int]) -> None:
-        """Count one more attempt, before it is made."""
-        query = update(self._table).where(self._table.c.id.in_(ids)).values(attempts=self._table.c.attempts + 1)
+    def tried(self, ids: Sequence[int], more: int = 1) -> None:
+        """Count one more attempt, before it is made; or take back one that was none."""
+        query = update(self._table).where(self._table.c.id.in_(ids)).values(attempts=self._table.c.attempts + more)
         self._database.execute(query)
 
     def counts(self) -> dict[str, int]:
