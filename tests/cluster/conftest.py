@@ -41,7 +41,7 @@ class Replicas(World):
         found = self.start("worker", name=name, WORKER_ID=name, SYNC_INTERVAL_SECONDS=str(int(interval_s)), **environ)
         self.workers[name] = found
         if wait:
-            self.until(lambda: "takes runs" in self.said(name) or found.poll() is not None, 60)
+            self.until(lambda: "takes runs" in self.said(name) or found.poll() is not None, 180)
             assert found.poll() is None, self.said(name)
         return found
 

@@ -111,3 +111,34 @@ def test_latest_runs_are_those_that_ended_and_were_no_dry_runs(state: State) -> 
     first = state.runs.get("a")
     assert first is not None
     assert found["customers"]["well_at"] == first["ended_at"]
+
+
+DESCRIBED = {"stream": "customers", "kind": "full", "trigger": "cli", "parameters": {"limit": 3}, "dry_run": False}
+
+
+def test_run_that_was_cancelled_before_it_began_cannot_begin(state: State) -> None:
+    """Who takes it out of the queue and who takes it to work may do so at one moment: only one of them can."""
+    assert state.runs.put_cancelled("r1", mapping="m", **DESCRIBED)
+    with pytest.raises(StateError, match="on record already"):
+        state.runs.start("r1", mapping="m", token=1, **DESCRIBED)
+    row = state.runs.get("r1")
+    assert row is not None
+    assert (row["state"], row["failure"], row["read"], row["parameters"]) == ("cancelled", "cancelled", 0, {"limit": 3})
+
+    state.runs.start("r2", mapping="m", token=1, **DESCRIBED)
+    assert not state.runs.put_cancelled("r2", mapping="m", **DESCRIBED)
+    assert state.runs.get("r2")["state"] == "running"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("ended", ["running", "stopped", "crashed", "done"])
+def test_run_that_was_asked_to_end_stays_cancelled_however_it_was_left(state: State, ended: str) -> None:
+    state.runs.start("r1", mapping="m", token=1, **DESCRIBED)
+    assert not state.runs.stays_cancelled("r1")
+    assert state.runs.cancel("r1")
+    if ended != "running":
+        state.runs.end("r1", state=ended, counts={}, seconds=1.0, failure=None, error=None)
+    assert state.runs.stays_cancelled("r1")
+    row = state.runs.get("r1")
+    assert row is not None
+    assert row["state"] == ("done" if ended == "done" else "cancelled")
+    assert row["ended_at"] is not None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import OperationalError
 
 from runtime.state import LeaseLost, State
@@ -301,3 +301,35 @@ def test_hot_look_ups_go_by_an_index(tmp_path: Path) -> None:
             found
         )
     state.close()
+
+
+@pytest.mark.postgres
+def test_transaction_of_a_process_that_was_frozen_is_ended_by_the_server(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep its rows locked from whoever takes over its work; when it wakes up, its transaction runs again."""
+    monkeypatch.setattr("runtime.state.connect.HELD_S", 1)
+    name = f"shop-{uuid.uuid4().hex[:8]}"
+    frozen = State(postgresql_url, name=name)
+    frozen.prepare()
+    run(frozen)
+    other = State(postgresql_url, name=name)
+    times = 0
+
+    def cancel_beside(connection: Connection) -> int:
+        nonlocal times
+        times += 1
+        runs = frozen.store.database.tables.runs
+        changed = connection.execute(update(runs).where(runs.c.id == "r1").values(holder="frozen")).rowcount
+        if times == 1:
+            assert other.runs.cancel("r1")  # waits for the row until the server has ended this transaction
+        return int(changed)
+
+    assert frozen.store.database.write(cancel_beside) == 1
+    assert times == 2
+    row = other.runs.get("r1")
+    assert row is not None
+    assert row["holder"] == "frozen"
+    assert row["cancel_at"] is not None
+    frozen.close()
+    other.close()
