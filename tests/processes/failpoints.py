@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection
 
 from runtime.engine.items import Reader
+from runtime.fence import Fence
 from runtime.http.sender import Sender
 from runtime.http.session import Session
-from runtime.state import migrations
+from runtime.state import LeaseLost, migrations
 from runtime.state.database import Database
+from runtime.state.leases import Leases
+from runtime.state.replicas import Workers
+from runtime.state.rows import Lease
 from runtime.state.store import Store
 
 NAMES = (
@@ -74,6 +78,23 @@ def install(text: str | None) -> None:
     _in_sending(point)
     _in_state(point)
     _in_migration(point)
+
+
+def unfence() -> None:
+    """Break all that keeps a process which lost its lease from going on: an audit that sees nothing then proves nothing."""
+    plain = Leases.renew
+
+    def renew(self: Leases, lease: Lease) -> None:
+        with suppress(LeaseLost):
+            plain(self, lease)
+
+    def beat(self: Workers, identity: str, proof: float, state: str = "working") -> bool:
+        return True
+
+    Store._hold = lambda self, connection, lease: None  # type: ignore[method-assign, assignment]
+    Leases.renew = renew  # type: ignore[method-assign]
+    Fence.check = lambda self: None  # type: ignore[method-assign]
+    Workers.beat = beat  # type: ignore[method-assign]
 
 
 def _in_reading(point: Failpoint) -> None:
