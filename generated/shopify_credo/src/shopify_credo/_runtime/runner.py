@@ -26,6 +26,10 @@ class Runner(Protocol):
     next_at: dict[str, float]
     """Stream → when it is due next, as far as this process keeps the schedules."""
 
+    @property
+    def queue(self) -> Queue | None:
+        """Where runs wait for workers; None without them."""
+
     async def submit(self, request: RunRequest) -> str:
         """See to it that a run is carried out; returns its identity as soon as it is on record.
 
@@ -46,6 +50,8 @@ class Runner(Protocol):
 
 class LocalRunner:
     """Runs in this process."""
+
+    queue: Queue | None = None
 
     def __init__(self, engine: Engine, start: Start, *, interval_s: float | None = None) -> None:
         self._start = start
@@ -71,7 +77,7 @@ class ClusterRunner:
     """Runs in the workers; this process only asks for them. Dry runs, which show records, stay in this process."""
 
     def __init__(self, queue: Queue, here: LocalRunner) -> None:
-        self._queue = queue
+        self.queue: Queue = queue
         self._here = here
         self.next_at: dict[str, float] = {}
 
@@ -81,10 +87,10 @@ class ClusterRunner:
         if request.dry_run:
             return await self._here.submit(request)
 
-        return await asyncio.to_thread(self._queue.put, Order.of(request))
+        return await asyncio.to_thread(self.queue.put, Order.of(request))
 
     async def waiting(self, run_id: str) -> dict[str, Any] | None:
-        placed = await asyncio.to_thread(self._queue.find, run_id)
+        placed = await asyncio.to_thread(self.queue.find, run_id)
         if placed is None or placed.order is None:
             return None
         found = {"run_id": run_id, "stream": placed.order.stream, "state": "waiting"}
@@ -94,7 +100,7 @@ class ClusterRunner:
         return  # the workers do
 
     def close(self) -> None:
-        self._queue.close()
+        self.queue.close()
 
 
 def runner_of(found: Opened, start: Start) -> Runner:

@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from .database import Database
+from .errors import StateError
 from .sealing import Plain, Sealer
 
 Shown: TypeAlias = "dict[str, Any]"
@@ -56,7 +58,34 @@ class Runs:
             connection.execute(insert(table).values(row))
 
         begun = select(table.c.id).where(table.c.id == run_id)
-        self._database.write(transact, is_done=lambda connection: connection.execute(begun).scalar() is not None)
+        try:
+            self._database.write(transact, is_done=lambda connection: connection.execute(begun).scalar() is not None)
+        except IntegrityError:
+            raise StateError(f"run {run_id} is on record already") from None
+
+    def put_cancelled(
+        self,
+        run_id: str,
+        *,
+        stream: str,
+        kind: str,
+        trigger: str,
+        parameters: Mapping[str, object],
+        dry_run: bool,
+        mapping: str,
+    ) -> bool:
+        """Put a run on record that is cancelled before it begins. False when it has begun."""
+        now = self._database.now()
+        row = {
+            "id": run_id, "stream": stream, "kind": kind, "trigger": trigger, "state": "cancelled", "dry_run": dry_run,
+            "parameters": json.dumps(parameters), "started_at": now, "ended_at": now, "cancel_at": now, "mapping": mapping,
+            "failure": "cancelled", "error": "the run was cancelled before a worker took it; `runs resume` starts it",
+        }  # fmt: skip
+        try:
+            self._database.execute(insert(self._table).values(row))
+        except IntegrityError:
+            return False
+        return True
 
     def end(
         self,
@@ -87,6 +116,17 @@ class Runs:
         """Whether somebody asked it to end."""
         query = select(self._table.c.cancel_at).where(self._table.c.id == run_id)
         return self._database.read(lambda connection: connection.execute(query).scalar()) is not None
+
+    def stays_cancelled(self, run_id: str) -> bool:
+        """Whether a run that another one is to go on for was asked to end; then that is how it ended."""
+        table = self._table
+        query = update(table).where(table.c.id == run_id, table.c.cancel_at.is_not(None))
+        unheard = query.where(table.c.state.in_(("running", "stopped", "crashed")))
+        error = "the run was cancelled, and its worker left before it heard of it; `runs resume` goes on from its checkpoint"
+        ended = func.coalesce(table.c.ended_at, self._database.now())
+        self._database.execute(unheard.values(state="cancelled", failure="cancelled", error=error, ended_at=ended))
+        asked = select(table.c.id).where(table.c.id == run_id, table.c.cancel_at.is_not(None))
+        return self._database.read(lambda connection: connection.execute(asked).scalar()) is not None
 
     def usual_length(self, stream: str, kind: str) -> int | None:
         """Records that the last complete run of this kind read."""

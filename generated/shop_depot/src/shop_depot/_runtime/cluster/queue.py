@@ -24,7 +24,7 @@ from ..engine.opened import database_url
 from ..errors import IntegrationError, RequestRefused
 from ..settings import Settings
 from ..state import LeaseHeld, StateError, StateUnavailable
-from ..state.connect import POOLER
+from ..state.connect import session_options
 
 try:
     from dbos import DBOS, DBOSClient, EnqueueOptions
@@ -373,15 +373,13 @@ def _engine(url: str, connections: int) -> SqlEngine:
     parsed = make_url(url)
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise StateError("RUNNER=cluster needs PostgreSQL: a SQLite file is for one machine; set DATABASE_URL")
-    options: dict[str, Any] = {"connect_timeout": 10}
-    if POOLER in parsed.query:
-        options["prepare_threshold"] = None
+    parsed, options = session_options(parsed)
     return create_engine(
-        parsed.difference_update_query([POOLER]).set(drivername="postgresql+psycopg"),
+        parsed.set(drivername="postgresql+psycopg"),
         pool_size=max(2, connections),
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=True,
         pool_recycle=1800,
-        connect_args=options,
+        connect_args={"connect_timeout": 10, **options},
     )

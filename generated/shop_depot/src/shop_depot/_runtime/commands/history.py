@@ -73,13 +73,17 @@ def show_run(load: Loader, run_id: str, as_json: bool) -> int:
 @click.argument("run_id")
 @click.pass_obj
 def cancel(load: Loader, run_id: str) -> int:
-    """End a run at its next safe place, whichever process carries it out."""
+    """End a run at its next safe place, whichever process carries it out; one that still waits does not begin."""
     from ..actions.past import cancel_run
-    from ..actions.runs import changing
+    from ..actions.runs import asking_queue, changing
 
-    with changing(load(), target=run_id) as (integration, state):
-        cancel_run(integration, state, run_id)
-    click.echo(f"{run_id} was asked to end; `runs show {run_id}` says when it has")
+    integration = load()
+    with changing(integration, target=run_id) as (_, state), asking_queue(integration) as queue:
+        found = cancel_run(integration, state, run_id, queue)
+    if found["state"] == "cancelled":
+        click.echo(f"{found['run_id']} was taken out of the queue")
+    else:
+        click.echo(f"{found['run_id']} was asked to end; `runs show {found['run_id']}` says when it has")
     return EXIT_DONE
 
 

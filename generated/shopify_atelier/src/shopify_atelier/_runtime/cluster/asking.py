@@ -52,7 +52,8 @@ async def _carried_out(found: Opened, queue: Queue, request: RunRequest) -> RunR
 
 async def _report(found: Opened, order: Order, placed: Placed | None) -> RunReport:
     result: dict[str, Any] = placed.result if placed is not None and isinstance(placed.result, dict) else {}
-    run_id = result.get("run_id", order.run_id)
+    attempts = await found.state.call(lambda: found.state.runs.attempts(order.run_id))
+    run_id = result.get("run_id") or (attempts[-1] if attempts else order.run_id)
     row = await found.state.call(lambda: found.state.runs.get(run_id))
     if row is None:
         return RunReport(

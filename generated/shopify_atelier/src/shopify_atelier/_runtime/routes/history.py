@@ -48,11 +48,10 @@ class HistoryRoutes:
         return json_reply({"sample": await self._state.call(lambda: past.sample_of(self._state, run_id))})
 
     async def cancel(self, request: Request) -> Response:
-        """Ask a run to end, whichever process carries it out; 409 when it is not under way."""
-        run_id = request.path_params["run_id"]
-        return JSONResponse(
-            await self._state.call(lambda: past.cancel_run(self._integration, self._state, run_id)), status_code=202
-        )
+        """Ask a run to end, whichever process carries it out, or take it out of the queue; 409 when it is not under way."""
+        run_id, queue = request.path_params["run_id"], self._service.runner.queue
+        shown = await self._state.call(lambda: past.cancel_run(self._integration, self._state, run_id, queue))
+        return JSONResponse(shown, status_code=202)
 
     async def resume(self, request: Request) -> Response:
         """Start a run that goes on where another stopped; 202 with its id."""

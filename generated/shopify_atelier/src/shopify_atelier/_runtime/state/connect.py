@@ -42,6 +42,9 @@ from .errors import StateError
 BUSY_TIMEOUT_MS = 30_000
 POOLER = "pooler"
 """In the query of a PostgreSQL URL: `?pooler=transaction` for PgBouncer and its kin in transaction mode."""
+HELD_S = 20
+"""A transaction whose process says nothing for so long is ended by the server: one that was frozen in it, or is cut off, would
+keep its rows locked from whoever takes over."""
 READING = "vitesse_reading"
 """Execution option of a connection: its transactions only read, so they take no write lock."""
 
@@ -101,19 +104,28 @@ def _postgresql(url: URL) -> Engine:
     url = url.set(drivername="postgresql+psycopg")
     if "connect_timeout" not in url.query:
         url = url.update_query_dict({"connect_timeout": "10"})
-    options = {}
-    if (
-        POOLER in url.query
-    ):  # a connection's next transaction may meet another server process: nothing is left prepared there
-        if url.query[POOLER] != "transaction":
-            raise StateError(f"DATABASE_URL: `{POOLER}` is `transaction` or left out")
-        url = url.difference_update_query([POOLER])
-        options = {"prepare_threshold": None}
+    url, options = session_options(url)
     try:
         # `format` gives positional parameters, the quicker way through a driver.
         return create_engine(url, poolclass=NullPool, paramstyle="format", connect_args=options)
     except ModuleNotFoundError as error:
         raise StateError("DATABASE_URL names PostgreSQL: install the extra `postgres`") from error
+
+
+def session_options(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL without what is for us, and what the driver is told for each connection.
+
+    Raises:
+        StateError: `pooler` is something else than `transaction`.
+    """
+    if POOLER in url.query:
+        if url.query[POOLER] != "transaction":
+            raise StateError(f"DATABASE_URL: `{POOLER}` is `transaction` or left out")
+        # A connection's next transaction may meet another server process: nothing is left prepared there, and nothing is set.
+        return url.difference_update_query([POOLER]), {"prepare_threshold": None}
+    if "options" in url.query:
+        return url, {}
+    return url, {"options": f"-c idle_in_transaction_session_timeout={HELD_S * 1000}"}
 
 
 Row: TypeAlias = "tuple[Any, ...]"

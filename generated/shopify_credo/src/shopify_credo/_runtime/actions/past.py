@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,9 @@ from ..errors import RequestRefused
 from ..hashing import decode_exact
 from ..mask import Mask
 from ..state import State
+
+if TYPE_CHECKING:
+    from ..cluster.queue import Queue
 
 RESUMED = ("stopped", "cancelled", "failed", "crashed")
 """States of runs that did not come to their end."""
@@ -63,8 +66,18 @@ def run_shown(integration: Integration, state: State, run_id: str) -> dict[str, 
     return shown
 
 
-def cancel_run(integration: Integration, state: State, run_id: str) -> dict[str, Any]:
-    """Ask a run to end, whichever process carries it out."""
+def cancel_run(integration: Integration, state: State, run_id: str, queue: Queue | None = None) -> dict[str, Any]:
+    """Ask a run to end, whichever process carries it out, or take it out of the queue. Blocks.
+
+    Args:
+        queue: Where runs wait for workers.
+    """
+    if queue is not None:
+        from ..cluster.withdrawing import withdraw
+
+        run_id, is_out = withdraw(integration, state, queue, run_id)
+        if is_out:
+            return run_shown(integration, state, run_id)
     row = run_row(state, run_id)
     if row["state"] != "running" or not state.runs.cancel(run_id):
         raise NotNow(f"run `{run_id}` is not under way: {row['state']}")

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -27,6 +27,9 @@ from ..state import State
 from ..watch.overseeing import overseen
 from .past import discard_letters, json_of, letters_wanted, mask_of, resumed, retry_requests, rollback
 from .tokens import tokens_of
+
+if TYPE_CHECKING:
+    from ..cluster.queue import Queue
 
 Show: TypeAlias = "Callable[[str], None] | None"
 EXIT_TERMINATED = 143
@@ -139,6 +142,22 @@ def changing(integration: Integration, *, target: str = "") -> Iterator[tuple[In
             state.audit.end(row, f"failed: {type(error).__name__}")
             raise
         state.audit.end(row, "done")
+
+
+@contextmanager
+def asking_queue(integration: Integration) -> Iterator[Queue | None]:
+    """The queue of runs, where workers carry them out; else None."""
+    settings = resolve_settings(integration)
+    if settings.options.runner != "cluster":
+        yield None
+        return
+    from ..cluster.queue import queue_of
+
+    queue = queue_of(integration, settings)
+    try:
+        yield queue
+    finally:
+        queue.close()
 
 
 # --- runs ---

@@ -40,6 +40,7 @@ from ..watch.overseeing import overseen
 from ..watch.watching import watch
 from .monitor import monitored
 from .queue import Order, Queue, RunQueued, queue_of
+from .withdrawing import following
 
 log = logging.getLogger(__name__)
 
@@ -173,8 +174,11 @@ class Worker:
             return await self._help(order)
         state = self._opened.state
         attempts = await state.call(lambda: state.runs.attempts(run_id))
-        own = f"{run_id}.{len(attempts) + 1}" if attempts else run_id
+        own = following(run_id, attempts)
         if attempts:
+            is_cancelled = await state.call(lambda: state.runs.stays_cancelled(attempts[-1]))
+            if is_cancelled:
+                return {"run_id": attempts[-1], "stream": order.stream, "state": "cancelled"}
             log.warning("run %s goes on as %s", attempts[-1], own)
             await state.call(lambda: state.runs.taken_over(attempts[-1], own))
         try:
