@@ -414,8 +414,10 @@ def stream(text: str = "") -> StreamPlan:
 def table(text: str = "") -> StreamTable:
     return StreamTable(
         stream=f"customers{text}",
-        source=f"GET /customers.json of Shopify{text}",
-        destination=f"POST /contacts of Credo CRM{text}",
+        source=f"GET /customers.json{text}",
+        source_api=f"Shopify{text}",
+        destination=f"POST /contacts{text}",
+        destination_api=f"Credo CRM{text}",
         rows=(
             RuleRow(
                 destination=f"email{text}",

@@ -581,8 +581,11 @@ class RuleRow:
 class StreamTable:
     stream: str
     source: str
-    """`GET /customers.json of Shopify`."""
+    """`GET /customers.json`."""
+    source_api: str
+    """The API's title."""
     destination: str
+    destination_api: str
     rows: tuple[RuleRow, ...]
     waived: tuple[tuple[str, str], ...] = ()
     """Destination field → reason."""

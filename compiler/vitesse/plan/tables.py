@@ -14,8 +14,10 @@ def stream_table(rules: ReviewedRules) -> StreamTable:
     """One stream's rules, waivers and what is left out on both sides, in words."""
     return StreamTable(
         stream=rules.stream,
-        source=f"{rules.source.operation.id} of {rules.source.title}",
-        destination=f"{rules.destination.operation.id} of {rules.destination.title}",
+        source=rules.source.operation.id,
+        source_api=rules.source.title,
+        destination=rules.destination.operation.id,
+        destination_api=rules.destination.title,
         rows=tuple(_row(rule, rules.source) for rule in rules.rules),
         waived=tuple((waiver.id, waiver.reason) for waiver in rules.waivers),
         unfilled=tuple(format_path(path) for path in rules.unfilled),

@@ -14,7 +14,7 @@ def intent(plan: Plan) -> MarkdownText:
 def streams(plan: Plan) -> MarkdownText:
     """A line for each stream: from where to where, and how."""
     lines = [
-        f"* **{markdown(table.stream)}**: {code_span(table.source)} → {code_span(table.destination)},"
+        f"* **{markdown(table.stream)}**: {_way(table)},"
         f" {len(table.rows)} {'field' if len(table.rows) == 1 else 'fields'}"
         for table in plan.tables
     ]
@@ -56,8 +56,14 @@ def mapping_page(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _way(table: StreamTable) -> str:
+    """From which operation of which API to which."""
+    source = f"{code_span(table.source)} of {markdown(table.source_api)}"
+    return f"{source} → {code_span(table.destination)} of {markdown(table.destination_api)}"
+
+
 def _stream(table: StreamTable) -> list[str]:
-    lines = [f"## {markdown(table.stream)}", "", f"{code_span(table.source)} → {code_span(table.destination)}", ""]
+    lines = [f"## {markdown(table.stream)}", "", _way(table), ""]
     lines += [
         "| destination | source | transform | detail | sample | review |",
         "| --- | --- | --- | --- | --- | --- |",
