@@ -35,17 +35,35 @@ def test_versions_of_different_kinds_are_not_ordered(a: str | None, b: str | Non
     assert not is_older(b, a)
 
 
+SEEN = (
+    None, "2024-03-01T00:00:00-05:00", "2024-02-01T00:00:00-05:00", "2024-03-01T04:59:59Z", "garbage", None,
+    "2024-03-01T00:00:01-05:00", "17",
+)  # fmt: skip
+
+
 def test_high_is_the_highest_whatever_the_order_and_the_form() -> None:
     """The quick way for times of one form agrees with the slow one."""
     high = High()
-    for version in (
-        None, "2024-03-01T00:00:00-05:00", "2024-02-01T00:00:00-05:00", "2024-03-01T04:59:59Z", "garbage",
-        "2024-03-01T00:00:01-05:00", "17",
-    ):  # fmt: skip
+    for version in SEEN:
         high.see(version)
     assert high.version == "2024-03-01T00:00:01-05:00"
     high.see("2024-03-01T05:00:02Z")
     assert high.version == "2024-03-01T05:00:02Z"
+
+
+@pytest.mark.parametrize("first", range(len(SEEN)))
+@pytest.mark.parametrize("before", [None, "2024-03-01T05:00:00Z", "9", "rev-9"])
+def test_versions_seen_together_count_as_one_by_one(before: str | None, first: int) -> None:
+    """In any order, after whatever was seen before."""
+    together, one_by_one = High(before), High(before)
+    versions = (*SEEN[first:], *SEEN[:first])
+    together.see_all(versions)
+    for version in versions:
+        one_by_one.see(version)
+    assert together.version == one_by_one.version
+    together.see_all(["2024-03-02T00:00:00Z"])
+    one_by_one.see("2024-03-02T00:00:00Z")
+    assert together.version == one_by_one.version
 
 
 def test_watermark_never_passes_the_start_of_the_run() -> None:
