@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,6 +22,9 @@ from .values import MappingError
 
 _TO_SEND = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _TO_HASH = msgspec.json.Encoder(order="sorted", decimal_format="string")
+_row_to_send = msgspec.json.Encoder(decimal_format="number").encode
+_row_to_hash = msgspec.json.Encoder(decimal_format="string").encode
+_UNWRITABLE = (UnicodeEncodeError, OverflowError, TypeError, RecursionError)
 
 
 class BodyCodec:
@@ -29,11 +33,18 @@ class BodyCodec:
     def __init__(self, model: type[Record]) -> None:
         self._dump: Callable[..., dict[str, Any]] = model.__pydantic_serializer__.to_python
         wire = {name: field.serialization_alias or name for name, field in model.model_fields.items()}
-        self._decimals = tuple(
-            wire[name] for name, field in model.model_fields.items() if _mentions_decimal(field.annotation, {model})
-        )
-        """Wire names of the members that may be or hold a `Decimal`."""
+        with_decimals = [
+            name for name, each in model.model_fields.items() if _mentions_decimal(each.annotation, {model})
+        ]
+        self._decimals = tuple((name, wire[name]) for name in with_decimals)
+        """Members that may be or hold a `Decimal`, with their wire names."""
         self._is_flat = _is_flat(model)
+        self._row: Callable[..., Any] | None = None
+        self._members: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None
+        if self._is_flat and len(wire) > 1:  # else nothing needs sorting
+            in_order = sorted(wire, key=lambda name: wire[name].encode("utf-8", "surrogatepass"))
+            self._row = _row([wire[name] for name in in_order])
+            self._members = itemgetter(*in_order)
         self._may_miss = tuple(
             name
             for name, field in model.model_fields.items()
@@ -47,16 +58,34 @@ class BodyCodec:
         Raises:
             MappingError: for what JSON cannot say: numbers that are not finite, half a surrogate pair.
         """
+        values = record.__dict__
+        if self._row is None or self._members is None:
+            return self._encode_any(record)
+        for name in self._may_miss:
+            if values[name] is MISSING:
+                return self._encode_any(record)
+        try:
+            row = self._row(*self._members(values))
+            data = _row_to_send(row)
+            hashed = _row_to_hash(row) if self._decimals else data
+        except _UNWRITABLE as error:
+            raise _unwritable(error) from None
+        for name, _ in self._decimals:
+            value = values[name]
+            if type(value) is not Decimal or not value.is_finite():
+                _check_finite(value)
+        return data, sha256(hashed).digest()
+
+    def _encode_any(self, record: Record) -> tuple[bytes, bytes]:
+        """As `encode`, for records that hold others, or not all of their members."""
         try:
             plain = self._plain(record) if self._is_flat else self._dump(record, by_alias=True)
             data = _TO_SEND.encode(plain)
             hashed = _TO_HASH.encode(plain) if self._decimals else data
-        except (UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
-            raise MappingError(f"the body cannot be written as JSON ({type(error).__name__})") from None
-        for name in self._decimals:
-            value = plain.get(name)
-            if not (value.is_finite() if type(value) is Decimal else _is_finite(value)):
-                raise MappingError("the body holds a number that is not finite")
+        except _UNWRITABLE as error:
+            raise _unwritable(error) from None
+        for _, name in self._decimals:
+            _check_finite(plain.get(name))
         return data, sha256(hashed).digest()
 
     def _plain(self, record: Record) -> dict[str, Any]:
@@ -83,6 +112,26 @@ def encode_json(value: object) -> bytes:
 
 decode_exact: Callable[[bytes], Any] = msgspec.json.Decoder(float_hook=Decimal).decode
 """JSON → plain values that lose nothing: whole numbers of any size, other numbers as `Decimal`."""
+
+
+def _row(names: Sequence[str]) -> Callable[..., Any] | None:
+    """A struct whose members stand in the order of these wire names, so that no body needs sorting; None when there is none."""
+    fields = [f"member_{number}" for number in range(len(names))]
+    try:
+        kind = msgspec.defstruct("Row", fields, rename=dict(zip(fields, names, strict=True)), gc=False)
+        _row_to_send(kind(*fields))
+    except ValueError:  # a wire name with a quote, a backslash or half a surrogate pair
+        return None
+    return kind
+
+
+def _unwritable(error: BaseException) -> MappingError:
+    return MappingError(f"the body cannot be written as JSON ({type(error).__name__})")
+
+
+def _check_finite(value: object) -> None:
+    if not _is_finite(value):
+        raise MappingError("the body holds a number that is not finite")
 
 
 def _is_finite(value: object) -> bool:

@@ -275,7 +275,7 @@ def collect(value: Sequence[T | None] | str | None | MISSING, *, separator: str 
     if value is MISSING or value is None:
         return value
     if isinstance(value, str):
-        return [part for part in map(str.strip, value.split(separator)) if part]
+        return list(filter(None, map(str.strip, value.split(separator))))
     kind_of(value, list, "collect")
     return [item for item in value if item is not None]
 

@@ -53,7 +53,9 @@ def to_decimal(
     """The number, exact; with `places`, rounded to so many. Text may have blanks around it, no separators of thousands."""
     if type(value) is str and _AMOUNT(value) is not None:  # by far the most: nothing about it needs to be asked
         number = Decimal(value)
-        return number if places is None else number.quantize(_unit(places), _ROUNDINGS[rounding], _EXACT)
+        if places is None or (places > 0 and value[-places - 1 : -places] == "."):
+            return number  # it has so many already
+        return number.quantize(_unit(places), _ROUNDINGS[rounding], _EXACT)
     if value is None or value is MISSING:
         return value
     if isinstance(value, bool):

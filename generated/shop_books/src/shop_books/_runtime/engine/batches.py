@@ -73,6 +73,8 @@ class Results:
         if not isinstance(results, list):
             return told
         places = self._by_index(results) if self._index is not None else self._by_name(items, results)
+        if places == list(range(len(items))):
+            return results
         for place, result in zip(places, results, strict=True):
             if place is not None and 0 <= place < len(told) and told[place] is UNTOLD:
                 told[place] = result
@@ -91,17 +93,16 @@ class Results:
     def identity(self, result: Any) -> str | None:
         """What the written record is called."""
         value = self._identity(result)
+        if type(value) is str:
+            return value
         return None if isinstance(value, dict | list) else optional_text(value)
 
     def _by_index(self, results: Sequence[Any]) -> list[int | None]:
         assert self._index is not None
-        places: list[int | None] = []
-        for result in results:
-            index = self._index(result)
-            if type(index) is not int:
-                index = int(index) if isinstance(index, str) and index.isascii() and index.isdigit() else None
-            places.append(index)
-        return places
+        return [
+            index if type(index) is int else int(index) if type(index) is str and _is_digits(index) else None
+            for index in map(self._index, results)
+        ]
 
     def _by_name(self, items: Sequence[Item], results: Sequence[Any]) -> list[int | None]:
         is_whole = len(results) == len(items)
@@ -121,6 +122,10 @@ class Results:
             return self.identity(result)
         record = None if self._prefix is None else at(result, self._prefix)
         return self._digest(record) if isinstance(record, dict) else None
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _nothing(result: Any) -> None:

@@ -57,8 +57,7 @@ class Groups:
         if (error := tally.judge()) is not None:
             await self._stop_with_samples(tally.samples(bad), error)
         drop_repeated(items)
-        for item in items:
-            self._progress.see(item.version)
+        self._progress.see_all([item.version for item in items])
         requests, renewed = await self._prepare(items)
         if self._fates.unknown and self._writer.finds_out:
             for item in items:

@@ -93,18 +93,15 @@ class Picks:
     """Numbers with a fraction become `Decimal`."""
 
 
-class Picked:
+class Picked(msgspec.Struct, eq=False, gc=False):
     """One record of a page of which the wanted members were read with the page. `bytes` of it is the record as it came."""
 
-    __slots__ = ("_index", "_page", "members")
-
-    def __init__(self, members: dict[str, Any], page: _Page, index: int) -> None:
-        self.members = members
-        self._page = page
-        self._index = index
+    members: dict[str, Any]
+    page: _Page
+    index: int
 
     def __bytes__(self) -> bytes:
-        return bytes(self._page.raws()[self._index])
+        return bytes(self.page.raws()[self.index])
 
 
 _PICKED_STYLES = frozenset({"none", "link", "next_url", "cursor"})

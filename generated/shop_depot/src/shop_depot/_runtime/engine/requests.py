@@ -99,6 +99,8 @@ def read_back(row: IntentRow) -> list[Request]:
 
 def open_requests(requests: Sequence[Request], fates: Sequence[str | None]) -> list[Request]:
     """The requests that hold items with one of these fates; each item stays with the last request it was part of."""
+    if {item.fate for request in requests for item in request.items}.isdisjoint(fates):
+        return []
     seen: set[int] = set()
     kept: list[Request] = []
     for request in reversed(requests):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..errors import IntegrationError
@@ -34,10 +35,10 @@ class Tally:
     def count(self, items: Iterable[Item], bad: Sequence[Bad] = (), gone: int = 0) -> None:
         """Count what became of a group. `gone`: records that were asked for and are not there."""
         counts = self.counts
-        for item in items:
-            if (fate := item.fate) is not None:
-                setattr(counts, fate, getattr(counts, fate) + 1)
-                counts.read += 1
+        for fate, times in Counter([item.fate for item in items]).items():
+            if fate is not None:
+                setattr(counts, fate, getattr(counts, fate) + times)
+                counts.read += times
         counts.dead += len(bad)
         counts.skipped += gone
         counts.read += len(bad) + gone

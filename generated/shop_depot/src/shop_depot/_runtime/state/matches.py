@@ -68,9 +68,8 @@ class Matches:
         """Match digest → the source record that was last seen with it; whether it still has it is to be looked up."""
         logged = self._log(connection, stream)
         found: dict[str, str] = dict(self._owners.rows(connection, (stream, self._many(matches))))
-        for match in matches:
-            if (owner := logged.get(match)) is not None:
-                found[match] = owner
+        for match in logged.keys() & matches:
+            found[match] = logged[match]
         return found
 
     def append(self, connection: Connection, stream: str, pairs: Sequence[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ highest version seen, never past the server's time at the beginning; the overlap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -176,6 +176,10 @@ class Pass:
     def see(self, version: str | None) -> None:
         """Take a record's version into account."""
         self._high.see(version)
+
+    def see_all(self, versions: Iterable[str | None]) -> None:
+        """Take the versions of many records into account."""
+        self._high.see_all(versions)
 
     def after(self, next_cursor: Json | None, *, is_last: bool) -> Checkpoint:
         """The checkpoint when all records up to here have their fates."""

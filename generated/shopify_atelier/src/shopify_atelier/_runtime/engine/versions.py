@@ -7,6 +7,7 @@ are not of one kind cannot be compared.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
@@ -70,6 +71,25 @@ class High:
                 return
         self.version = version
         self._suffix = version[19:] if _PLAIN_TIME.match(version) else None
+
+    def see_all(self, versions: Iterable[str | None]) -> None:
+        """Take many into account, as `see` does one."""
+        high, suffix = self.version, self._suffix
+        for version in versions:
+            if (
+                high is not None
+                and version is not None
+                and version[19:] == suffix
+                and version[4:5] == "-"
+                and version[10:11] == "T"
+            ):
+                if version > high:
+                    high = version
+                continue
+            self.version = high
+            self.see(version)
+            high, suffix = self.version, self._suffix
+        self.version = high
 
 
 _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)$")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -196,7 +197,7 @@ class Statement:
         start, left = 0, len(rows)
         for size in _TOGETHER:
             while left >= size:
-                values = [value for row in rows[start : start + size] for value in row]
+                values = list(chain.from_iterable(rows[start : start + size]))
                 self._execute(connection, self._several.get(size) or self._for(size), values).close()
                 start, left = start + size, left - size
 

@@ -414,14 +414,12 @@ class Writer:
                 continue  # settled since, when the batch is sent again to find out about the others
             if result is UNTOLD:
                 self._is_unknown(item, DecodeError("the reply says nothing about it", operation=batch.operation.id))
+            elif read.is_ok(result):
+                item.fate, item.destination_id = "created", read.identity(result)
             else:
-                self._item_fate(read, item, result)
+                self._item_refused(read, item, result)
 
-    def _item_fate(self, read: Results, item: Item, result: Any) -> None:
-        if read.is_ok(result):
-            item.fate = "created"
-            item.destination_id = read.identity(result)
-            return
+    def _item_refused(self, read: Results, item: Item, result: Any) -> None:
         number, words, reason = self._item_refusal(read, result)
         if number in _RETRIED_ITEM:
             self._follow.append(Request(self._ids(), "create", [item]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ..declare import Stream
@@ -16,6 +17,9 @@ from .journal import Journal
 from .letters import Letters
 from .requests import Request
 from .versions import is_older
+
+_link: Callable[[tuple[object, ...]], NewLink] = partial(tuple.__new__, NewLink)
+"""A `NewLink` of its values in order, for a third of what calling it costs: there is one for each record."""
 
 
 class Fates:
@@ -70,6 +74,7 @@ class Fates:
         outcomes = Outcomes(stream=name, checkpoint=checkpoint)
         dead: list[Item | Bad] = list(bad)
         changed = False
+        run_id, has_matches = self._run_id, self._stream.mode != "append"
         for item in items:
             fate, destination_id = item.fate, item.destination_id
             rows = outcomes.links
@@ -83,22 +88,17 @@ class Fates:
                         continue
                     destination_id = link.destination_id
             elif fate == "deleted":
-                outcomes.gone.append(Gone(now, b"", self._run_id, now, name, item.source_id))
+                outcomes.gone.append(Gone(now, b"", run_id, now, name, item.source_id))
                 changed = True
                 continue
             elif fate not in ("created", "updated", "restored"):
                 continue
             known = item.link
             changed = changed or known is not None or fate != "created"
-            if (
-                item.match is not None
-                and (known is None or known.match != item.match)
-                and self._stream.mode != "append"
-            ):
-                outcomes.matches.append((item.match, item.source_id))
-            rows.append(
-                NewLink(name, item.source_id, destination_id, item.hash, item.version, item.match, self._run_id, now)
-            )
+            source_id, match = item.source_id, item.match
+            if match is not None and (known is None or known.match != match) and has_matches:
+                outcomes.matches.append((match, source_id))
+            rows.append(_link((name, source_id, destination_id, item.hash, item.version, match, run_id, now)))
         if self._merger is not None:
             self._merger.finish(items, outcomes)
         if changed:

@@ -7,7 +7,7 @@ bytes that came. Neither reasons nor logs hold values of the record.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -125,6 +125,7 @@ class Reader(Generic[S, D]):
         self._stream = stream
         self._drift = drift
         self._decode = record_decoder(stream.source.record, exact=stream.source.exact_numbers)
+        self._check: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_python
         self._encode = BodyCodec(stream.destination.body).encode
         self._match_of = digester([match.source for match in stream.match], [match.compare for match in stream.match])
 
@@ -134,14 +135,16 @@ class Reader(Generic[S, D]):
         bad: list[Bad] = []
         stream, source = self._stream, self._stream.source
         version_of = source.version
-        decode, mapping, encode, identity_of = self._decode, stream.map, self._encode, source.identity
-        match_of = self._match_of
+        decode, check, mapping, encode = self._decode, self._check, stream.map, self._encode
+        identity_of, match_of = source.identity, self._match_of
         for raw in raws:
             identity: str | None = None
             version: str | None = None
             stage = "decode"
             try:
-                record = decode(raw)
+                record = (
+                    check(raw.members, by_alias=True, by_name=False) if type(raw) is Picked else decode(raw)
+                )  # most are picked: without a call in between
                 stage = "map"
                 identity = identity_of(record)
                 version = version_of(record) if version_of is not None else None
