@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_S = 240.0
+from tests.waiting import PATIENCE_S
 
 
 def wheel() -> Any:

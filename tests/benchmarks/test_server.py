@@ -14,6 +14,7 @@ from benchmarks.sync.records import PAGE_RECORDS, Pages, contact, customer, expe
 from benchmarks.sync.server import Bucket, Server
 from benchmarks.sync.serving import serving
 from tests.shared import REPOSITORY
+from tests.waiting import PATIENCE_S
 
 _SPECS = REPOSITORY / "examples" / "shopify_credo" / "specs"
 
@@ -23,7 +24,7 @@ def load(path: Path) -> dict[str, object]:
 
 
 def send(url: str, body: object) -> tuple[int, dict[str, object]]:
-    with urlopen(Request(url, data=json.dumps(body).encode(), method="POST"), timeout=5) as reply:
+    with urlopen(Request(url, data=json.dumps(body).encode(), method="POST"), timeout=PATIENCE_S) as reply:
         return reply.status, json.load(reply)
 
 
@@ -50,7 +51,7 @@ def test_server_pages_by_link_and_takes_contacts_and_counts():
     with serving("--records", "600", "--keep") as server:
         url, ids = f"{server.address}/shop/customers.json?limit=250", []
         while url:
-            with urlopen(url, timeout=5) as reply:
+            with urlopen(url, timeout=PATIENCE_S) as reply:
                 ids += [record["id"] for record in json.load(reply)["customers"]]
                 link = reply.headers.get("Link", "")
             url = link.partition("<")[2].partition(">")[0]

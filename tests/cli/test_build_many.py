@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.shared import REPOSITORY
+from tests.waiting import PATIENCE_S, wait_until
 from vitesse.cli.group import run
 
 EXAMPLES = REPOSITORY / "examples"
@@ -242,14 +242,11 @@ def test_ctrl_c_ends_the_workers_and_leaves_no_half_file(home, alone, tmp_path):
     workers = children(process.pid)
     assert len(workers) == 2
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert errors.endswith("stopped\n")
     assert "Traceback" not in errors
-    deadline = time.monotonic() + 5
-    while any(map(is_alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not list(filter(is_alive, workers))
+    wait_until(lambda: not any(map(is_alive, workers)))
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
     for folder in out.iterdir():
         found = {path: content for path, content in files(folder).items() if path != "vitesse.lock"}

@@ -31,6 +31,7 @@ from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.oauth_sample import ENVIRON, INTEGRATION, behind
 from tests.runtime.oauth_server import OAuthServer
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -193,7 +194,7 @@ def test_auth_refresh_crash_says_that_somebody_must_sign_in(site: Site, has_grac
     server = site.server
     first, second = site.start(2, LOCK_S="1")
     assert tell([first], "die") == [None]
-    assert first.wait(10) == -9
+    assert first.wait(PATIENCE_S) == -9
     state = site.state()
     assert (state.tokens.get("credo").generation, len(server.asked)) == (0, 1)
     [shown] = tokens_of(INTEGRATION, state, time.time() + 3600)

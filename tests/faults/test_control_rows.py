@@ -20,6 +20,7 @@ from tests.faults.conftest import Wired
 from tests.faults.rows import fault
 from tests.ingest.loopback import serve
 from tests.runtime.test_server import TOKEN, Served, served
+from tests.waiting import until
 from vitesse.diagnostics import DiagnosticError
 from vitesse.ingest.fetch import Policy, fetch
 
@@ -100,10 +101,7 @@ async def test_ctl_unauth_parallel_starts_are_one_run(served: Served) -> None:
     answers = await asyncio.gather(*(served.post("/sync", {"stream": "customers"}) for _ in range(10)))
     statuses = sorted(answer.status_code for answer in answers)
     assert set(statuses) <= {202, 409}
-    for _ in range(300):
-        if not served.found.engine.under_way:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: not served.found.engine.under_way)
     made = served.credo.created()
     assert len(made) == len(set(made)) == 20
 

@@ -23,6 +23,7 @@ from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.test_cli import ROOT, Shell, shell
 from tests.runtime.test_scheduler import scheduled
+from tests.waiting import PATIENCE_S
 
 __all__ = ["shell", "world"]
 
@@ -51,7 +52,7 @@ def test_cfg_missing_secret_is_named_and_its_value_is_not(
         if value is not None:
             shell.environ[name] = value
     process = shell.start(command)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "CREDO_API_KEY" in err
     assert "planted" not in out + err
@@ -188,7 +189,7 @@ def test_log_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path: Path, closed: 
         pipes = {name: write if closed in (name, "both") else subprocess.DEVNULL for name in ("stdout", "stderr")}
         done = subprocess.run(
             [sys.executable, "-m", "tests.runtime.sample", "sync", "--json"],
-            cwd=tmp_path, env=environ, timeout=60, check=False, **pipes,
+            cwd=tmp_path, env=environ, timeout=PATIENCE_S, check=False, **pipes,
         )  # fmt: skip
         os.close(write)
     assert done.returncode >= 0

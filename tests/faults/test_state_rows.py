@@ -20,6 +20,7 @@ from tests.faults.server import Step
 from tests.runtime.engine.test_deletes import HARD, NO_GET
 from tests.runtime.fakes import Shopify
 from tests.shared import REPOSITORY
+from tests.waiting import PATIENCE_S
 
 
 async def later(wired: Wired, changes: dict[str, Any], **request: Any) -> Any:
@@ -149,7 +150,7 @@ def test_pg_serialization_deadlock_is_tried_again_as_a_whole(postgresql_url: str
     keys = [f"a{round_}", f"b{round_}"]
     for key in keys:
         states[0].leases.acquire(key, "nobody")
-    barrier = threading.Barrier(2, timeout=20)
+    barrier = threading.Barrier(2, timeout=PATIENCE_S)
     attempts = [0, 0]
 
     def work(number: int) -> None:
@@ -169,7 +170,7 @@ def test_pg_serialization_deadlock_is_tried_again_as_a_whole(postgresql_url: str
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     rows = states[0]._database.read(
         lambda connection: dict(connection.execute(select(leases.c.name, leases.c.token)).tuples().all())
     )
@@ -252,7 +253,7 @@ async def test_oom_is_kept_away_by_the_cap_of_a_reply(tmp_path: Path) -> None:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", _HUGE, *paths, env=environ, cwd=tmp_path, stdout=subprocess.PIPE
             )
-            out, _ = await asyncio.wait_for(process.communicate(), 90)
+            out, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
             state, failure, megabytes = out.decode().split()
             assert (state, failure) == ("failed", "systematic")
             assert int(megabytes) < 200, step.does

@@ -30,6 +30,7 @@ from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
 from tests.runtime.test_server import SECRET, TOKEN, Served, served
 from tests.runtime.test_webhooks import SCHEMES, STRIPE, sign, vectors
 from tests.shared import SHARED
+from tests.waiting import PATIENCE_S
 
 __all__ = ["served"]
 
@@ -271,7 +272,7 @@ async def answer_to(port: int, head: str, pieces: Any = (), *, every_s: float = 
             if every_s:
                 await asyncio.sleep(every_s)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 return await reader.readline()
         except ConnectionError:
             return b""
@@ -282,7 +283,6 @@ async def answer_to(port: int, head: str, pieces: Any = (), *, every_s: float = 
 @fault("wh-oversized")
 async def test_wh_oversized_is_refused_before_it_is_in_memory(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Announced, chunked, packed, dripping: each over a raw socket."""
-    monkeypatch.setattr("runtime.routes.common.BODY_TIMEOUT_S", 0.5)
     start = "POST /webhooks/customers/update HTTP/1.1\r\nHost: x\r\nX-Shopify-Hmac-Sha256: AAAA\r\n"
     async with listening(served) as port:
         announced = await answer_to(port, f"{start}Content-Length: {10**12}\r\n\r\n")
@@ -300,6 +300,7 @@ async def test_wh_oversized_is_refused_before_it_is_in_memory(served: Served, mo
         assert sent * len(piece) < 10 * MAX_DELIVERY_BYTES  # it stopped listening long before the end
         packed = await answer_to(port, f"{start}Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\n", [b"12345"])
         assert b" 415 " in packed
+        monkeypatch.setattr("runtime.routes.common.BODY_TIMEOUT_S", 0.5)
         dripping = await answer_to(port, f"{start}Content-Length: 100\r\n\r\n", [b"x" for _ in range(30)], every_s=0.05)
         assert b" 408 " in dripping or not dripping
     assert await served.settled() == {}

@@ -10,6 +10,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 from .forms import crm, shop
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "runtime_template"
@@ -27,11 +29,11 @@ def test_main_serves_both_and_prints_one_line_of_json(tmp_path: Path) -> None:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
             request = urllib.request.Request(said["source"] + "/customers.json", headers={"X-Token": "mock-shop-token"})
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 assert len(json.load(answer)["customers"]) == 40
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
 
     assert said["environment"] == {
         "SHOP_TOKEN": "mock-shop-token",
@@ -45,7 +47,7 @@ def test_file_of_another_form_is_an_error_without_a_traceback(tmp_path: Path) ->
     (tmp_path / "source.json").write_text('{"form": 9}')
     command = [sys.executable, "-m", "mocks", "--source", str(tmp_path / "source.json")]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(TEMPLATE)}, timeout=20
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(TEMPLATE)}, timeout=PATIENCE_S
     )
 
     assert done.returncode == 1

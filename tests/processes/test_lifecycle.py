@@ -17,7 +17,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.rows import fault
-from tests.processes.world import PATIENCE_S, World, wait_until, whole
+from tests.processes.world import World, whole
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.mark.slow

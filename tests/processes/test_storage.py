@@ -19,7 +19,8 @@ from sqlalchemy import Index, Table, create_engine, text
 from runtime.state import State, migrations
 from tests.faults.rows import fault
 from tests.postgresql import pg_ctl, running
-from tests.processes.world import KILLED, PATIENCE_S, World, wait_until
+from tests.processes.world import KILLED, World
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @contextmanager

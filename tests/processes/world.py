@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -18,24 +17,10 @@ from sqlalchemy import Connection, func, select, update
 
 from runtime.state import State
 from runtime.state.tables import Tables
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL
-PATIENCE_S = 240.0
-"""How long what must come may take on a machine that has much else to do. Nothing is slower because of it: each wait ends with
-what it waits for."""
-
-
-def wait_until(
-    what: Callable[[], Any], *, seconds: float = PATIENCE_S, said: Callable[[], str] = lambda: "it took too long"
-) -> Any:
-    """The first true answer; without one in time, what `said` tells."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        if time.monotonic() > until:
-            raise AssertionError(said())
-        time.sleep(0.03)
-    return found
 
 
 class World:

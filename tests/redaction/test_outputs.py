@@ -12,12 +12,10 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from tests.redaction.planted import forms, found_in
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.oauth_server import OAuthServer
+from tests.waiting import PATIENCE_S, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -166,7 +165,7 @@ class Commands:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
         self.log.seek(0)
         self.site.outputs["standard error of all commands"] = self.log.read()
         self.log.close()
@@ -289,9 +288,7 @@ def _bytes(text: str | bytes) -> bytes:
 @pytest.mark.slow
 def test_service_puts_out_no_secret(site: Site) -> None:
     """Every route with each role and with wrong tokens, deliveries that are proved and that are not, metrics, traces, alerts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = (site.folder / "log").open("w+b")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.redaction.app", "serve", "--port", str(port)],
@@ -310,7 +307,7 @@ def test_service_puts_out_no_secret(site: Site) -> None:
 
         site.source = refusing(401)
         assert ask("POST", "/sync", planted.CONTROL["operate"], json={"stream": "customers"}).status_code in (202, 409)
-        time.sleep(0.5)
+        wait_until(lambda: _has_ended(base))
         site.source = None
         site.credo.refuse = lambda body: "refused " + planted.CONTROL["admin"]
         for secret in (*planted.WEBHOOK, "wrong"):
@@ -332,7 +329,7 @@ def test_service_puts_out_no_secret(site: Site) -> None:
         assert "vitesse_requests_total{" in replies[next(name for name in replies if "/metrics" in name)]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(PATIENCE_S)
     log.seek(0)
     site.outputs["log of the service"] = log.read()
     log.close()
@@ -347,14 +344,19 @@ def test_service_puts_out_no_secret(site: Site) -> None:
 
 
 def _wait(base: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    def answers() -> bool:
         assert process.poll() is None
-        try:
-            if httpx.get(f"{base}/healthz", timeout=1).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the service does not answer")
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{base}/healthz", timeout=PATIENCE_S).status_code == 200
+        return False
+
+    wait_until(answers)
+
+
+def _has_ended(base: str) -> bool:
+    headers = {"Authorization": f"Bearer {planted.CONTROL['read']}"}
+    runs = httpx.get(f"{base}/sync/history", headers=headers, timeout=PATIENCE_S).json()["runs"]
+    return bool(runs) and all(run["state"] != "running" for run in runs)
 
 
 def test_search_finds_each_secret_in_each_form() -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import httpx
 from aiohttp import web
 
+from tests.waiting import PATIENCE_S
+
 Fake = Callable[[httpx.Request], httpx.Response]
 
 
@@ -37,22 +39,25 @@ def listening(*fakes: Fake) -> Iterator[list[str]]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE_S)
     try:
         yield urls
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 
 def _application(fake: Fake) -> web.Application:
+    alone = asyncio.Lock()
+
     async def handle(request: web.Request) -> web.StreamResponse:
         asked = httpx.Request(
             request.method, str(request.url), headers=list(request.headers.items()), content=await request.read()
         )
         try:
-            reply = fake(asked)
+            async with alone:  # one request at a time, and beside those of the other fakes
+                reply = await asyncio.to_thread(fake, asked)
         except httpx.TransportError:
             assert request.transport is not None
             request.transport.abort()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.sample.cli import main
+from tests.waiting import PATIENCE_S, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -193,86 +193,78 @@ def test_help_and_import_cost_little(shell: Shell) -> None:
     assert not {"pydantic", "httpx", "aiohttp", "sqlalchemy", "msgspec", "asyncio", "starlette"} & loaded
 
 
-def test_sigterm_ends_at_a_safe_place_and_the_next_run_goes_on(shell: Shell) -> None:
-    """Nothing is lost and nothing is sent twice."""
-    shell.shopify.page_size = 5
+def holding(shopify: Shopify, *, after: int) -> threading.Event:
+    """Pages of five records, of which no more than some are given before the event."""
+    shopify.page_size = 5
+    go_on = threading.Event()
 
-    def slowly(request: httpx.Request) -> httpx.Response | None:
-        time.sleep(0.05)
+    def held(request: httpx.Request) -> httpx.Response | None:
+        if len(shopify.requests) > after:
+            go_on.wait(PATIENCE_S)
         return None
 
-    shell.credo.fail.append(slowly)
-    shell.shopify.fail.append(slowly)
+    shopify.fail.append(held)
+    return go_on
+
+
+def test_sigterm_ends_at_a_safe_place_and_the_next_run_goes_on(shell: Shell) -> None:
+    """Nothing is lost and nothing is sent twice."""
+    held = holding(shell.shopify, after=3)
     process = shell.start("sync", "--json")
-    for _ in range(200):
-        if shell.credo.effects:
-            break
-        time.sleep(0.02)
+    wait_until(lambda: shell.credo.effects or process.poll() is not None)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=20)
-    assert process.returncode == 143
+    held.set()
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143, err
     [report] = json.loads(out)
     assert report["state"] == "stopped"
     assert 0 < report["written"] < 30
-    shell.credo.fail.clear()
-    shell.shopify.fail.clear()
     assert shell.run("sync")[0] == 0
     assert sorted(shell.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31))
 
 
 def test_killed_process_is_made_up_for(shell: Shell) -> None:
     """SIGKILL in the middle: the lease runs out, outcomes are found out, each contact is made once."""
-    shell.shopify.page_size = 5
-    shell.environ["LEASE_SECONDS"] = "1"
-    seen: list[Any] = []
-
-    def slowly(request: httpx.Request) -> httpx.Response | None:
-        seen.append(request)
-        time.sleep(0.05)
-        return None
-
-    shell.credo.fail.append(slowly)
+    held = holding(shell.shopify, after=3)
+    shell.environ["LEASE_SECONDS"] = "2"
     process = shell.start("sync")
-    for _ in range(400):
-        if len(shell.credo.effects) >= 10:
-            break
-        time.sleep(0.01)
+    wait_until(lambda: len(shell.credo.effects) >= 10 or process.poll() is not None)
     process.kill()
-    process.communicate(timeout=10)
-    shell.credo.fail.clear()
-    deadline = time.monotonic() + 20
-    while (code := shell.run("sync")[0]) != 0:
-        assert code == 1
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    process.communicate(timeout=PATIENCE_S)
+    held.set()
+    del shell.environ["LEASE_SECONDS"]
+    codes: list[int] = []
+
+    def is_done() -> bool:
+        codes.append(shell.run("sync")[0])
+        return codes[-1] != 1  # the lease is still held
+
+    wait_until(is_done)
+    assert codes[-1] == 0
     assert sorted(shell.credo.created()) == sorted(f"Person{n}@Example.com" for n in range(1, 31))
 
 
 def test_serve_answers_takes_deliveries_and_drains(shell: Shell) -> None:
     """The service over real HTTP: health, token, schedule, SIGTERM."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     shell.environ |= {"CONTROL_TOKEN": "control_planted", "CONTROL_PORT": port}
     process = shell.start("serve")
     base = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(200):
-            if shell.run("health")[0] == 0:
-                break
-            time.sleep(0.05)
+        wait_until(lambda: shell.run("health")[0] == 0 or process.poll() is not None)
         assert httpx.get(f"{base}/readyz").json()["status"] == "ok"
         assert httpx.get(f"{base}/status").status_code == 401
         headers = {"Authorization": "Bearer control_planted"}
-        for _ in range(200):
-            runs = httpx.get(f"{base}/sync/history", headers=headers).json()["runs"]
-            if runs and runs[0]["state"] == "done":
-                break
-            time.sleep(0.05)
+
+        def history() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = httpx.get(f"{base}/sync/history", headers=headers).json()["runs"]
+            return found if found and found[0]["state"] != "running" else []
+
+        runs = wait_until(history)
         assert (runs[0]["trigger"], runs[0]["written"]) == ("schedule", 30)
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     assert "planted" not in out + err
 

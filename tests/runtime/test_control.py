@@ -20,6 +20,7 @@ from runtime.settings import Value
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import INTEGRATION
+from tests.waiting import until
 
 ADMIN, OPERATE, READ = "admin-planted-0123456789", "operate-planted-0123456789", "read-planted-0123456789"
 OLD_ADMIN = "admin-planted-before-0123"
@@ -44,12 +45,13 @@ class Control:
 
     async def ended(self, run_id: str) -> dict[str, Any]:
         """A run when it is not under way any more."""
-        for _ in range(300):
+
+        async def ended() -> dict[str, Any] | None:
             run: dict[str, Any] = (await self.ask("GET", f"/runs/{run_id}")).json()
-            if run["state"] != "running":
-                return run
-            await asyncio.sleep(0.01)
-        raise AssertionError("the run does not end")
+            return run if run["state"] != "running" else None
+
+        found: dict[str, Any] = await until(ended)
+        return found
 
     async def synced(self) -> str:
         run_id: str = (await self.ask("POST", "/sync", body={"stream": "customers"})).json()["run_id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -26,6 +25,7 @@ from tests.runtime.engine.test_deletes import DELETE
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
 from tests.runtime.test_server import SECRET, Served
+from tests.waiting import until
 
 
 @asynccontextmanager
@@ -98,12 +98,12 @@ async def test_update_and_deletion_of_one_record_end_as_the_source_has_it(tmp_pa
 
 
 async def finished(served: Served, place: str) -> dict[str, Any]:
-    for _ in range(300):
+    async def ended() -> dict[str, Any] | None:
         found: dict[str, Any] = (await served.get(place)).json()
-        if found["state"] != "running":
-            return found
-        await asyncio.sleep(0.01)
-    raise AssertionError("the comparison goes on")
+        return found if found["state"] != "running" else None
+
+    found: dict[str, Any] = await until(ended)
+    return found
 
 
 async def test_verify_is_begun_and_can_be_asked_about(tmp_path: Path) -> None:
@@ -134,9 +134,5 @@ async def test_deletes_are_allowed_over_http(tmp_path: Path) -> None:
         served.shopify.customers.clear()
         reply = await served.post("/sync", {"stream": "customers", "allow_deletes": True})
         place = reply.json()["status"]
-        for _ in range(300):
-            run = (await served.get(place)).json()
-            if run["state"] != "running":
-                break
-            await asyncio.sleep(0.01)
+        run = await finished(served, place)
         assert (run["state"], run["written_by_kind"]["deleted"], served.credo.contacts) == ("done", 5, {})

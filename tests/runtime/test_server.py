@@ -23,6 +23,7 @@ from runtime.state import StateUnavailable
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import INTEGRATION
+from tests.waiting import PATIENCE_S, until
 
 TOKEN = "control-planted"
 SECRET = "hook-planted"
@@ -49,12 +50,13 @@ class Served:
 
     async def settled(self) -> dict[str, int]:
         """Wait until no delivery waits; returns their counts by state."""
-        for _ in range(300):
+
+        async def settled() -> tuple[dict[str, int]] | None:
             counts = await self.found.state.call(self.found.state.inbox.counts)
-            if not counts.get("waiting"):
-                return counts
-            await asyncio.sleep(0.01)
-        raise AssertionError("deliveries wait")
+            return None if counts.get("waiting") else (counts,)
+
+        found: tuple[dict[str, int]] = await until(settled)
+        return found[0]
 
 
 @pytest.fixture
@@ -96,11 +98,12 @@ async def test_sync_is_started_and_its_run_can_be_read(served: Served) -> None:
     reply = await served.post("/sync", {"stream": "customers"})
     assert reply.status_code == 202
     run_id = reply.json()["run_id"]
-    for _ in range(200):
-        run = (await served.get(f"/runs/{run_id}")).json()
-        if run["state"] != "running":
-            break
-        await asyncio.sleep(0.01)
+
+    async def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = (await served.get(f"/runs/{run_id}")).json()
+        return found if found["state"] != "running" else None
+
+    run = await until(ended)
     assert (run["state"], run["fetched_from_source"], run["transformed"], run["pushed_to_dest"], run["failed"]) == (
         "done", 20, 20, 20, 0,
     )  # fmt: skip
@@ -227,7 +230,7 @@ async def test_worker_ends_when_it_is_told_to_while_a_delivery_arrives(served: S
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=5)
+    done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
     assert done == {task}
     assert task.cancelled()
 

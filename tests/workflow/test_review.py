@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.shared import REPOSITORY
+from tests.waiting import PATIENCE_S
 from vitesse.cli.group import run
 from vitesse.rules.load import load_rules
 from vitesse.rules.review import load_review
@@ -60,7 +61,7 @@ def test_review_of_piped_answers_accepts_rejects_skips_and_stops_at_the_end(fold
     """Each decision is in the files; what was not answered is open; there are no colours in a pipe."""
     command = [sys.executable, "-m", "vitesse", "review", str(folder), "--by", "ana"]
     done = subprocess.run(
-        command, input="a\nr\ns\na\n", capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=60
+        command, input="a\nr\ns\na\n", capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=PATIENCE_S
     )
     assert (done.returncode, done.stderr) == (0, "")
     text = done.stdout
@@ -259,7 +260,7 @@ class Terminal:
         self.text = ""
 
     def until(self, part: str, times: int = 1) -> str:
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + PATIENCE_S
         while self.text.count(part) < times:
             ready, _, _ = select.select([self._fd], [], [], max(0.0, limit - time.monotonic()))
             assert ready, f"waited for {part!r}, saw {self.text!r}"

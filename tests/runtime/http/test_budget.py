@@ -14,6 +14,7 @@ from runtime.state import State
 from runtime.state.budgets import Terms
 from tests.runtime.http.test_limiter import Bucket
 from tests.runtime.virtual_time import VirtualClock, run_virtual
+from tests.waiting import PATIENCE_S
 
 PER_S = 40.0
 
@@ -283,7 +284,7 @@ def test_limiter_whose_work_is_cancelled_at_any_moment_comes_to_its_end(tmp_path
             if limiter._drawing is not None and found.chance.random() < 0.3:
                 limiter._drawing.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.wait_for(limiter.aclose(), 5)
+        await asyncio.wait_for(limiter.aclose(), PATIENCE_S)
         found.close()
         return limiter
 

@@ -14,6 +14,7 @@ from runtime.state.database import Database
 from runtime.state.ledger import Drifts, Runs
 from runtime.state.migrations import migrate
 from runtime.state.tables import SCHEMA_VERSION, Tables
+from tests.waiting import PATIENCE_S
 
 
 def test_prepare_makes_the_tables_once(state: State) -> None:
@@ -152,7 +153,7 @@ def test_two_processes_that_start_at_once_both_find_a_schema(tmp_path: Path) -> 
         subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, env=environment, text=True)
         for _ in range(3)
     ]
-    assert [process.communicate(timeout=30)[0].strip() for process in started] == ["ok"] * 3
+    assert [process.communicate(timeout=PATIENCE_S)[0].strip() for process in started] == ["ok"] * 3
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "nonsense"])

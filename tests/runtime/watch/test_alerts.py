@@ -26,6 +26,7 @@ from runtime.watch.watching import watch
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.sample.app import INTEGRATION
+from tests.waiting import PATIENCE_S
 
 KEY = b"0123456789abcdef01234567"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -213,7 +214,7 @@ async def test_run_waits_for_no_alert(world: Watch) -> None:
     task = asyncio.create_task(alerts.keep())
     world.shopify.fail.append(lambda request: httpx.Response(401))
     for _ in range(3):
-        await asyncio.wait_for(world.found.engine.run(RunRequest(stream="customers")), 5)
+        await asyncio.wait_for(world.found.engine.run(RunRequest(stream="customers")), PATIENCE_S)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

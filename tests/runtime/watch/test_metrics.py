@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from runtime.watch.meter import BUCKETS_S, Latency, memory_bytes
 from runtime.watch.metrics import FAMILIES
 from tests.runtime.fakes import Shopify
 from tests.runtime.test_server import Served, served
+from tests.waiting import free_port, until
 
 __all__ = ["served"]
 
@@ -152,20 +153,19 @@ async def test_metrics_without_the_extra_say_what_is_missing(served: Served, mon
 
 async def test_worker_answers_monitors_on_a_port_of_its_own(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the tokens of the control API; nowhere when no port is set."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("CONTROL_TOKEN_READ", "read-planted")
     found = served.found
     monkeypatch.setattr(found.settings, "options", replace(found.settings.options, metrics_port=port))
     await run(served)
     async with monitored(found, served.service.meter), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        for _ in range(100):
-            try:
-                assert (await client.get("/healthz")).status_code == 200
-                break
-            except httpx.ConnectError:
-                await asyncio.sleep(0.02)
+
+        async def answers() -> bool:
+            with suppress(httpx.ConnectError):
+                return (await client.get("/healthz")).status_code == 200
+            return False
+
+        await until(answers)
         assert (await client.get("/metrics")).status_code == 401
         reply = await client.get("/metrics", headers={"Authorization": "Bearer read-planted"})
         assert 'fate="created"' in reply.text
