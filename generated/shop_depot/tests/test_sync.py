@@ -186,12 +186,14 @@ async def test_dead_letter_is_retried_once_its_record_is_mended(bench: Bench) ->
 
 async def test_runs_of_one_stream_do_not_overlap(bench: Bench) -> None:
     """The second of two runs at once is refused, not mixed with the first."""
-    bench.source.faults.add("delay", delay_s=2, operation=bench.stream.source.list.id)
+    go_on = asyncio.Event()
+    bench.source.faults.add("delay", until=go_on, operation=bench.stream.source.list.id)
     first = asyncio.create_task(bench.run())
     while not bench.source.requests and not first.done():
         await asyncio.sleep(0.01)
     with pytest.raises(runtime("state").LeaseHeld):
         await bench.run()
+    go_on.set()
 
     assert (await first).state in {"done", "partial"}
     assert len(bench.destination_records) == len(bench.mappable())

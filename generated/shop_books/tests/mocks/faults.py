@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -35,6 +36,8 @@ class Fault:
     status: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    until: asyncio.Event | None = None
+    """Of `delay`: what is waited for as well."""
     after_effect: bool = False
     holds: str = ""
     """Only requests whose body has this in it."""

@@ -96,6 +96,8 @@ class Mock:
             fault = self.faults.take(name, body)
             if fault and fault.kind == "delay":
                 await asyncio.sleep(fault.delay_s)
+                if fault.until is not None:
+                    await fault.until.wait()
             if fault and not fault.after_effect and fault.kind in ("status", "refused", "garbage", "reset"):
                 return _faulty(fault, operation, headers), fault, name
             if not is_signed_in(self.form.auth, request, self.tokens):
