@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,6 +229,14 @@ def test_base_install_names_few_packages_and_not_vitesse(rendered: RenderedPacka
     project = tomllib.loads(rendered.paths["pyproject.toml"].content.decode())["project"]
     assert len([name for name in project["dependencies"] if "sys_platform" not in name]) == 6
     assert "vitesse" not in json.dumps(project).lower()
+
+
+def test_lint_environment_has_all_extras(rendered: RenderedPackage):
+    """mypy reads every module, and a module of an extra that is not installed cannot be typed."""
+    project = tomllib.loads(rendered.paths["pyproject.toml"].content.decode())["project"]
+    tox = ConfigParser()
+    tox.read_string(rendered.paths["tox.ini"].content.decode())
+    assert set(tox["testenv:lint"]["extras"].split(", ")) == set(project["optional-dependencies"])
 
 
 def test_dockerfile_passes_hadolint(folder: Path):
