@@ -173,6 +173,14 @@ def test_doctor_asks_both_apis_and_changes_nothing(shell: Shell) -> None:
     assert "FAIL Credo CRM: auth" in out
 
 
+def test_help_tells_of_each_command_with_a_whole_sentence(shell: Shell) -> None:
+    """click would cut them after a few words."""
+    _, told, _ = shell.run("--help")
+    assert "..." not in told.partition("Commands:")[2]
+    assert "actions of the control API and of this\n" in told
+    assert "command line." in told
+
+
 def test_help_and_import_cost_little(shell: Shell) -> None:
     """`--help` imports click and nothing else from outside; `import` nothing at all."""
     code = (
