@@ -49,7 +49,16 @@ def _explain(error: Exception) -> int:
     return EXIT_BUG
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Tells of each command with its whole first paragraph; click would cut it after a few words."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            rows = [(name, command.get_short_help_str(limit=200)) for name, command in sorted(self.commands.items())]
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Sync records from one API to another.
 
