@@ -284,7 +284,7 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
 
 DELETIONS = [
     pytest.param(webhook, topic, id=topic) for webhook in source_form().webhooks for topic in webhook.deleted_topics
-]
+] or [pytest.param(None, "", marks=pytest.mark.skip(reason="no webhook of this package tells of deletions"))]
 
 
 @pytest.mark.parametrize(("webhook", "topic"), DELETIONS)
