@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitesse.rules.model import Shape
-from vitesse.rules.spelling import Refused
+from vitesse.rules.spelled import Refused
 from vitesse.rules.transforms import TRANSFORMS, inverse_of
 
 from .test_properties import OPTIONS

@@ -16,7 +16,8 @@ from runtime import values as runtime_values
 from vitesse.api.model import Json
 from vitesse.registry import BUILT_IN, Registry
 from vitesse.rules.model import Shape, Spelling
-from vitesse.rules.spelling import Input, spell
+from vitesse.rules.spelled import Input
+from vitesse.rules.spelling import spell
 from vitesse.rules.transforms import LOSSES, TRANSFORMS, inverse_of
 
 GOLD = {"direct", "mapping", "parse", "stringify", "parse_bool", "collect", "custom", "constant"}

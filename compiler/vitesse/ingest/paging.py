@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..api.facts import Fact, Paging
-from ..api.model import Array, Object, Operation, Place, Scalar, Type
-from ..api.paths import EACH, Path, format_path, parse_path
-from .reading import Reading, body_fields, query
+from ..api.model import Operation, Place, Scalar
+from ..api.paths import EACH, format_path, parse_path
+from .paging_signs import (
+    Input,
+    Output,
+    input_named,
+    inputs_of,
+    is_boolean,
+    is_date,
+    is_number,
+    is_text,
+    is_token,
+    is_url,
+    maximum_of,
+    output_named,
+    outputs_of,
+)
+from .reading import Reading
 from .words import plain
 
 _LIMIT = (
@@ -50,46 +64,13 @@ _TOTAL = (
     "total", "total_count", "total_results", "total_items", "total_elements", "total_records", "total_size", "count",
     "num_found",
 )  # fmt: skip
-_ENVELOPES = frozenset(
-    "paging pagination meta links page_info page_meta metadata response_metadata _meta page info next cursors cursor "
-    "pagination_info next_page _links data result query_response pages page_metadata".split()
-)
-_NEXT_STEPS = frozenset(("next", "after", "href", "link", "url", "cursor", "token"))
 _LINK_PROSE = re.compile(r"(?i)\blink\W{0,4}(?:response\s+)?headers?\b|rel\s*=\s*\W{0,2}next|\bRFC\s?(?:5988|8288)\b")
-_MAX_PROSE = re.compile(
-    r"(?i)(?:max(?:imum)?(?: allowed| value| page size| number| limit| is| of|:| results| per page| of results)*\W{1,3}"
-    r"|up to |between (?:\d+|one) and |at most |no more than |(?:no|not) (?:be )?(?:greater|larger) than |range:? \d+\s*(?:-|to|–)\s*"
-    r"|from \d+ to |\b1 ?(?:-|–|to) ?|cannot exceed |<= ?|limit(?:ed)? (?:of|to|is) )(\d{1,6}(?:,\d{3})?)"
-)
-_TOKEN_PROSE = re.compile(r"(?i)\btoken\b|\bcursor\b|opaque|returned (?:by|in|from) the (?:previous|last|prior)")
 _ZERO = re.compile(
     r"(?i)zero[- ](?:based|indexed)|0[- ](?:based|indexed)|(?:starts?|starting|begins?|beginning) (?:at|from|with) (?:0|zero)"
 )
 _ONE = re.compile(
     r"(?i)one[- ](?:based|indexed)|1[- ](?:based|indexed)|(?:starts?|starting|begins?|beginning) (?:at|from|with) (?:1|one)\b"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """A parameter, or a field of the body of a list that is asked for by POST."""
-
-    name: str
-    type: Type
-    default: object
-    description: str
-    place: Place
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """A value of the reply that is not inside the records."""
-
-    path: Path
-    type: Type
-    description: str
-    place: Place
 
 
 def infer_paging(reading: Reading, operation: Operation, records: str | None, identity: str | None) -> Fact | None:
@@ -108,16 +89,16 @@ def infer_paging(reading: Reading, operation: Operation, records: str | None, id
     """
     if records is None:
         return None
-    inputs = list(_inputs(reading, operation))
-    outputs = list(_outputs(reading, operation, records))
-    limit = _first(inputs, _LIMIT)
-    size = Paging(style="none", limit=limit.name, max=_maximum(limit)) if limit is not None else Paging(style="none")
+    inputs = list(inputs_of(reading, operation))
+    outputs = list(outputs_of(reading, operation, records))
+    limit = input_named(inputs, _LIMIT)
+    size = Paging(style="none", limit=limit.name, max=maximum_of(limit)) if limit is not None else Paging(style="none")
     for find in (_by_link, _by_last_record, _by_cursor, _by_page, _by_offset, _by_url, _by_since, _by_house_style):
         found = find(reading, operation, inputs, outputs, records, identity)
         if found is not None:
             paging, place, confidence = found
             paging = replace(paging, limit=size.limit, max=size.max)
-            if paging.total is None and (total := _output(outputs, _TOTAL, _is_number)) is not None:
+            if paging.total is None and (total := output_named(outputs, _TOTAL, is_number)) is not None:
                 paging = replace(paging, total=format_path(total.path))
             if operation.method != "GET" and {paging.cursor, paging.page, paging.offset} - {None}:
                 confidence = min(confidence, 0.75)  # asked for in a body, which is read more loosely
@@ -133,8 +114,8 @@ _Found = tuple[Paging, Place, float]
 def _by_link(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
@@ -157,23 +138,23 @@ def _by_link(
 def _by_last_record(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
     """`starting_after` takes the identity of the last record."""
     cursor = next((one for one in inputs if plain(one.name) in ("starting_after", "after")), None)
-    more = _output(outputs, _HAS_MORE, _is_boolean)
+    more = output_named(outputs, _HAS_MORE, is_boolean)
     if (
         cursor is None
         or more is None
-        or _output(outputs, ("next_cursor", "after", "end_cursor", "starting_after"), _is_text)
+        or output_named(outputs, ("next_cursor", "after", "end_cursor", "starting_after"), is_text)
     ):
         return None
     if identity is None:
         return None
-    last = format_path((*_path(records), EACH)).removesuffix("[]") + "[-1]"
+    last = format_path((*parse_path(records), EACH)).removesuffix("[]") + "[-1]"
     paging = Paging(style="cursor", cursor=cursor.name, next=f"{last}.{identity}", has_more=format_path(more.path))
     says_so = re.search(r"(?i)object id|last (?:item|object|record|id)|\bID\b|obj_", cursor.description) is not None
     return paging, cursor.place, 0.95 if says_so else 0.82
@@ -182,16 +163,16 @@ def _by_last_record(
 def _by_cursor(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
     """A parameter that takes a value from the reply before."""
-    cursors = [one for one in inputs if plain(one.name) in _CURSOR and not _is_number(one.type)]
-    cursors += [one for one in inputs if plain(one.name) in ("offset", "page", "start", "from") and _is_text(one.type)]
+    cursors = [one for one in inputs if plain(one.name) in _CURSOR and not is_number(one.type)]
+    cursors += [one for one in inputs if plain(one.name) in ("offset", "page", "start", "from") and is_text(one.type)]
     cursors.sort(key=lambda one: _CURSOR.index(plain(one.name)) if plain(one.name) in _CURSOR else len(_CURSOR))
-    switches = [plain(one.name) for one in inputs if _is_boolean(one.type)]
+    switches = [plain(one.name) for one in inputs if is_boolean(one.type)]
     for cursor in cursors:
         if any(plain(cursor.name) in switch for switch in switches) and _by_offset(
             reading, operation, inputs, outputs, records, identity
@@ -201,7 +182,7 @@ def _by_cursor(
         if following is None:
             continue
         output, certainty = following
-        more = _output(outputs, _HAS_MORE, _is_boolean)
+        more = output_named(outputs, _HAS_MORE, is_boolean)
         paging = Paging(
             style="cursor",
             cursor=cursor.name,
@@ -212,14 +193,14 @@ def _by_cursor(
     return None
 
 
-def _next_value(outputs: list[_Output], cursor: _Input) -> tuple[_Output, float] | None:
+def _next_value(outputs: list[Output], cursor: Input) -> tuple[Output, float] | None:
     """The value of the reply that the cursor takes, and how sure that is."""
     word = plain(cursor.name)
-    ranked: list[tuple[float, int, _Output]] = []
+    ranked: list[tuple[float, int, Output]] = []
     for index, output in enumerate(outputs):
-        if not _is_text(output.type) and not _is_number(output.type):
+        if not is_text(output.type) and not is_number(output.type):
             continue
-        if _is_url(output):
+        if is_url(output):
             continue
         steps = [plain(step) for step in output.path if isinstance(step, str)]
         name, above = steps[-1], steps[:-1]
@@ -249,21 +230,21 @@ def _next_value(outputs: list[_Output], cursor: _Input) -> tuple[_Output, float]
 def _by_url(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
     """A whole URL of the next page in the reply."""
-    ranked: list[tuple[float, _Output]] = []
+    ranked: list[tuple[float, Output]] = []
     for output in outputs:
         steps = [plain(step) for step in output.path if isinstance(step, str)]
         name = steps[-1]
         about_next = name in _NEXT_URL or (name in ("href", "url", "link") and "next" in steps)
-        if not about_next or not (_is_text(output.type) or isinstance(output.type, Scalar)):
+        if not about_next or not (is_text(output.type) or isinstance(output.type, Scalar)):
             continue
         score = 0.0
-        score += 3.0 * _is_url(output)
+        score += 3.0 * is_url(output)
         score += 2.0 * bool({"links", "link", "paging", "pagination", "meta", "metadata"} & set(steps[:-1]))
         score += 2.0 * (name.endswith(("url", "uri", "link", "href")))
         if score >= 2:
@@ -277,12 +258,12 @@ def _by_url(
 def _by_page(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
-    page = _first(inputs, _PAGE)
+    page = input_named(inputs, _PAGE)
     if page is None:
         return None
     if any(
@@ -304,7 +285,7 @@ def _by_page(
         page.default == 1 or _ONE.search(page.description) or (isinstance(page.type, Scalar) and page.type.minimum == 1)
     ):
         sure = 0.95
-    more = _output(outputs, _HAS_MORE, _is_boolean)
+    more = output_named(outputs, _HAS_MORE, is_boolean)
     paging = Paging(style="page", page=page.name, first_page=first, has_more=format_path(more.path) if more else None)
     return paging, page.place, sure
 
@@ -312,15 +293,15 @@ def _by_page(
 def _by_offset(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
-    offset = _first([one for one in inputs if not _is_date(one) and not _is_token(one)], _OFFSET)
-    if offset is None or (not _is_number(offset.type) and plain(offset.name) in ("from", "start")):
+    offset = input_named([one for one in inputs if not is_date(one) and not is_token(one)], _OFFSET)
+    if offset is None or (not is_number(offset.type) and plain(offset.name) in ("from", "start")):
         return None
-    more = _output(outputs, _HAS_MORE, _is_boolean)
+    more = output_named(outputs, _HAS_MORE, is_boolean)
     paging = Paging(style="offset", offset=offset.name, has_more=format_path(more.path) if more else None)
     plainly = plain(offset.name) in ("offset", "skip", "start_at", "page_offset")
     counts_from_one = _ONE.search(offset.description) or offset.default == 1
@@ -330,13 +311,13 @@ def _by_offset(
 def _by_house_style(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
     """A token parameter whose next value the reply does not describe, when other lists of the API say where it is."""
-    token = next((one for one in inputs if _is_token(one) or (plain(one.name) in _CURSOR and _is_text(one.type))), None)
+    token = next((one for one in inputs if is_token(one) or (plain(one.name) in _CURSOR and is_text(one.type))), None)
     if token is None:
         return None
     known = reading.cursors.get(token.name)
@@ -345,12 +326,12 @@ def _by_house_style(
     return (Paging(style="cursor", cursor=token.name, next=known), token.place, 0.78) if known else None
 
 
-def _next_elsewhere(reading: Reading, token: _Input) -> str:
+def _next_elsewhere(reading: Reading, token: Input) -> str:
     for other in reading.api.operations:
-        mine = next((one for one in _inputs(reading, other) if one.name == token.name), None)
+        mine = next((one for one in inputs_of(reading, other) if one.name == token.name), None)
         if mine is None:
             continue
-        following = _next_value(list(_outputs(reading, other, "")), mine)
+        following = _next_value(list(outputs_of(reading, other, "")), mine)
         if following is not None:
             return format_path(following[0].path)
     return ""
@@ -359,8 +340,8 @@ def _next_elsewhere(reading: Reading, token: _Input) -> str:
 def _by_since(
     reading: Reading,
     operation: Operation,
-    inputs: list[_Input],
-    outputs: list[_Output],
+    inputs: list[Input],
+    outputs: list[Output],
     records: str,
     identity: str | None,
 ) -> _Found | None:
@@ -372,132 +353,3 @@ def _by_since(
         return None
     of_record = after.type.format in ("snowflake", "uuid", "int64") or re.search(r"(?i)\bids?\b", after.description)
     return Paging(style="since_id", cursor=after.name), after.place, 0.75 if of_record else 0.6
-
-
-# --- what is looked at ------------------------------------------------------------------------------------------------
-
-
-def _inputs(reading: Reading, operation: Operation) -> Iterator[_Input]:
-    for parameter in query(operation):
-        resolved = reading.resolve(parameter.type)
-        yield _Input(
-            parameter.name, resolved, parameter.default, parameter.description, parameter.place, (parameter.name,)
-        )
-        if parameter.style == "deepObject" and isinstance(resolved, Object):
-            for field in resolved.fields:
-                name = f"{parameter.name}[{field.name}]"
-                yield _Input(name, reading.resolve(field.type), None, field.description, field.place, (name,))
-    if operation.method == "GET" or operation.body is None:
-        return
-    for name, field in body_fields(reading, operation).items():
-        resolved = reading.resolve(field.type)
-        yield _Input(name, resolved, None, field.description, field.place, (name,))
-        for inner, one in (
-            reading.fields(resolved).items() if plain(name) in ("options", "pagination", "paging", "page") else ()
-        ):
-            path = (name, inner)
-            yield _Input(format_path(path), reading.resolve(one.type), None, one.description, one.place, path)
-
-
-def _outputs(reading: Reading, operation: Operation, records: str) -> Iterator[_Output]:
-    """Values of the reply beside the records, down to what envelopes of paging hold."""
-    reply = reading.reply(operation)
-    if reply is None:
-        return
-    above = _path(records)[:-1]
-    stack: list[tuple[Path, Type, int]] = [((), reply, 0)]
-    while stack:
-        path, type, depth = stack.pop(0)
-        for name, field in reading.fields(type).items():
-            here = (*path, name)
-            resolved = reading.resolve(field.type)
-            if here == _path(records):
-                continue
-            inner = reading.objects(resolved)
-            if inner and depth < 4:
-                word = plain(name)
-                if word in _ENVELOPES or word in _NEXT_STEPS or name.startswith("_") or here == above[: len(here)]:
-                    stack.append((here, resolved, depth + 1))
-            yield _Output(here, resolved, field.description, field.place)
-
-
-def _first(inputs: list[_Input], names: tuple[str, ...]) -> _Input | None:
-    """The input with the best of these names: a number, or a text or nothing in particular where no number has it."""
-    ranked = [
-        ("deprecated" in one.description.lower(), not _is_number(one.type), names.index(word), one)
-        for one in inputs
-        if (word := _word(one.name, names)) in names
-        and not isinstance(one.type, Object | Array)
-        and not _is_boolean(one.type)
-    ]
-    return min(ranked, key=lambda one: one[:3])[3] if ranked else None
-
-
-def _word(name: str, names: tuple[str, ...]) -> str:
-    """The name's words, also without a leading `page` or `filter`: `page[size]`, `$top`, `pagination.limit`."""
-    word = plain(name)
-    if word in names:
-        return word
-    for prefix in ("pagination_", "paging_", "options_", "page_"):
-        if word.startswith(prefix) and word.removeprefix(prefix) in names:
-            return word.removeprefix(prefix)
-    return word
-
-
-def _output(outputs: list[_Output], names: tuple[str, ...], fits: Callable[[Type], bool]) -> _Output | None:
-    ranked = [
-        (names.index(plain(str(one.path[-1]))), len(one.path), one)
-        for one in outputs
-        if plain(str(one.path[-1])) in names and fits(one.type)
-    ]
-    return min(ranked, key=lambda one: one[:2])[2] if ranked else None
-
-
-def _maximum(limit: _Input) -> int | None:
-    if (
-        isinstance(limit.type, Scalar)
-        and isinstance(limit.type.maximum, (int, float))
-        and 1 <= limit.type.maximum <= 100_000
-    ):
-        return int(limit.type.maximum)
-    found = [int(number.replace(",", "")) for number in _MAX_PROSE.findall(limit.description)]
-    good = [number for number in found if 2 <= number <= 100_000]
-    return max(good) if good else None
-
-
-def _is_date(one: _Input) -> bool:
-    return isinstance(one.type, Scalar) and (one.type.format or "").startswith("date")
-
-
-def _is_token(one: _Input) -> bool:
-    """An `offset` that is no number but something to hand back."""
-    return (
-        _is_text(one.type)
-        and plain(one.name) in ("offset", "page", "start")
-        and bool(_TOKEN_PROSE.search(one.description))
-    )
-
-
-def _is_number(type: Type) -> bool:
-    return isinstance(type, Scalar) and type.kind in ("integer", "number")
-
-
-def _is_text(type: Type) -> bool:
-    return isinstance(type, Scalar) and type.kind == "string"
-
-
-def _is_boolean(type: Type) -> bool:
-    return isinstance(type, Scalar) and type.kind == "boolean"
-
-
-_URL_PROSE = re.compile(r"(?i)\b(?:url|uri|link|href)\b")
-
-
-def _is_url(output: _Output) -> bool:
-    if isinstance(output.type, Scalar) and output.type.format in ("uri", "url", "uri-reference"):
-        return True
-    return _is_text(output.type) and _URL_PROSE.search(output.description) is not None
-
-
-def _path(text: str) -> Path:
-    return parse_path(text)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..api.model import Anything, Array, Json, Object, Ref, Scalar, Type, Union
 from .model import Loss, Shape
 from .shapes import resolve, shape_of
-from .spelling import Input, Outcome
+from .spelled import Input, Outcome
 from .transforms import LOSSES
 
 _TIMES = ("date", "date-time", "time")

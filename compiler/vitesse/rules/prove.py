@@ -18,7 +18,8 @@ from .digests import fields_digest, rule_digest
 from .fits import accepts, find_losses, unfit, way_out
 from .model import CheckedRule, Default, End, Loss, OnMissing, OnNull, Reached, Rule, Shape, lists_of
 from .shapes import Unreached, leaves, reach, resolve, shape_of
-from .spelling import Fault, Input, Outcome, Refused, spell
+from .spelled import Fault, Input, Outcome, Refused
+from .spelling import spell
 from .transforms import LOSSES
 
 _CODES: Mapping[str, str] = {

@@ -1,0 +1,59 @@
+"""What is delivered, how it is signed and registered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...frozen import dataclass
+from .clients import SettingValue
+from .types import JsonPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePlan:
+    """As `runtime.declare.SignatureScheme`, member by member."""
+
+    header: str
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    construction: Literal["hmac", "digest", "token"] = "hmac"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    content: str = "{body}"
+    id_header: str | None = None
+    id_path: JsonPath | None = None
+    timestamp_header: str | None = None
+    timestamp_prefix: str | None = None
+    timestamp_path: JsonPath | None = None
+    timestamp_unit: Literal["s", "ms", "iso8601"] = "s"
+    tolerance_s: int | None = None
+    separator: str | None = None
+    secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
+    url_unescaped: str = ""
+    challenge_path: JsonPath | None = None
+    challenge_reply: Literal["echo", "hmac"] = "echo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationPlan:
+    """How the source is asked to deliver."""
+
+    operation: str
+    """Constants of the operations."""
+    list: str | None
+    body: tuple[tuple[JsonPath, str | int | bool], ...]
+    records: JsonPath = ()
+    topic: JsonPath | None = None
+    url: JsonPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookPlan:
+    topics: tuple[str, ...]
+    scheme: SignaturePlan
+    secret: SettingValue
+    stream: str
+    record: JsonPath = ()
+    secrets: tuple[SettingValue, ...] = ()
+    deleted_topics: tuple[str, ...] = ()
+    topic_path: JsonPath | None = None
+    register: RegistrationPlan | None = None
