@@ -9,8 +9,8 @@ from runtime import inbox, logs, webhooks
 from runtime.declare import Retention
 from runtime.engine import drift, letters, recover, surroundings, suspects, tally
 from runtime.http import breaker, limiter, paging, retry, wire, wire_aiohttp
+from runtime.options import Options
 from runtime.routes import common
-from runtime.settings import Options
 from runtime.state import connect
 
 

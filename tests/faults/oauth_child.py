@@ -16,14 +16,14 @@ from typing import Any
 from runtime.declare import Operation
 from runtime.engine.opened import opened
 from runtime.errors import IntegrationError
-from runtime.http import oauth
+from runtime.http import token_places
 from tests.runtime.oauth_sample import INTEGRATION
 
 READ = Operation(id="GET /contacts", api="credo", method="GET", path="/contacts")
-oauth.LOCK_S = float(os.environ.get("LOCK_S", oauth.LOCK_S))
+token_places.LOCK_S = float(os.environ.get("LOCK_S", token_places.LOCK_S))
 
 
-class Deadly(oauth.StateTokens):
+class Deadly(token_places.StateTokens):
     """Ends the process at the worst moment."""
 
     async def keep(self, *args: Any, **kwargs: Any) -> bool:

@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import fields
 
-from runtime.settings import OPTIONS, Options
+from runtime.options import OPTIONS, Options
 from tests.render.plans import plan
 from tests.shared import REPOSITORY
 from vitesse.render import docs

@@ -16,7 +16,7 @@ from runtime.engine.opened import opened
 from runtime.redact import Redactor
 from runtime.roles import ROLES, Tokens
 from runtime.server import Service
-from runtime.settings import Value
+from runtime.setting_values import Value
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import INTEGRATION

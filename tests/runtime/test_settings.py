@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.base_urls import build_url
 from runtime.declare import Api, ApiKey, Basic, Env
 from runtime.errors import SettingMissing, SettingsError
-from runtime.settings import OPTIONS, Options, Settings, build_url, is_fast_asked, resolve
+from runtime.options import OPTIONS, Options
+from runtime.settings import Settings, is_fast_asked, resolve
 
 SHOP = Api(
     name="shop",

@@ -13,8 +13,9 @@ import pytest
 
 from runtime.declare import Api, Env, OAuth2, Operation
 from runtime.errors import AuthError, SettingsError, SignInNeeded, TokenUnavailable
-from runtime.http.oauth import MemoryTokens, StateTokens, TokenAuth
+from runtime.http.oauth import TokenAuth
 from runtime.http.session import Session, open_api
+from runtime.http.token_places import MemoryTokens, StateTokens
 from runtime.settings import Settings, resolve
 from runtime.state import State, StateUnavailable
 from tests.runtime.oauth_server import OAuthServer
