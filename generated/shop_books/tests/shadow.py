@@ -75,7 +75,7 @@ async def shadow(calls: int, seed: int) -> dict[str, Any]:
     for side, mock in mocks.items():
         api = getattr(INTEGRATION, side)
         session = runtime("http.session").open_api(
-            api, settings, clock=clock, tokens=runtime("http.oauth").MemoryTokens()
+            api, settings, clock=clock, tokens=runtime("http.token_places").MemoryTokens()
         )
         sessions.append(session)
         caller = Caller(side, client_class(api)(session), mocks, environ)

@@ -40,7 +40,7 @@ async def test_refused_credential_ends_the_run(bench: Bench, side: str) -> None:
 
     assert (report.state, report.failure, report.exit_code) == ("failed", "auth", 1)
     assert bench.effects == 0
-    under_way = runtime("settings").Options().max_concurrent
+    under_way = runtime("options").Options().max_concurrent
     assert sum(status == 401 for _, status in mock.requests) <= 1 + under_way
     assert len(bench.dead_letters()) == 0
 

@@ -22,7 +22,7 @@ async def test_method_sends_its_operation_and_reads_the_reply(side: str, method:
     async with serving(STREAMS[0], tmp_path) as bench:
         mock, api = bench.mocks[side], getattr(INTEGRATION, side)
         settings = runtime("settings").resolve_settings(INTEGRATION, bench.environ)
-        tokens = runtime("http.oauth").MemoryTokens()
+        tokens = runtime("http.token_places").MemoryTokens()
         async with runtime("http.session").open_api(api, settings, clock=bench.clock, tokens=tokens) as session:
             caller = Caller(side, client_class(api)(session), bench.mocks, bench.environ)
             await caller.call(method)  # type: ignore[arg-type]

@@ -19,7 +19,8 @@ from typing import Literal, TypeAlias, get_args
 
 from .declare import Env
 from .redact import Redactor
-from .settings import Settings, Value, resolve
+from .setting_values import Value
+from .settings import Settings, resolve
 
 Role: TypeAlias = Literal["read", "operate", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -24,7 +24,7 @@ from .sender import Sender, Traffic
 from .wire import Origin, WireOptions
 
 if TYPE_CHECKING:
-    from .oauth import TokenPlace
+    from .token_places import TokenPlace
 
 __all__ = ["RawPage", "Reply", "Session", "Traffic", "open_api"]
 

@@ -24,11 +24,13 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from ..base_urls import build_url
 from ..declare import Api, Env, Operation, Parameter
 from ..errors import IntegrationError, SettingsError
 from ..http.retry import RetryPolicy
 from ..http.session import open_api
-from ..settings import Settings, Value, build_url, resolve
+from ..setting_values import Value
+from ..settings import Settings, resolve
 from ..state import LeaseHeld
 from ..state.alerts import AlertRow
 from .health import checks_of, score_of

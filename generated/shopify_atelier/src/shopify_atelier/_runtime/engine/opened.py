@@ -14,8 +14,8 @@ import httpx
 from ..clock import Clock, SystemClock
 from ..declare import Integration
 from ..http.budget import SharedLimiter, budget_name
-from ..http.oauth import StateTokens
 from ..http.session import Session, open_api
+from ..http.token_places import StateTokens
 from ..settings import Settings, resolve_settings
 from ..state import OneThread, State, StateError
 from ..state.sealing import sealer_of

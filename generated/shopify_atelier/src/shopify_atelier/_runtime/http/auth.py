@@ -12,7 +12,8 @@ from typing import assert_never
 from ..clock import Clock
 from ..declare import ApiKey, Auth, Basic, Bearer, OAuth2
 from ..errors import SettingsError
-from ..settings import Settings, Value, credentials
+from ..setting_values import Value
+from ..settings import Settings, credentials
 from .encode import cookie_pair, escape, header_name, header_text
 
 LOOK_EVERY_S = 5.0

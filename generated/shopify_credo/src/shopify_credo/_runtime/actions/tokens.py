@@ -17,7 +17,7 @@ from ..declare import Api, Integration, OAuth2
 from ..engine.opened import opened
 from ..errors import RequestRefused
 from ..http.oauth import TokenAuth, interrupted, seed_of
-from ..settings import MAX_FILE_BYTES
+from ..setting_values import MAX_FILE_BYTES
 from ..state import State
 
 INTERRUPTED_S = 120.0

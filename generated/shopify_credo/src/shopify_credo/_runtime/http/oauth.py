@@ -19,48 +19,34 @@ for a while) and otherwise says that somebody has to sign in.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import logging
 import math
-import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
-from urllib.parse import quote_plus, urlsplit
 
 import httpx
-import msgspec
 
 from ..clock import Clock
-from ..declare import Api, OAuth2, Operation, Parameter
+from ..declare import Api, OAuth2
 from ..errors import (
     ApiError,
     IntegrationError,
     SettingsError,
     SignInNeeded,
-    Throttled,
     TokenUnavailable,
     TransportError,
 )
-from ..settings import Settings, Value
-from ..state import LeaseHeld, State
-from ..state.rows import Lease
+from ..setting_values import Value
+from ..settings import Settings
 from ..state.tokens import TokenRow
 from .auth import Authenticator
-from .limiter import MAX_PAUSE_S
-from .retry import RetryPolicy
+from .token_endpoint import Asker, Refused
+from .token_places import MemoryTokens, TokenPlace
 
 log = logging.getLogger(__name__)
-
-LOCK_S = 60.0
-"""A refresh that takes longer may be taken over; longer than all attempts of one refresh may take together."""
 WAIT_S = 90.0
 """So long does a request wait for another one's refresh."""
-ASK_DEADLINE_S = 10.0
-ASK_POLICY = RetryPolicy(max_attempts=3, max_wait_s=10.0, give_up_after_s=35.0)
-MAX_TOKEN_BYTES = 256 * 1024
 AHEAD_S = 300.0
 """A token is refreshed so long before its end, or a fifth of its life before it when that is shorter; less up to half of it
 by chance, so that replicas do not all come at one moment."""
@@ -71,105 +57,6 @@ AGAIN_S = 5.0
 LATER_S = 30.0
 """After a refresh ahead of time that failed, the old token is used so long before the next try."""
 _KEPT_SECRETS = 8
-
-T = TypeVar("T")
-
-
-class TokenPlace(Protocol):
-    """Where tokens are kept."""
-
-    async def get(self, name: str) -> TokenRow: ...
-
-    async def lock(self, name: str, holder: str) -> Lease | None:
-        """The right to refresh; None when somebody else has it."""
-
-    async def unlock(self, lease: Lease) -> None: ...
-
-    async def asked(self, name: str, at: float) -> None: ...
-
-    async def not_asked(self, name: str, generation: int) -> None: ...
-
-    async def keep(self, name: str, generation: int, row: TokenRow) -> bool: ...
-
-    async def refuse(self, name: str, generation: int, *, reason: str, seed: str, at: float) -> bool: ...
-
-
-class StateTokens:
-    """In the state, shared by all replicas."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def _call(self, work: Callable[[], T]) -> Awaitable[T]:
-        return self._state.call(work)
-
-    async def get(self, name: str) -> TokenRow:
-        return await self._call(lambda: self._state.tokens.get(name))
-
-    async def lock(self, name: str, holder: str) -> Lease | None:
-        try:
-            return await self._call(lambda: self._state.leases.acquire(f"token:{name}", holder, LOCK_S))
-        except LeaseHeld:
-            return None
-
-    async def unlock(self, lease: Lease) -> None:
-        await self._call(lambda: self._state.leases.release(lease))
-
-    async def asked(self, name: str, at: float) -> None:
-        await self._call(lambda: self._state.tokens.asked(name, at))
-
-    async def not_asked(self, name: str, generation: int) -> None:
-        await self._call(lambda: self._state.tokens.not_asked(name, generation))
-
-    async def keep(self, name: str, generation: int, row: TokenRow) -> bool:
-        return await self._call(lambda: self._state.tokens.keep(name, generation, row))
-
-    async def refuse(self, name: str, generation: int, *, reason: str, seed: str, at: float) -> bool:
-        tokens = self._state.tokens
-        return await self._call(lambda: tokens.refuse(name, generation, reason=reason, seed=seed, at=at))
-
-
-class MemoryTokens:
-    """In this process only, and gone with it: for client credentials, and for trying things out."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, TokenRow] = {}
-
-    async def get(self, name: str) -> TokenRow:
-        return self._rows.get(name) or TokenRow(name)
-
-    async def lock(self, name: str, holder: str) -> Lease | None:
-        return Lease(name=name, holder=holder, token=1, ttl_s=LOCK_S)
-
-    async def unlock(self, lease: Lease) -> None:
-        return
-
-    async def asked(self, name: str, at: float) -> None:
-        self._rows[name] = (await self.get(name))._replace(asked_at=at)
-
-    async def not_asked(self, name: str, generation: int) -> None:
-        self._rows[name] = (await self.get(name))._replace(asked_at=None)
-
-    async def keep(self, name: str, generation: int, row: TokenRow) -> bool:
-        self._rows[name] = row._replace(generation=generation + 1)
-        return True
-
-    async def refuse(self, name: str, generation: int, *, reason: str, seed: str, at: float) -> bool:
-        row = await self.get(name)
-        self._rows[name] = row._replace(access=None, needs_sign_in=True, reason=reason, seed=seed, asked_at=None)
-        return True
-
-
-class Refused(Exception):
-    """The token endpoint says no. The text holds no secret."""
-
-
-class Granted(msgspec.Struct):
-    """What the token endpoint gave."""
-
-    access: str
-    refresh: str | None
-    lives_s: float | None
 
 
 class TokenAuth(Authenticator):
@@ -400,87 +287,6 @@ class TokenAuth(Authenticator):
         """Nothing to send before a token is fetched."""
 
 
-class Asker:
-    """One request to the token endpoint, through the same guarded wire as every other request."""
-
-    def __init__(
-        self,
-        api: Api,
-        auth: OAuth2,
-        settings: Settings,
-        *,
-        transport: httpx.AsyncBaseTransport | None,
-        clock: Clock,
-    ) -> None:
-        from .session import open_api
-
-        parts = urlsplit(url := settings.token_url(api, auth))
-        path = url[len(f"{parts.scheme}://{parts.netloc}") :]
-        self._auth = auth
-        self._settings = settings
-        self._title = api.title
-        self._operation = Operation(
-            id=f"POST {parts.path or '/'}",
-            api=f"{api.name} (sign-in)",
-            method="POST",
-            path=path,
-            parameters=(Parameter(argument="credential", name="Authorization", location="header"),),
-            body="form",
-            media_type="application/x-www-form-urlencoded",
-        )
-        self._session = open_api(
-            Api(
-                name=f"{api.name} (sign-in)",
-                title=f"{api.title} (sign-in)",
-                base_url=f"{parts.scheme}://{parts.netloc}",
-            ),
-            settings,
-            transport=transport,
-            clock=clock,
-            policy=ASK_POLICY,
-            deadline_s=ASK_DEADLINE_S,
-            max_body_bytes=MAX_TOKEN_BYTES,
-        )
-
-    async def __call__(self, refresh: str | None) -> Granted:
-        """Ask once, which may take several attempts.
-
-        Raises:
-            Refused: the server says no.
-            IntegrationError: no answer that says yes or no.
-        """
-        auth, settings = self._auth, self._settings
-        form: dict[str, Any] = {"grant_type": auth.grant}
-        if refresh is not None:
-            form["refresh_token"] = refresh
-        if auth.scopes:
-            form["scope"] = " ".join(auth.scopes)
-        if auth.audience is not None:
-            form["audience"] = auth.audience
-        arguments: dict[str, object] = {}
-        client_id = settings.text(auth.client_id)
-        secret = settings.value(auth.client_secret).text if auth.client_secret is not None else None
-        if auth.client_auth == "basic" and secret is not None:
-            # RFC 6749 §2.3.1: both are form-encoded before they become a Basic credential.
-            pair = base64.b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
-            settings.redactor.register(pair)
-            arguments["credential"] = f"Basic {pair}"
-        else:
-            form["client_id"] = client_id
-            if secret is not None:
-                form["client_secret"] = secret
-        try:
-            reply = await self._session.request(self._operation, arguments=arguments, body=form, repeatable=True)
-        except ApiError as error:
-            if isinstance(error, Throttled) or error.status >= 500 or error.status in (408, 421, 425, 404, 405):
-                raise
-            raise Refused(_words(error.excerpt, f"status {error.status}")) from None
-        return _read(reply.body)
-
-    async def aclose(self) -> None:
-        await self._session.aclose()
-
-
 def sign_in_with(
     api: Api,
     settings: Settings,
@@ -503,9 +309,6 @@ def sign_in_with(
         place = MemoryTokens()
     ask = Asker(api, auth, settings, transport=transport, clock=clock)
     return TokenAuth(api, auth, settings, clock, place=place, ask=ask, holder=holder)
-
-
-# --- small things -----------------------------------------------------------------------------------------------------
 
 
 def seed_of(auth: OAuth2, settings: Settings) -> str:
@@ -545,47 +348,3 @@ def interrupted(asked_at: float) -> str:
 def _was_answered(error: IntegrationError) -> bool:
     """Whether the server surely changed no refresh token."""
     return isinstance(error, ApiError) or getattr(error, "sent", True) is False
-
-
-def _read(body: bytes) -> Granted:
-    """RFC 6749 §5.1, and the replies of those who say `error` with status 200."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise IntegrationError("the token endpoint's reply is no JSON object")
-    access = value.get("access_token")
-    if not isinstance(access, str) or not access:
-        if isinstance(value.get("error"), str):
-            raise Refused(_code(value["error"]))
-        raise IntegrationError("the token endpoint's reply holds no `access_token`")
-    if re.search(r"[^!-~]", access):
-        raise IntegrationError("the access token holds characters that no header has")
-    if str(value.get("token_type", "bearer")).lower() in ("mac", "dpop", "pop"):
-        raise IntegrationError("the token endpoint gives tokens that are not plain bearer tokens")
-    refresh = value.get("refresh_token")
-    return Granted(access, refresh if isinstance(refresh, str) and refresh else None, _seconds(value.get("expires_in")))
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return min(seconds, MAX_PAUSE_S * 3650) if math.isfinite(seconds) and seconds > 0 else None
-
-
-_ERROR = re.compile(r"\"error\"\s*:\s*\"([A-Za-z0-9_. -]{1,60})\"")
-
-
-def _words(excerpt: str, otherwise: str) -> str:
-    found = _ERROR.search(excerpt)
-    return f"the token endpoint says `{found[1]}`" if found else f"the token endpoint refuses ({otherwise})"
-
-
-def _code(text: str) -> str:
-    return f"the token endpoint says `{re.sub(r'[^A-Za-z0-9_. -]', '', text)[:60]}`"
-
-
-__all__ = ["MemoryTokens", "StateTokens", "TokenAuth", "TokenPlace", "sign_in_with"]

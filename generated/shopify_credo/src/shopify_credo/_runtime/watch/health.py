@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..settings import Options
+from ..options import Options
 from ..state.depths import QUEUES
 from .meter import Meter, memory_bytes, memory_limit_bytes
 from .metrics import Known
