@@ -71,6 +71,12 @@ class Shelf:
         self.records[id] = self.normalise({**before, **fields, self.version: iso(self.clock.moment)})
         return id
 
+    def of(self, match: str) -> str | None:
+        """The identity of the record with a match value, where there is one."""
+        found = [id for id, record in self.records.items() if record[self.match] == match]
+        assert len(found) < 2, f"{match} is there {len(found)} times"
+        return found[0] if found else None
+
     def view(self, *names: str) -> dict[str, tuple[Any, ...]]:
         """Match value → some fields."""
         return {record[self.match]: tuple(record.get(name) for name in names) for record in self.records.values()}
@@ -101,6 +107,9 @@ class Shelf:
             self.before.pop(0)(request)
         if id not in self.records:
             return httpx.Response(404, json={"error": "not here"})
+        if method == "DELETE":
+            self.effects.append(("delete", str(self.records.pop(id).get(self.match))))
+            return httpx.Response(204)
         if method == "PUT":
             wanted = request.headers.get("if-match")
             if self.has_etags and wanted is not None and wanted != self._etag(id):
@@ -191,6 +200,9 @@ def _operations(api: str) -> dict[str, Operation]:
             id="GET /items", api=api, method="GET", path="/items", parameters=query, records=("items",), paging=Paging()
         ),
         "get": Operation(id="GET /items/{id}", api=api, method="GET", path="/items/{id}", parameters=(id_of(),)),
+        "delete": Operation(
+            id="DELETE /items/{id}", api=api, method="DELETE", path="/items/{id}", parameters=(id_of(),)
+        ),
         "create": Operation(id="POST /items", api=api, method="POST", path="/items", body="json"),
         "update": Operation(
             id="PUT /items/{id}",
@@ -206,6 +218,7 @@ def _operations(api: str) -> dict[str, Operation]:
 SHOP = Api(name="shop", title="Shop", base_url="https://shop.example")
 LEDGER = Api(name="ledger", title="Ledger", base_url="https://ledger.example")
 _SHOP, _LEDGER = _operations("shop"), _operations("ledger")
+DELETES_IN_LEDGER, DELETES_IN_SHOP = _LEDGER["delete"], _SHOP["delete"]
 FIELDS = tuple(MergeField(name=name, path=(name,)) for name in ("code", "name", "amount", "quantity"))
 
 PRODUCTS: Stream[Product, EntryBody] = Stream(
@@ -261,25 +274,33 @@ ENTRIES: Stream[Entry, ProductBody] = Stream(
 )
 
 
+def changed(stream: Stream[Any, Any], changes: dict[str, Any]) -> Stream[Any, Any]:
+    """A stream with other members."""
+    for name, value in changes.items():
+        part, _, member = name.partition("__")
+        stream = replace(stream, **{part: replace(getattr(stream, part), **{member: value}) if member else value})
+    return stream
+
+
 class Between:
     """Both systems, one state, a new engine for each run, as after a restart.
 
     Args:
         both_ways: False leaves out the stream that goes back.
+        back: Members of the stream that goes back.
         changes: Members of the stream that goes on; `merge__otherwise="manual_review"` of its parts.
     """
 
-    def __init__(self, url: str = "sqlite://", *, both_ways: bool = True, **changes: Any) -> None:
+    def __init__(
+        self, url: str = "sqlite://", *, both_ways: bool = True, back: dict[str, Any] | None = None, **changes: Any
+    ) -> None:
         self.clock = FakeClock()
         self.shop = Shelf(self.clock, identity="id", version="updated_at", match="sku", first=1)
         self.ledger = Shelf(self.clock, identity="ref", version="changed", match="code", first=501)
         self.url = url
         self.ids = (f"id-{number:05}" for number in itertools.count(1))
-        stream: Stream[Any, Any] = PRODUCTS
-        for name, value in changes.items():
-            part, _, member = name.partition("__")
-            stream = replace(stream, **{part: replace(getattr(stream, part), **{member: value}) if member else value})
-        self.streams: tuple[Stream[Any, Any], ...] = (stream, ENTRIES) if both_ways else (stream,)
+        stream = changed(PRODUCTS, changes)
+        self.streams: tuple[Stream[Any, Any], ...] = (stream, changed(ENTRIES, back or {})) if both_ways else (stream,)
         self.state = self.open_state()
         self.reports: list[RunReport] = []
 

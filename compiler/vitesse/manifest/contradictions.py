@@ -218,6 +218,12 @@ def _conflicts(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic
             "conflicts",
             help="add `get`, `find` or `list` to the destination, or set `conflicts: source_priority`",
         )
+    if not rule.is_plain and stream.removes is not None and to.get is None:
+        fault(
+            "merges and deletes, and cannot read the record that it would delete",
+            "deletes",
+            help="add `get` to the destination: a record that was changed there is a conflict, and not deleted",
+        )
     is_pair = stream.reverse_of is not None or any(one.reverse_of == name for one in manifest.streams.values())
     if stream.rollback and (is_pair or not rule.is_plain):
         fault(
@@ -277,8 +283,6 @@ def _reverse(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic]:
             )
         if "adopt" in one.model_fields_set and one.adopt not in ("lookup", "prefetch"):
             fault(of, f"goes both ways and adopts by `{one.adopt}`", "adopt", help="remove `adopt`, or set `lookup`")
-    if stream.removes is not None:
-        fault(name, "goes back and deletes", "deletes", help=f"remove `deletes`; `{stream.reverse_of}` may have it")
     return faults
 
 

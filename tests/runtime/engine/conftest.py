@@ -30,11 +30,11 @@ ENVIRON = {
 }
 
 
-def forget_state(url: str) -> None:
-    """Take away what another test left under the sample's name."""
+def forget_state(url: str, name: str = "shopify_credo") -> None:
+    """Take away what another test left under the sample's name, or another one."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA IF EXISTS shopify_credo CASCADE")
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {name} CASCADE")
     engine.dispose()
 
 
