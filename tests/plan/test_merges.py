@@ -113,11 +113,7 @@ def test_times_decide_where_both_sides_tell_them(changed: Change):
         ('      get: "GET /items/{item_id}"\n      identity', "      identity", "cannot ask for one record"),
         ("      find: {operation: GET /items, by: {slug: query.slug}}\n", "", "cannot find records that are there"),
         ("    match: [{source: slug, destination: product.handle, compare: [trim, lower]}]\n", "", "how records match"),
-        (
-            "reverse_of: products",
-            "reverse_of: products\n    deletes: ignore\n    mode: append",
-            "goes both ways and appends",
-        ),
+        ("reverse_of: products", "reverse_of: products\n    mode: append", "goes both ways and appends"),
     ],
 )
 def test_manifest_that_contradicts_itself_is_refused(changed: Change, before: str, after: str, message: str):
@@ -128,6 +124,21 @@ def test_manifest_that_contradicts_itself_is_refused(changed: Change, before: st
     assert any(message in one.message for one in caught.value.diagnostics), [
         one.message for one in caught.value.diagnostics
     ]
+
+
+def test_either_direction_may_delete(changed: Change):
+    on, back = planned(changed()).streams
+    assert on.deletes is not None
+    assert (on.deletes.set, on.deletes.identity) == (((("state",), "retired"),), ("id",))
+    assert back.deletes is not None
+    assert back.deletes.set == ((("product", "status"), "archived"),)
+
+
+def test_stream_that_merges_and_deletes_has_to_read_what_it_would_delete(changed: Change):
+    folder = changed(('      get: "GET /items/{item_id}"\n      find', "      find"))
+    with pytest.raises(DiagnosticError) as caught:
+        load_manifest(folder)
+    assert any("merges and deletes, and cannot read" in one.message for one in caught.value.diagnostics)
 
 
 def test_fields_are_whole_up_to_their_first_list():

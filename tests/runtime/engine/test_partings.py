@@ -13,6 +13,7 @@ from runtime.actions.conflicts import conflict_of, conflicts_of, resolve
 from runtime.declare import Deletes
 from runtime.engine.merge import Side
 from runtime.engine.partings import verdict
+from runtime.engine.verify import verify
 from runtime.errors import RequestRefused
 from runtime.redact import Redactor
 from tests.runtime.engine.conftest import forget_state
@@ -311,6 +312,17 @@ async def test_dry_run_shows_what_a_complete_pass_would_decide(make: Make) -> No
     assert (report.counts.deleted, report.counts.held) == (1, 1)
     assert sorted(entry["action"] for entry in report.sample) == ["delete", "held"]
     assert (len(world.shop.effects), conflicts_of(world.state, None)) == (effects, [])
+
+
+async def test_repair_takes_what_is_missing_for_deleted(make: Make) -> None:
+    """As the manifest says: the other direction carries it to the source."""
+    world = make()
+    await begun(world)
+    gone_at_ledger(world, "s0")
+    found = await verify(world.engine(), "products", repair=True)
+    assert (found.counts["missing"], [report.stream for report in found.repairs]) == (1, ["entries"])
+    assert (world.shop.of("s0"), found.exit_code) == (None, 0)
+    await quiet(world)
 
 
 def test_deletion_has_no_time_to_compare() -> None:
