@@ -169,6 +169,59 @@ async def test_conflict_waits_for_a_person_and_the_answer_reaches_both_sides(pai
     assert pair.apart() == []
 
 
+@pytest.mark.parametrize("side", ["source", "destination"])
+async def test_deletion_of_one_side_reaches_the_other_and_is_not_undone(pair: Pair, side: str) -> None:
+    records, stream = await _deletable(pair, side)
+    source_id, destination_id = pair.links()[0]
+    records.delete(source_id if side == "source" else destination_id)
+    report = await _passed(pair, stream)
+
+    assert (report.state, report.counts.deleted) == ("done", 1)
+    await pair.settle()
+    assert len(records) == len(pair.links()) - 1
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+async def test_deletion_of_a_record_that_the_other_side_changed_is_a_conflict(pair: Pair, side: str) -> None:
+    """The strategy decides: deleted on both sides, made again, left, or asked about."""
+    records, stream = await _deletable(pair, side)
+    source_id, destination_id = pair.links()[0]
+    if side == "source":
+        if not pair.edit(1):
+            pytest.skip("the synthetic records of these streams do not change")
+    else:
+        clash = _clash(pair, pair.merge.fields[-1].path)
+        if clash is None:
+            pytest.skip("the synthetic records of these streams do not change")
+        source_id, destination_id = clash
+    records.delete(source_id if side == "source" else destination_id)
+    before = len(records)
+    decided, _ = runtime("engine.partings").verdict(pair.merge, pair.bench.stream.conflicts, side, None)
+    report = await _passed(pair, stream)
+
+    assert report.counts.deleted == (decided == "delete")
+    assert report.counts.held == (decided == "hold")
+    assert len(await _conflicts(pair)) == (decided == "hold")
+    assert len(records) == before + (decided == "again")
+    if decided != "hold":
+        await pair.settle()
+
+
+async def _deletable(pair: Pair, side: str) -> tuple[Any, str]:
+    """The records of a side whose deletions the pair carries to the other, and the stream that finds them out."""
+    name = pair.bench.stream.name if side == "source" else pair.back.name
+    deletes = stream_named(name).deletes
+    if deletes is None or deletes.found_by != "reconciliation":
+        pytest.skip(f"no complete pass of `{name}` deletes anything")
+    await pair.settle()
+    return (pair.bench.source_records if side == "source" else pair.bench.destination_records), name
+
+
+async def _passed(pair: Pair, name: str) -> Any:
+    await pair.bench.clock.sleep(stream_named(name).deletes.every_s + 1)
+    return await pair.run(name)
+
+
 async def _conflicts(pair: Pair) -> list[dict[str, Any]]:
     async with pair.bench.opened() as ready:
         found: list[dict[str, Any]] = await ready.state.call(lambda: ready.state.conflicts.latest())

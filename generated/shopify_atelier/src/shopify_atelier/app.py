@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ._runtime.declare import (
+    Deletes,
     Destination,
     Env,
     Find,
@@ -74,6 +75,7 @@ PRODUCTS = Stream(
     ),
     schedule="every 10 minutes",
     mapping_digest="sha256:42e09aeb2fd8ae5791f73e0d85c3afedb4e6f9eb8ceddee60ae20dec75df78b3",
+    deletes=Deletes(mode="soft", set=((("state",), "retired"),)),
 )
 
 ITEMS = Stream(
@@ -117,6 +119,7 @@ ITEMS = Stream(
     reverse_of="products",
     schedule="every 10 minutes",
     mapping_digest="sha256:f4ea95bef7e844381b5ed9a954a09ddbee65cad96e2726a66c3831f6c8ab69bb",
+    deletes=Deletes(mode="soft", set=((("product", "status"), "archived"),)),
 )
 
 INTEGRATION = Integration(

@@ -92,6 +92,7 @@ class Fates:
                 changed = True
                 continue
             elif fate not in ("created", "updated", "restored"):
+                changed = changed or (item.past is not None and item.past.kind is not None)
                 continue
             known = item.link
             changed = changed or known is not None or fate != "created"

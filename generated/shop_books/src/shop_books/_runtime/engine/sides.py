@@ -30,7 +30,7 @@ class Sides:
         self.direction: Direction = "forward" if stream is forward else "backward"
         self.is_pair = backward is not None
         self.rule: Merge = forward.merge
-        self._backward = backward
+        self.backward = backward
         self._reader: Reader[Any, Any] = Reader(stream, Drift(stream))
         self._forward_reader = self._reader if self.direction == "forward" else Reader(forward, Drift(forward))
         if backward is not None:
@@ -55,10 +55,10 @@ class Sides:
 
     def version_of(self, record: dict[str, Any]) -> str | None:
         """The version of a destination's record, as the other direction reads it."""
-        if self._backward is None or self._backward.source.version is None:
+        if self.backward is None or self.backward.source.version is None:
             return self.stated_version(record)
         try:
-            return self._backward.source.version(self._decode_back(encode_json(record)))
+            return self.backward.source.version(self._decode_back(encode_json(record)))
         except Exception:  # a reply that is less than a record says nothing about versions
             return None
 

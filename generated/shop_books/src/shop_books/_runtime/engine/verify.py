@@ -182,6 +182,10 @@ async def _mend(engine: Engine, stream: Stream[Any, Any], found: Comparison) -> 
         while gone := shelf.gone(TOGETHER):
             request = RunRequest(stream=stream.name, trigger="verify", ids=tuple(gone))
             found.verified.repairs.append(await engine.run(request))
+    if (partner := found.partner) is not None:
+        while lost := shelf.gone(TOGETHER, there=True):
+            request = RunRequest(stream=partner.name, trigger="verify", ids=tuple(lost))
+            found.verified.repairs.append(await engine.run(request))
 
 
 @asynccontextmanager
@@ -215,6 +219,10 @@ class Comparison:
         self.shelf = Shelf()
         self._stream = stream
         self._engine = engine
+        links = engine.links.get(stream.name)
+        partner = links.backward if links is not None else None
+        self.partner = partner if partner is not None and partner.deletes is not None else None
+        """The stream that carries deletions at the destination to the source: to it, what is missing was deleted."""
         self._around = around = engine.around(stream)
         self._state: State = engine.state
         text = around.settings.text
@@ -343,7 +351,10 @@ class Comparison:
         verified = self.verified
         if record is None:
             verified.note("missing", source_id=item.source_id, destination_id=identity)
-            self.shelf.mend(item)
+            if self.partner is not None and identity is not None:
+                self.shelf.note_gone(identity, there=True)
+            else:
+                self.shelf.mend(item)
             return
         body = at(decode_exact(item.body), self._stream.destination.envelope)
         if base is not None and (rule := self._stream.merge) is not None:
@@ -390,7 +401,7 @@ class Shelf:
             "CREATE TABLE there (id TEXT PRIMARY KEY, match TEXT, record BLOB, taken INTEGER DEFAULT 0) WITHOUT ROWID;"
             "CREATE TABLE here (id TEXT PRIMARY KEY) WITHOUT ROWID;"
             "CREATE TABLE mend (id TEXT PRIMARY KEY, record BLOB);"
-            "CREATE TABLE gone (id TEXT PRIMARY KEY);"
+            "CREATE TABLE gone (id TEXT, there INTEGER, PRIMARY KEY (id, there));"
         )
 
     def close(self) -> None:
@@ -449,9 +460,9 @@ class Shelf:
         """To be written again."""
         self._file.execute("INSERT OR REPLACE INTO mend VALUES (?, ?)", (item.source_id, bytes(item.raw)))
 
-    def note_gone(self, source_id: str) -> None:
-        """To be asked for by name."""
-        self._file.execute("INSERT OR IGNORE INTO gone VALUES (?)", (source_id,))
+    def note_gone(self, identity: str, *, there: bool = False) -> None:
+        """To be asked for by name, at the source or at the destination."""
+        self._file.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (identity, there))
 
     def to_mend(self, size: int) -> list[tuple[str, bytes]]:
         """Some of what is to be written again; each is handed out once."""
@@ -459,10 +470,11 @@ class Shelf:
         self._file.executemany("DELETE FROM mend WHERE id = ?", [(row[0],) for row in rows])
         return rows
 
-    def gone(self, size: int) -> list[str]:
+    def gone(self, size: int, *, there: bool = False) -> list[str]:
         """Some of what is to be asked for; each is handed out once."""
-        rows = [row[0] for row in self._file.execute("SELECT id FROM gone ORDER BY id LIMIT ?", (size,))]
-        self._file.executemany("DELETE FROM gone WHERE id = ?", [(each,) for each in rows])
+        query = "SELECT id FROM gone WHERE there = ? ORDER BY id LIMIT ?"
+        rows = [row[0] for row in self._file.execute(query, (there, size))]
+        self._file.executemany("DELETE FROM gone WHERE id = ? AND there = ?", [(each, there) for each in rows])
         return rows
 
 

@@ -251,7 +251,10 @@ class Writer:
                 seen_after(self._stream, item, reply, operation)
             if self._merger is not None:
                 await self._merger.written(item, reply, operation)
-        except NotFound:
+        except NotFound as error:
+            if self._merger is not None and self._merger.is_asked_about(item):
+                await self._merge_again(item, error)
+                return
             # Somebody deleted it over there. The source still has it, so it is made again.
             item.destination_id = None
             item.is_create = True

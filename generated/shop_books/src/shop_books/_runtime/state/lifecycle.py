@@ -102,13 +102,18 @@ class Lifecycle:
 
     # --- deletes ---
 
-    def pass_end(self, stream: str, began_at: float) -> PassEnd:
-        """What a complete pass that began at `began_at` has found. A link that was written since then counts as having come."""
+    def pass_end(self, stream: str, began_at: float, *, links_of: str | None = None) -> PassEnd:
+        """What a complete pass that began at `began_at` has found. A link that was written since then counts as having come.
+
+        Args:
+            links_of: The stream whose links these are, when `stream` goes back on them.
+        """
         seen, links = self._tables.seen, self._tables.links
-        linked = select(func.count()).select_from(links).where(links.c.stream == stream, links.c.gone_at.is_(None))
+        of = links_of or stream
+        linked = select(func.count()).select_from(links).where(links.c.stream == of, links.c.gone_at.is_(None))
         came = select(func.count()).select_from(seen).where(seen.c.stream == stream, seen.c.source_id != UNNAMED)
         unnamed = select(func.count()).select_from(seen).where(seen.c.stream == stream, seen.c.source_id == UNNAMED)
-        missing = select(func.count()).select_from(links).where(*self._missing(stream, began_at))
+        missing = select(func.count()).select_from(links).where(*self._missing(stream, began_at, links_of))
 
         def read(connection: Connection) -> PassEnd:
             counts = [connection.execute(query).scalar_one() for query in (came, linked, missing, unnamed)]
@@ -122,29 +127,38 @@ class Lifecycle:
         query = select(func.count()).select_from(links).where(links.c.stream == stream, links.c.gone_at.is_(None))
         return int(self._database.read(lambda connection: connection.execute(query).scalar_one()))
 
-    def linked_from(self, stream: str, *, after: str, limit: int) -> list[str]:
-        """Source identities of links whose record is not known to be gone, in their order, from the one after `after` on."""
+    def linked_from(self, stream: str, *, after: str, limit: int, links_of: str | None = None) -> list[str]:
+        """Identities of links whose record is not known to be gone, in their order, from the one after `after` on."""
         c = self._tables.links.c
-        query = select(c.source_id).where(c.stream == stream, c.gone_at.is_(None), c.source_id > after)
-        query = query.order_by(c.source_id).limit(limit)
+        here = c.source_id if links_of is None else c.destination_id
+        query = select(here).where(c.stream == (links_of or stream), c.gone_at.is_(None), here > after)
+        query = query.order_by(here).limit(limit)
         return list(self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
-    def missing(self, stream: str, began_at: float, *, after: str, limit: int) -> list[Link]:
-        """Links whose source record did not come, in the order of their identities, from the one after `after` on."""
+    def missing(
+        self, stream: str, began_at: float, *, after: str, limit: int, links_of: str | None = None
+    ) -> list[Link]:
+        """Links whose record did not come, in the order of their identities, from the one after `after` on.
+
+        Of a stream that goes back they are as that one sees them: by the destination's identity.
+        """
         c = self._tables.links.c
+        here, there = (c.destination_id, c.source_id) if links_of is not None else (c.source_id, c.destination_id)
         query = (
-            select(c.source_id, c.destination_id, c.hash, c.version, c.match)
-            .where(*self._missing(stream, began_at), c.source_id > after)
-            .order_by(c.source_id)
+            select(here, there, c.hash, c.version, c.match)
+            .where(*self._missing(stream, began_at, links_of), here > after)
+            .order_by(here)
             .limit(limit)
         )
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return [Link(*row) for row in rows]
 
-    def _missing(self, stream: str, began_at: float) -> tuple[Any, ...]:
+    def _missing(self, stream: str, began_at: float, links_of: str | None) -> tuple[Any, ...]:
         seen, links = self._tables.seen, self._tables.links
-        came = exists().where(and_(seen.c.stream == links.c.stream, seen.c.source_id == links.c.source_id))
-        return links.c.stream == stream, links.c.gone_at.is_(None), links.c.written_at < began_at, ~came
+        here = links.c.source_id if links_of is None else links.c.destination_id
+        came = exists().where(and_(seen.c.stream == stream, seen.c.source_id == here))
+        is_linked = (links.c.stream == (links_of or stream), links.c.gone_at.is_(None), here.is_not(None))
+        return *is_linked, links.c.written_at < began_at, ~came
 
     # --- waiting for others ---
 

@@ -44,13 +44,19 @@ class Merges:
             select(*known).select_from(both).where(of_stream, sql.is_one_of(links.c.source_id)), names
         )
         self._known_back = sql.compile(
-            select(*known).select_from(both).where(of_stream, sql.is_one_of(links.c.destination_id)), names
+            select(*known)
+            .select_from(both)
+            .where(of_stream, sql.is_one_of(links.c.destination_id))
+            .order_by(links.c.gone_at.is_(None)),
+            names,
         )
         self._links_back = sql.compile(
             select(
                 links.c.destination_id, links.c.source_id, links.c.hash, links.c.destination_version, links.c.match,
                 links.c.gone_at,
-            ).where(of_stream, sql.is_one_of(links.c.destination_id)),
+            )
+            .where(of_stream, sql.is_one_of(links.c.destination_id))
+            .order_by(links.c.gone_at.is_(None)),  # a record may have had another partner before: the last row counts
             names,
         )  # fmt: skip
 

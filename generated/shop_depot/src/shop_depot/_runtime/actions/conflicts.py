@@ -43,6 +43,7 @@ def conflict_of(state: State, stream: Stream[Any, Any] | None, redactor: Redacto
     told = {name: value for name, value in row.items() if name not in ("base", "source", "destination", "link_hash")}
     return {
         **told,
+        "gone": _gone(state, row),
         "values": {
             name: {
                 "base": shown(base, name),
@@ -87,21 +88,40 @@ async def resolve(
         raise NotNow(f"the conflict `{conflict_id}` is resolved already: {row['resolution']}")
     stream = engine.stream(row["stream"])
     _, source, destination = _versions(state, row)
+    gone = _gone(state, row)
+    if gone is not None and (values or take is None):
+        raise RequestRefused(f"the {gone} has deleted its record: take `source` or `destination`, whole")
     answer = _answer(stream, row["fields"], take, values, source, destination, by)
-    form = decode_exact(state.sealer.open(bytes(row["source"])))
-    can_read = stream.source.get is not None
-    if not can_read and "record" not in form:
-        raise RequestRefused(f"{stream.name}: the source cannot be asked for the record, and it was not kept")
     request = RunRequest(
-        stream=stream.name,
         trigger="http" if trigger == "http" else "cli",
-        ids=(row["source_id"],) if can_read else (),
-        records=() if can_read else (form["record"].encode(),),
         answers={row["source_id"]: answer},
+        **_asked(engine, stream, row, gone),
     )
     report = await engine.run(request)
     after = await state.call(lambda: state.conflicts.get(conflict_id))
     return report, after is not None and after["state"] == "resolved"
+
+
+def _asked(engine: Engine, stream: Stream[Any, Any], row: Mapping[str, Any], gone: Side | None) -> dict[str, Any]:
+    """What the run that carries out an answer reads."""
+    if gone == "destination":
+        links = engine.links[stream.name]
+        assert links.backward is not None, "only the direction that goes back finds that out"
+        return {"stream": links.backward.name, "ids": (row["destination_id"],)}
+    if stream.source.get is not None:
+        return {"stream": stream.name, "ids": (row["source_id"],)}
+    if gone == "source":
+        return {"stream": stream.name, "gone": (row["source_id"],)}
+    form = decode_exact(engine.state.sealer.open(bytes(row["source"])))
+    if "record" not in form:
+        raise RequestRefused(f"{stream.name}: the source cannot be asked for the record, and it was not kept")
+    return {"stream": stream.name, "records": (form["record"].encode(),)}
+
+
+def _gone(state: State, row: Mapping[str, Any]) -> Side | None:
+    """The side that has deleted its record, if one has."""
+    sides: tuple[Side, Side] = ("source", "destination")
+    return next((side for side in sides if _form(state, row, side).get("gone")), None)
 
 
 def _answer(
@@ -135,11 +155,12 @@ def _row(state: State, conflict_id: str) -> dict[str, Any]:
 
 
 def _versions(state: State, row: Mapping[str, Any]) -> tuple[View, View, View]:
-    def opened(name: str) -> Any:
-        stored = row[name]
-        return decode_exact(state.sealer.open(bytes(stored))) if stored else {}
+    source, destination = (_form(state, row, side).get("fields", {}) for side in ("source", "destination"))
+    return _form(state, row, "base"), source, destination
 
-    return opened("base"), opened("source").get("fields", {}), opened("destination").get("fields", {})
+
+def _form(state: State, row: Mapping[str, Any], name: str) -> Any:
+    return decode_exact(state.sealer.open(bytes(row[name]))) if row[name] else {}
 
 
 def _masked(stream: Stream[Any, Any], rule: Merge, view: View) -> View:

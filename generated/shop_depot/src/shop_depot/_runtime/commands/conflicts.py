@@ -59,6 +59,8 @@ def show_conflict(load: Loader, conflict_id: str, as_json: bool) -> int:
         show_json(found)
         return EXIT_DONE
     click.echo(f"{found['stream']} {found['source_id']} ↔ {found['destination_id']}, {found['state']}")
+    if found["gone"] is not None:
+        click.echo(f"the {found['gone']} has deleted its record, and the other side has changed it since")
     for name, each in found["values"].items():
         mark = "!" if each["is_conflict"] else " "
         click.echo(f"{mark} {name}: {each['base']!r} → source {each['source']!r}, destination {each['destination']!r}")

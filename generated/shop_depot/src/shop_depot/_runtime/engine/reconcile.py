@@ -7,7 +7,7 @@ from functools import partial
 
 from ..declare import Deletes
 from ..http.paging import Picked
-from ..state.rows import Outcomes
+from ..state.rows import Link, Outcomes
 from .deletes import Brake, Remover, Tombstones, removals
 from .errors import Stopped
 from .items import Item
@@ -33,6 +33,7 @@ class Reconciler:
         self._remover = remover
         self._tools = tools
         self._stream = tools.stream
+        self._links_by = tools.stream.reverse_of or tools.stream.name
         self._around = tools.around
         self._state = tools.state
         self._journal = tools.journal
@@ -44,11 +45,10 @@ class Reconciler:
         """Carry out what it means that these records are gone. Their fates are durable before anything else is read."""
         if named:
             await self._journal.flush()
-        store, name, counts = self._state.store, self._stream.name, self._tally.counts
+        store, name, counts = self._state.store, self._links_by, self._tally.counts
         for start in range(0, len(named), self._tools.together):
             ids = named[start : start + self._tools.together]
-            links = await self._state.call(partial(store.links_of, name, ids))
-            items, before, never = removals(ids, {link.source_id: link for link in links}, self._remover)
+            items, before, never = removals(ids, await self._links_of(ids), self._remover)
             if items and self._brake.needs_linked:
                 self._brake.told(await self._state.call(lambda: store.lifecycle.linked(name)))
             self._brake.admit(len(items))
@@ -58,10 +58,20 @@ class Reconciler:
             counts.read += before + never
             await self._send(items, ids)
 
+    async def _links_of(self, ids: Sequence[str]) -> dict[str, Link]:
+        if self._tools.merger is not None:
+            return await self._tools.merger.links_of(ids)
+        links = await self._state.call(partial(self._state.store.links_of, self._stream.name, ids))
+        return {link.source_id: link for link in links}
+
     async def _send(self, items: Sequence[Item], named: Sequence[str]) -> None:
         journal, tools = self._journal, self._tools
         journal.begin_group()
-        requests = [Request(self._around.ids(), self._remover.kind, [item]) for item in items]
+        halted = await tools.merger.part(items) if tools.merger is not None else None
+        if halted is not None:
+            raise halted
+        left = [item for item in items if item.fate is None]
+        requests = [Request(self._around.ids(), self._remover.kind, [item]) for item in left]
         await journal.note(requests)
         sent, stop = await tools.writer.send_all(requests) if requests else ([], None)
         self._tally.count(items)
@@ -76,11 +86,12 @@ class Reconciler:
     async def reconcile(self) -> None:
         """After a complete pass: delete what is linked and did not come, unless that is too much to be true."""
         lifecycle, name, began_s = self._state.store.lifecycle, self._stream.name, self._progress.began_s
-        end = await self._state.call(lambda: lifecycle.pass_end(name, began_s))
+        of = self._stream.reverse_of
+        end = await self._state.call(lambda: lifecycle.pass_end(name, began_s, links_of=of))
         self._brake.judge(end)
         after = ""
         while end.missing:
-            missing = partial(lifecycle.missing, name, began_s, after=after, limit=self._tools.together)
+            missing = partial(lifecycle.missing, name, began_s, links_of=of, after=after, limit=self._tools.together)
             links = await self._state.call(missing)
             if not links:
                 break

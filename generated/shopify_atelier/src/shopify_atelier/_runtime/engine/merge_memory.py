@@ -79,6 +79,10 @@ class MergeMemory:
         """Remember what is decided about an item."""
         self._decisions[id(item)] = decision
 
+    def drop(self, item: Item) -> None:
+        """What was decided about an item does not hold any more."""
+        self._decisions.pop(id(item), None)
+
     def base(self, known: Known | None) -> Base:
         """What both sides agreed on last."""
         if known is None or not known.base:

@@ -30,11 +30,13 @@ from .merge import Answer, Base, Merged, View, changed_by_destination, laid_in, 
 from .merge_memory import OWED, Decision, MergeMemory
 from .other_side import OtherSide, shown_in
 from .pages import Params
+from .partings import Partings
 from .sides import Sides
 from .versions import is_older
 
 TRIES = 3
 """How often a record that changes under our hands is read and merged anew within one run."""
+_STAYS_GONE = "the record that it is linked to was deleted"
 
 
 class Merger:
@@ -63,6 +65,17 @@ class Merger:
         self._stream, self._forward, self._rule = stream, forward, sides.rule
         self._state, self._workers, self._answers = state, workers, answers
         self._if_match = _header(stream.destination.update, "if-match")
+        self._partings = Partings(
+            sides,
+            self._other,
+            self._memory,
+            seal=state.sealer.seal,
+            run_id=run_id,
+            ids=ids,
+            now=now,
+            workers=workers,
+            answers=answers,
+        )
 
     # --- what is looked up ---
 
@@ -96,6 +109,7 @@ class Merger:
     def classify(self, items: Sequence[Item], found: Found, unknown: Container[str]) -> dict[str, Link]:
         """As `classify`, for records that two sides may have changed."""
         self._memory.begin_group(found.known)
+        self._partings.begin_group()
         if self._sides.direction == "forward":
             renewed = classify(self._stream, items, found, unknown)
             for item in items:
@@ -103,6 +117,8 @@ class Merger:
                 if item.fate == "unchanged" and known is not None and known.conflict is not None:
                     # The source took its change back, or a person has answered: look again.
                     item.fate, item.is_create, item.destination_id = None, False, known.destination_id
+                elif item.fate != "unknown" and self._stays_gone(item.link):
+                    item.fate, item.why = "skipped", Why("match", "gone", _STAYS_GONE)
             return renewed
         return self._classify_back(items, found, unknown)
 
@@ -119,8 +135,10 @@ class Merger:
                 item.fate, item.why = "unknown", Why("send", "unknown", "an earlier write of it has no known outcome")
             elif link is None or known is None:
                 new_item(self._stream, item, found, in_group)
-            elif link.gone_at is not None:
-                item.fate, item.why = "skipped", Why("match", "gone", "the record that it is linked to was deleted")
+            elif self._stays_gone(link):
+                item.fate, item.why = "skipped", Why("match", "gone", _STAYS_GONE)
+            elif link.gone_at is not None and self._stream.deletes is not None and self._stream.deletes.mode == "hard":
+                new_item(self._stream, item, found, in_group)  # it was deleted here first, and is here again
             elif is_older(item.version, link.version):
                 item.fate, item.why = "skipped", Why("match", "older", "a newer state of it was synced before")
             else:
@@ -132,6 +150,21 @@ class Merger:
                 else:
                     item.is_create, item.destination_id = False, link.destination_id
         return renewed
+
+    def _stays_gone(self, link: Link | None) -> bool:
+        return link is not None and link.gone_at is not None and self._partings.stays_gone(link)
+
+    async def part(self, items: Sequence[Item]) -> IntegrationError | None:
+        """Decide about records that are gone where they came from; those that are to be deleted keep no fate.
+
+        Their links were looked up with `links_of`.
+        """
+        self._memory.begin_group(self._memory.known)
+        return await self._partings.settle(items)
+
+    def is_asked_about(self, item: Item) -> bool:
+        """Whether a record that is found to be gone over there is more than made again."""
+        return self._partings.are_told and item.source_id in self._memory.known
 
     async def settle(self, items: Sequence[Item]) -> IntegrationError | None:
         """Read what the other side has and decide about each item that would be written over it.
@@ -197,7 +230,9 @@ class Merger:
                 item.fate, item.why = "dead", Why("match", "permanent_record", reason)
                 return
             if found is None:
-                item.destination_id, item.is_create = None, True  # gone over there: it is made again
+                self._memory.drop(item)
+                if self._partings.is_made_again(item):
+                    item.destination_id, item.is_create = None, True
                 return
             record, etag = found
         if self._sides.direction == "forward":
@@ -342,6 +377,7 @@ class Merger:
     def finish(self, items: Sequence[Item], outcomes: Outcomes) -> None:
         """Add to a group's outcomes what links remember, what is held and what was decided."""
         self._memory.finish(items, outcomes)
+        self._partings.finish(items, outcomes)
 
 
 def _comes_again(item: Item) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..declare import Stream
 from ..errors import IntegrationError
 from ..hashing import decode_exact
 from ..mask import Mask
-from ..state.rows import Checkpoint, Look
+from ..state.rows import Checkpoint, Link, Look
 from .adopt import Adopter, object_of
 from .classify import classify, drop_repeated
 from .conflicts import Merger
@@ -123,8 +124,9 @@ class Preview:
 
     async def _reconcile(self, came: set[str]) -> None:
         store, name, after = self._around.state.store, self._stream.name, ""
+        of = self._stream.reverse_of
         while links := await self._around.state.call(
-            lambda after=after: store.lifecycle.linked_from(name, after=after, limit=1000)  # type: ignore[misc]
+            partial(store.lifecycle.linked_from, name, links_of=of, after=after, limit=1000)
         ):
             after = links[-1]
             await self._gone([source_id for source_id in links if source_id not in came])
@@ -133,10 +135,8 @@ class Preview:
         """Count what is gone, and show what would be deleted."""
         if self._came is not None:
             self._came.update(named)
-        store, name = self._around.state.store, self._stream.name
-        links = {
-            link.source_id: link for link in await self._around.state.call(lambda: store.links_of(name, named))
-        }  # fmt: skip
+        links = await self._links_of(named)
+        fates = await self._parted([links[each] for each in named if each in links and links[each].gone_at is None])
         self.counts.fetched += len(named)
         self.counts.read += len(named)
         for source_id in named:
@@ -145,6 +145,9 @@ class Preview:
                 self.counts.skipped += 1
             elif link.gone_at is not None:
                 self.counts.unchanged += 1
+            elif (item := fates.get(source_id)) is not None and item.fate is not None:
+                setattr(self.counts, item.fate, getattr(self.counts, item.fate) + 1)
+                self._show({"source_id": source_id, "action": item.fate, "reason": item.why.reason})
             else:
                 self.counts.deleted += 1
                 deletes = self._stream.deletes
@@ -154,6 +157,24 @@ class Preview:
                 if deletes is not None and deletes.mode == "soft":
                     entry["fields"] = {".".join(map(str, path)): {"to": value} for path, value in deletes.set}
                 self._show(entry)
+
+    async def _links_of(self, named: Sequence[str]) -> dict[str, Link]:
+        if self._merger is not None:
+            return await self._merger.links_of(named)
+        store, name = self._around.state.store, self._stream.name
+        links = await self._around.state.call(lambda: store.links_of(name, named))
+        return {link.source_id: link for link in links}
+
+    async def _parted(self, links: Sequence[Link]) -> dict[str, Item]:
+        """What a merge would decide about records that are gone on one side."""
+        if self._merger is None:
+            return {}
+        items = [Item(link.source_id, link.version, b"", b"", link.match, ()) for link in links]
+        for item, link in zip(items, links, strict=True):
+            item.destination_id, item.is_create, item.link = link.destination_id, False, link
+        if (stop := await self._merger.part(items)) is not None:
+            raise stop
+        return {item.source_id: item for item in items}
 
     async def _group(self, raws: Any) -> None:
         held: list[Held] = []
