@@ -15,7 +15,7 @@ from vitesse.api.paths import format_path
 from vitesse.diagnostics import Diagnostic, DiagnosticError, Place
 from vitesse.hooks import Parameter
 from vitesse.registry import BUILT_IN, RegisteredFunction, Registry, ValueType
-from vitesse.rules.check import check_rules, open_rules, required_unfilled
+from vitesse.rules.check import check_rules, required_unfilled
 from vitesse.rules.model import Default, ReviewedRules, Rules
 from vitesse.rules.review import Review
 
@@ -451,18 +451,6 @@ def test_check_rules_of_a_review_that_holds_accepts_and_of_others_says_why() -> 
         held.rejecting("mail", rule=checked.rule_digest, fields=checked.fields_digest, by="bo", on="2026-11-22"),
     ) == ["V453"]
     assert check(rules(one), review=held, shop={**SHOP, "note": "integer"}, draft=False).open == ()
-
-
-def test_open_rules_gives_each_rule_with_its_status() -> None:
-    """What a reviewer walks through, faulty rules apart."""
-    found = open_rules(
-        rules(rule("mail", "email"), rule("nope", "email")),
-        source=source(SHOP),
-        destination=destination(CRM),
-        registry=REGISTRY,
-        review=Review(stream="customers"),
-    )
-    assert [(one.id, status) for one, status in found] == [("mail", "open")]
 
 
 def test_reviewed_rules_are_made_by_check_rules_alone() -> None:

@@ -70,20 +70,6 @@ def check_rules(
     )
 
 
-def open_rules(
-    rules: Rules, *, source: End, destination: End, registry: Registry, review: Review
-) -> Iterator[tuple[CheckedRule, str]]:
-    """Every rule that can be proved on its own, with its status: what `accept` and `review` walk through.
-
-    Losses and missing waivers do not matter here; they are for `check_rules` to say.
-    """
-    prover = Prover(source, destination, registry, draft=True)
-    for rule in rules.rules:
-        checked = prover.rule(rule)
-        if checked is not None:
-            yield checked, review.status(checked.id, checked.rule_digest, checked.fields_digest)
-
-
 class _Checker:
     """The gates over all rules of a stream."""
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from runtime.errors import DecodeError
-from runtime.http.decode import decode_record, exact_json
+from runtime.http.decode import decode_record
 from runtime.records import MISSING, Record
 
 
@@ -32,7 +32,6 @@ def test_exact_decoding_keeps_every_digit() -> None:
     order = decode_record(Order, raw, exact=True)
     assert str(order.total) == "12345678901234567890.10"
     assert order.id == 9007199254740993
-    assert exact_json(b"[1.10]") == [Decimal("1.10")]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from runtime.declare import Operation, Parameter
 from runtime.errors import RequestRefused
 from runtime.http.encode import (
     asking_body,
-    canonical_json,
     cookie_pair,
     encode_body,
     encode_form,
@@ -31,7 +30,6 @@ from runtime.http.encode import (
     path_text,
     query_pairs,
     scalar,
-    since_text,
 )
 from runtime.records import MISSING, Record
 
@@ -199,14 +197,6 @@ def test_json_keeps_null_leaves_out_missing_and_keeps_every_digit() -> None:
     assert encode_json(body) == b'{"E-Mail":null,"value":12345678901234567890.10,"address":{}}'
     nested = {"items": [body, {"x": MISSING, "y": Decimal("0.1")}], "b": 1, "a": 2}
     assert json.loads(encode_json(nested), parse_float=Decimal)["items"][1] == {"y": Decimal("0.1")}
-    assert encode_json({"b": 1, "a": {"d": 1, "c": 2}}, sort_keys=True) == b'{"a":{"c":2,"d":1},"b":1}'
-
-
-def test_canonical_form_is_the_same_for_the_same_content() -> None:
-    """Order does not count; 1.10 and "1.10" are told apart nowhere else but by their digits."""
-    one = canonical_json({"b": Decimal("1.10"), "a": None})
-    assert one == canonical_json({"a": None, "b": Decimal("1.10"), "c": MISSING})
-    assert one == b'{"a":null,"b":"1.10"}'
 
 
 def test_value_without_a_json_form_is_refused_by_its_kind() -> None:
@@ -352,21 +342,6 @@ def test_half_a_surrogate_pair_is_refused() -> None:
         path_text("id", "\ud800")
     with pytest.raises(RequestRefused):
         encode_json({"a": "\ud800"})
-
-
-@pytest.mark.parametrize(
-    ("format", "text"),
-    [
-        ("iso8601", "2024-05-01T08:00:00Z"),
-        ("unix_s", "1714550400"),
-        ("unix_ms", "1714550400900"),
-        ("date", "2024-05-01"),
-    ],
-)
-def test_since_is_never_later_than_the_moment(format: str, text: str) -> None:
-    """Fractions are cut, not rounded: a filter may bring too much, never too little."""
-    moment = datetime(2024, 5, 1, 10, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=2)))
-    assert since_text(moment, format) == text
 
 
 @pytest.mark.parametrize(
