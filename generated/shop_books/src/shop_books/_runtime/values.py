@@ -16,7 +16,6 @@ from .records import MISSING, Record
 
 P = ParamSpec("P")
 T = TypeVar("T")
-U = TypeVar("U")
 R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")

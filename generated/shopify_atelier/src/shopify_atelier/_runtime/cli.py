@@ -9,7 +9,8 @@ from typing import NoReturn
 import click
 
 from .commands import cluster, conflicts, history, letters, runs, service, tokens, upkeep, verify, webhooks
-from .commands.common import EXIT_BUG, EXIT_DONE, EXIT_INPUT, Loader
+from .commands.common import Loader
+from .exits import EXIT_BUG, EXIT_DONE, EXIT_INPUT
 
 
 def run(name: str, load: Loader) -> NoReturn:

@@ -28,6 +28,7 @@ from ..actions.runs import configure_logging, settle_memory
 from ..declare import Integration
 from ..engine.opened import Opened, opened
 from ..errors import IntegrationError
+from ..exits import EXIT_TAKEN_FOR_DEAD
 from ..http.loops import run
 from ..schedule import latest_due
 from ..scheduler import schedules_of
@@ -50,7 +51,6 @@ ENDED_S = DRAIN_S + 3.0
 """So long after it was told to leave the process ends, whatever still waits; it says where, and its runs go on elsewhere."""
 LAUNCH_S = 6.0
 """One that began to make the queue's tables and says nothing for so long is taken for dead; another one goes on."""
-EXIT_TAKEN_FOR_DEAD = 75
 KEPT_S = 7 * 86_400.0
 """Runs that ended stay in the queue's tables so long; our own rows of them stay as `retention` says."""
 WAITED_S = 600.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, Loader, show_json
+from ..exits import EXIT_DONE
+from .common import AS_JSON, Loader, show_json
 
 
 @click.command()

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, EXIT_INPUT, Loader, finished, show_json
+from ..exits import EXIT_DONE, EXIT_INPUT
+from .common import AS_JSON, Loader, finished, show_json
 
 
 @click.group()

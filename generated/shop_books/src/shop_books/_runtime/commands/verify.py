@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, EXIT_PARTIAL, Loader, finished, show_json
+from ..exits import EXIT_DONE, EXIT_PARTIAL
+from .common import AS_JSON, Loader, finished, show_json
 
 
 @click.command()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, Loader, finished, show_json
+from ..exits import EXIT_DONE
+from .common import AS_JSON, Loader, finished, show_json
 
 if TYPE_CHECKING:
     from ..engine.opened import Opened

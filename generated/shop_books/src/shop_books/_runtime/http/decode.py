@@ -21,11 +21,6 @@ T = TypeVar("T")
 _exact = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-def exact_json(raw: bytes) -> Any:
-    """JSON with integers and decimals digit by digit."""
-    return _exact(raw)
-
-
 @lru_cache(maxsize=256)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """What reads a list or a dictionary of a type: `list[Item]`, `dict[str, Rate]`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
@@ -105,26 +105,15 @@ def _other(value: object) -> object:
 
 
 _json = msgspec.json.Encoder(enc_hook=_other, decimal_format="number").encode
-_sorted_json = msgspec.json.Encoder(enc_hook=_other, decimal_format="number", order="sorted").encode
-_canonical = msgspec.json.Encoder(enc_hook=_other, decimal_format="string", order="sorted").encode
 
 
-def encode_json(value: object, *, sort_keys: bool = False) -> bytes:
+def encode_json(value: object) -> bytes:
     """JSON with decimals as numbers, digit by digit."""
-    return _encoded(_sorted_json if sort_keys else _json, value)
-
-
-def canonical_json(value: object) -> bytes:
-    """The form that is hashed: sorted keys, missing left out, null kept, decimals as text."""
-    return _encoded(_canonical, value)
-
-
-def _encoded(encode: Callable[[object], bytes], value: object) -> bytes:
     try:
         try:
-            return encode(value)
+            return _json(value)
         except _HasMissing:
-            return encode(plain(value))
+            return _json(plain(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestRefused(f"a body cannot be written as JSON: {_reason(error)}") from None
 
@@ -428,17 +417,3 @@ def cookie_pair(name: str, value: object, *, explode: bool = False) -> str:
     if not _TOKEN.fullmatch(name):
         raise RequestRefused(f"`{name[:50]!a}` is not a cookie name")
     return f"{name}={_simple(data, False, escape)}"
-
-
-def since_text(moment: datetime, format: str) -> str:
-    """A moment as a list's updated-since filter wants it."""
-    moment = moment.astimezone(UTC)
-    match format:
-        case "unix_s":
-            return str(int(moment.timestamp()))
-        case "unix_ms":
-            return str(int(moment.timestamp() * 1000))
-        case "date":
-            return moment.date().isoformat()
-        case _:
-            return scalar(moment.replace(microsecond=0))

@@ -68,8 +68,6 @@ class Traffic:
     failures: int = 0
     refused: int = 0
     """4xx replies other than 429."""
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 class Sender:
@@ -161,7 +159,6 @@ class Sender:
         if keyed and operation.idempotency_header is not None:
             extra.append((operation.idempotency_header, idempotency_key or str(uuid.uuid4())))
             repeatable = True
-        traffic = self.traffic
         self.budget.deposit()
         attempt = 0
         reread = False
@@ -172,7 +169,6 @@ class Sender:
             if self.auth.is_fetched:
                 await self._sign_in(attempt, acted)
             request = call.request(target, extra, data, media)
-            traffic.bytes_out += len(data)
             generation = self.auth.generation
             epoch = self.breaker.epoch
             if not (self.breaker.is_closed and self.limiter.start_now(now)):
@@ -249,15 +245,13 @@ class Sender:
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
         if (fence := FENCE.get()) is not None and request.method not in SAFE_METHODS:
             fence.check()
-        traffic = self.traffic
-        traffic.requests += 1
+        self.traffic.requests += 1
         try:
             response = await self._wire.handle_async_request(request)
         except httpx.TransportError as error:  # another transport's
             early = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
             raise TransportError(f"no complete reply: {type(error).__name__}", sent=False if early else None) from error
-        stream = response.stream
-        if type(stream) is not Body:
+        if type(response.stream) is not Body:
             # Another transport than ours (a test's): read what it has, within the cap.
             try:
                 data = await response.aread()
@@ -266,8 +260,6 @@ class Sender:
             if len(data) > self._cap:
                 raise BodyTooLarge(f"the reply is larger than {self._cap} bytes")
             response.stream = Body(data)
-            stream = response.stream
-        traffic.bytes_in += len(stream.data)
         return response
 
     async def _leave_to_send(self, operation: Operation, began: float) -> int:

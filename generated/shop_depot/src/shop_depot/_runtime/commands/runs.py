@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, Loader, finished, show_json
+from ..exits import EXIT_DONE
+from .common import AS_JSON, Loader, finished, show_json
 
 
 @click.command()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-EXIT_DONE, EXIT_INPUT, EXIT_USAGE, EXIT_PARTIAL, EXIT_BUG = 0, 1, 2, 3, 70
+from ..exits import EXIT_DONE, EXIT_INPUT, EXIT_PARTIAL
 
 
 @dataclass(slots=True)

@@ -88,10 +88,6 @@ class SharedLimiter(Limiter):
         self.lost = 0
         """Tokens that could not be used in time."""
 
-    @property
-    def rate_per_s(self) -> float | None:
-        return (self._last.per_s if self._last is not None else self._terms.per_s) or None
-
     # --- taking ---
 
     def start_now(self, now: float) -> bool:

@@ -18,8 +18,8 @@ import click
 from ..declare import Integration
 from ..engine import Engine, RunReport, RunRequest, run_json
 from ..engine.opened import Opened, open_state, opened
-from ..engine.report import EXIT_DONE, EXIT_INPUT
 from ..engine.reverse import lease_name
+from ..exits import EXIT_DONE, EXIT_INPUT, EXIT_TERMINATED
 from ..forgetting import forget
 from ..logs import setup_logging
 from ..settings import Settings, resolve_settings
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..cluster.queue import Queue
 
 Show: TypeAlias = "Callable[[str], None] | None"
-EXIT_TERMINATED = 143
 
 
 def settle_memory() -> None:

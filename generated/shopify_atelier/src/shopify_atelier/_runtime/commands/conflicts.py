@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import click
 
-from .common import AS_JSON, EXIT_DONE, EXIT_PARTIAL, Loader, finished, show_json
+from ..exits import EXIT_DONE, EXIT_PARTIAL
+from .common import AS_JSON, Loader, finished, show_json
 
 
 @click.group()

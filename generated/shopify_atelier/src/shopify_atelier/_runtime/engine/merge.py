@@ -308,13 +308,6 @@ def changed_by_destination(rule: Merge, base: Base, destination: View) -> bool:
     )
 
 
-def changed_by_source(rule: Merge, base: Base, source: View) -> bool:
-    """Whether the source has changed, or is still owed to the destination."""
-    return bool(base.to_destination) or any(
-        each.name in source and not alike(source[each.name], base.source.get(each.name)) for each in rule.fields
-    )
-
-
 def _units(rule: Merge, strategy: Strategy) -> Iterator[tuple[Sequence[str], Strategy]]:
     rest = [each.name for each in rule.fields if each.strategy is None]
     for each in rule.fields:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..declare import Stream
 from ..errors import IntegrationError, NotFound, RequestRefused
+from ..exits import EXIT_DONE, EXIT_PARTIAL
 from ..hashing import decode_exact
 from ..http.paging import Picked
 from ..state import State
@@ -40,7 +41,7 @@ from .merge import Base, view_of
 from .pages import Prefetch, fixed_params, listed
 from .parents import ParentReader
 from .passes import RunRequest
-from .report import EXIT_DONE, EXIT_PARTIAL, RunReport
+from .report import RunReport
 from .reverse import lease_name
 
 if TYPE_CHECKING:

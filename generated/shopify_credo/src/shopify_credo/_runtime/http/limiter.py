@@ -73,11 +73,6 @@ class Limiter:
             self._slack = max(0.0, (limit.burst - 1 - kept_back) * self._interval)
 
     @property
-    def rate_per_s(self) -> float | None:
-        """The pace now; None when there is none."""
-        return 1.0 / self._interval if self._interval else None
-
-    @property
     def active(self) -> int:
         """Requests under way."""
         return self._active

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ..declare import Integration
 
 T = TypeVar("T")
-EXIT_DONE, EXIT_INPUT, EXIT_PARTIAL, EXIT_BUG = 0, 1, 3, 70
 Loader = Callable[[], "Integration"]
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
