@@ -15,6 +15,9 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("VITESSE_SHARED") or REPOSITORY.parent / "shared")
 
+WIRE = {"WIRE": os.environ["TEST_WIRE"]} if os.environ.get("TEST_WIRE") else {}
+"""For the environment of a package: `TEST_WIRE=fast pytest tests/faults` runs tests over the other wire."""
+
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(),
     reason=f"published test data: no folder {SHARED.name!r} beside the repository or at VITESSE_SHARED",

@@ -56,14 +56,21 @@ def files() -> list[str]:
     return sorted(str(path.relative_to(REPOSITORY)) for path in found if "@fault(" in path.read_text("utf-8"))
 
 
-def gather(*, run: bool = False, arguments: Sequence[str] = ()) -> tuple[Found, list[str]]:
-    """Collect, or run, the marked tests in a process of their own: rows, and tests whose name does not say their row."""
+def gather(*, run: bool = False, arguments: Sequence[str] = (), wire: str | None = None) -> tuple[Found, list[str]]:
+    """Collect, or run, the marked tests in a process of their own: rows, and tests whose name does not say their row.
+
+    Args:
+        wire: What packages send their requests with, instead of the default.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "tests.faults.collect", str(out), *(["--run"] if run else []), *arguments]
         path = os.pathsep.join(str(REPOSITORY / each) for each in (".", "compiler", "runtime_template"))
         done = subprocess.run(
-            command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": path}, stdout=None if run else subprocess.PIPE
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": path, **({"TEST_WIRE": wire} if wire else {})},
+            stdout=None if run else subprocess.PIPE,
         )
         if not out.exists():
             raise RuntimeError(f"the tests of the faults could not be collected: {done.stdout!r}")

@@ -3,6 +3,7 @@
 python -m tests.faults.page                  write the page anew
 python -m tests.faults.page --run            first run every test of a row and keep what it came to
 python -m tests.faults.page --run -- -k src  only some; what the others came to is kept
+python -m tests.faults.page --run --wire fast -- -m "fault and not slow"  over the other wire; kept apart
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def render(results: dict[str, Any]) -> str:
         .replace("{statuses}", _statuses())
         .replace("{bounds}", _bounds())
         .replace("{summary}", _summary(results["rows"]))
+        .replace("{wires}", "\n".join(_wire(name, each) for name, each in results.get("wires", {}).items()))
         .replace("{rows}", _rows(results["rows"]))
     )
 
@@ -77,6 +79,28 @@ def _summary(found: dict[str, Any]) -> str:
     return f"{holds} of {len(ROWS)} rows hold, by {tests} tests{reasons}."
 
 
+def _wire(name: str, found: dict[str, Any]) -> str:
+    """What the tests came to over another wire."""
+    failed = "".join(f" `{test.partition('::')[2]}`" for test in found["failures"])
+    return (
+        f"Over the wire `{name}` (`WIRE={name}`), chosen by `{found['chosen']}`: {found['passed']} tests of {found['rows']} rows"
+        f" passed, {found['skipped']} were skipped, {found['failed']} failed{':' if failed else '.'}{failed}"
+    )
+
+
+def _ran_over(ran: dict[str, Any], chosen: list[str]) -> dict[str, Any]:
+    """Counts of a run over another wire. A test of several rows counts once."""
+    tests = {test: counts for row in ran.values() for test, counts in row.items()}
+    total = {name: sum(each.get(name, 0) for each in tests.values()) for name in ("passed", "failed", "skipped")}
+    rows = sum(any(counts.get("passed") for counts in row.values()) for row in ran.values())
+    return {
+        "chosen": " ".join(chosen),
+        "rows": rows,
+        **total,
+        "failures": sorted(test for test, counts in tests.items() if counts.get("failed")),
+    }
+
+
 def _rows(found: dict[str, Any]) -> str:
     lines: list[str] = []
     for side in dict.fromkeys(row.side for row in ROWS.values()):
@@ -100,10 +124,15 @@ def _rows(found: dict[str, Any]) -> str:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", action="store_true", help="run the tests first")
+    parser.add_argument("--wire", help="run them over this wire; what they came to is kept apart")
     parser.add_argument("arguments", nargs="*", help="for pytest")
     asked = parser.parse_args(argv)
     results = load_results()
-    if asked.run:
+    if asked.run and asked.wire:
+        ran, _ = gather(run=True, arguments=asked.arguments, wire=asked.wire)
+        results.setdefault("wires", {})[asked.wire] = _ran_over(ran, asked.arguments)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    elif asked.run:
         collected, _ = gather()
         ran, _ = gather(run=True, arguments=asked.arguments)
         kept: dict[str, Any] = {}
@@ -112,7 +141,7 @@ def main(argv: list[str]) -> int:
             for test in sorted(collected[row]):
                 counts = {name: count for name, count in now.get(test, {}).items() if name != "collected"}
                 kept.setdefault(row, {})[test] = counts or before.get(test, {})
-        results = {"rows": kept}
+        results = {**results, "rows": kept}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     PAGE.write_text(render(results), "utf-8")
     return 0

@@ -23,6 +23,7 @@ from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.test_cli import ROOT, Shell, shell
 from tests.runtime.test_scheduler import scheduled
+from tests.shared import WIRE
 from tests.waiting import PATIENCE_S
 
 __all__ = ["shell", "world"]
@@ -183,6 +184,7 @@ def test_log_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path: Path, closed: 
             "SHOPIFY_BASE_URL": urls[0] + "/admin",
             "CREDO_BASE_URL": urls[1] + "/v1",
             "LOG_LEVEL": "DEBUG",
+            **WIRE,
         }
         read, write = os.pipe()
         os.close(read)

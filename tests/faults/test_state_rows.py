@@ -12,14 +12,17 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from runtime.state import LeaseLost, State
+from runtime.doctor import examine
+from runtime.state import LeaseLost, State, drives
 from runtime.state.rows import Lease
 from tests.faults.conftest import Wired
 from tests.faults.rows import fault
 from tests.faults.server import Step
+from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.engine.test_deletes import HARD, NO_GET
 from tests.runtime.fakes import Shopify
-from tests.shared import REPOSITORY
+from tests.runtime.sample.app import INTEGRATION
+from tests.shared import REPOSITORY, WIRE
 from tests.waiting import PATIENCE_S
 
 
@@ -135,6 +138,38 @@ def test_sqlite_nfs_two_on_one_file_are_kept_apart_by_the_lease(tmp_path: Path) 
     other.close()
 
 
+MOUNTS = """\
+proc /proc proc rw 0 0
+/dev/vda1 / ext4 rw 0 0
+files:/export/{folder} {folder} nfs4 rw,vers=4.2 0 0
+/dev/vdb1 {folder}/local xfs rw 0 0
+//files/share {folder}/a\\040share cifs rw 0 0
+host:/ {folder}/behind ext4 rw 0 0
+host:/ {folder}/behind fuse.sshfs rw 0 0
+"""
+
+
+@fault("sqlite-nfs")
+@pytest.mark.parametrize(
+    ("place", "kind"), [("", "nfs4"), ("a share", "cifs"), ("behind/deep", "fuse.sshfs"), ("local", None), ("..", None)]
+)
+async def test_sqlite_nfs_file_on_a_network_drive_is_told_at_each_start_and_by_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str, kind: str | None
+) -> None:
+    """The drive that the file really lies on counts, links followed."""
+    folder = tmp_path / "shared"
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "link").symlink_to(folder / place)
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS.format(folder=folder))
+    monkeypatch.setattr(drives, "MOUNTS", mounts)
+    environ = {**ENVIRON, "DATABASE_URL": f"sqlite:///{tmp_path / 'link' / 's.db'}"}
+    checks = await examine(INTEGRATION, environ, offline=True)
+    told = [each.text for each in checks if each.name == "state drive" and not each.is_ok]
+    assert [kind] * len(told) == [kind for text in told if f"network drive ({kind})" in text]
+    assert bool(told) == (kind is not None) == ("lies on a network drive" in caplog.text)
+
+
 # --- transactions that the database undoes ---
 
 
@@ -245,6 +280,7 @@ async def test_oom_is_kept_away_by_the_cap_of_a_reply(tmp_path: Path) -> None:
                 "CREDO_BASE_URL": source.url,
                 "MAX_BODY_BYTES": str(32 << 20),
                 "MAX_ATTEMPTS": "2",
+                **WIRE,
                 "DATABASE_URL": f"sqlite:///{tmp_path / step.does}.db",
             }
             import asyncio

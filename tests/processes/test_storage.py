@@ -18,7 +18,7 @@ from sqlalchemy import Index, Table, create_engine, text
 
 from runtime.state import State, migrations
 from tests.faults.rows import fault
-from tests.postgresql import pg_ctl, running
+from tests.postgresql import following, pg_ctl, running
 from tests.processes.world import KILLED, World
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -282,6 +282,34 @@ def test_pg_failover_to_older_state_repeats_and_does_not_double(world_of: Callab
     [report] = world.sync()
     assert report["state"] == "done"
     world.assert_converged(customers=100)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@fault("pg-failover")
+def test_pg_failover_to_a_standby_that_was_behind_repeats_and_does_not_double(
+    world_of: Callable[..., World], server: Any
+) -> None:
+    """The primary is lost in the middle of a run; its standby had been cut off before, and takes over under the same URL."""
+    with following(server) as standby:
+        world = world_of(standby.both(), customers=50)
+        assert world.sync()[0]["state"] == "done"
+        standby.catch_up()
+        standby.cut_off()
+        world.set(put={str(number): {} for number in range(51, 201)}, latency_s=0.02)
+        process = world.start("sync", SHAPE="single")
+        wait_until(lambda: len(world.made()) > 80 or process.poll() is not None)
+        stop_at_once(server)
+        standby.promote()
+        assert process.wait(PATIENCE_S) in (0, 1, 3), world.said()
+        assert "Traceback" not in world.said()
+        assert int(standby.ask("SELECT count(*) FROM shopify_credo.links")) < len(world.made())
+        world.end_lease()
+        world.set(latency_s=0)
+        [report] = world.sync(SHAPE="single")
+        assert report["state"] == "done", f"{report}\n{world.held()}"
+        world.assert_converged(customers=200)
+        assert set(world.made().values()) == {1}
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select, update
 
 from runtime.state import State
 from runtime.state.tables import Tables
+from tests.shared import WIRE
 from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +99,7 @@ class World:
             "DATABASE_URL": self.url,
             "LEASE_SECONDS": "1800",  # however slow the machine is, a run that goes on loses it to nobody
             "DESTINATION_LAG_SECONDS": "0",
+            **WIRE,
             **more,
         }
 

@@ -18,6 +18,7 @@ import pytest
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.loopback import listening
 from tests.runtime.sample.cli import main
+from tests.shared import WIRE
 from tests.waiting import PATIENCE_S, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +41,7 @@ class Shell:
             "SHOPIFY_WEBHOOK_SECRET": "hook_planted",
             "SHOPIFY_BASE_URL": urls[0] + "/admin",
             "CREDO_BASE_URL": urls[1] + "/v1",
+            **WIRE,
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -19,6 +19,7 @@ from runtime.settings import resolve_settings
 from runtime.state import State
 from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
+from tests.shared import WIRE
 
 ENVIRON = {
     "SHOPIFY_SHOP": "shop",
@@ -27,6 +28,7 @@ ENVIRON = {
     "SHOPIFY_BASE_URL": "https://shop.example/admin",
     "CREDO_BASE_URL": "https://credo.example/v1",
     "MAX_ATTEMPTS": "2",
+    **WIRE,
 }
 
 

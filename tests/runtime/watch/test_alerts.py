@@ -26,6 +26,7 @@ from runtime.watch.watching import watch
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.sample.app import INTEGRATION
+from tests.runtime.two_way import Between
 from tests.waiting import PATIENCE_S
 
 KEY = b"0123456789abcdef01234567"
@@ -162,11 +163,43 @@ async def test_good_health_of_one_process_does_not_end_the_alert_of_another(worl
     assert len(world.receiver.told()) == 4
 
 
-async def test_conflicts_above_the_share_are_told(world: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.found.state.alerts, "conflicts_of", lambda run_id: 1)
-    await world.sync()
-    assert world.receiver.told() == [("alert.firing", "conflict_share", "customers")]
-    assert "1 of 5 records" in json.loads(world.receiver.requests[0].content)["data"]["text"]
+@pytest.mark.parametrize(("changed", "is_told"), [(2, True), (1, False)])
+async def test_conflicts_above_the_share_are_told_and_end(tmp_path: Path, changed: int, is_told: bool) -> None:
+    """Both sides changed the same field: of ten records one may wait for a person, two are an alert, until a run has none."""
+    between = Between(f"sqlite:///{tmp_path / 'other.db'}", conflicts="manual_review")
+    receiver = Receiver()
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 's.db'}", "ALERT_CONFLICT_SHARE": "0.15", **HOOK}
+    transports = (httpx.MockTransport(between.shop), httpx.MockTransport(between.ledger))
+    ids = [between.shop.put(sku=f"s{number}", title="first", price="1.00", stock=1) for number in range(10)]
+    async with opened(between.integration, environ, transports=transports, clock=between.clock) as found:
+        found.state._database.now = between.clock.now
+        made = alerts_of(found, environ, transport=httpx.MockTransport(receiver))
+        assert made is not None
+        alerts = made[0]
+
+        async def sync() -> None:
+            between.clock.moment += 60
+            await found.engine.run(RunRequest(stream="products", since="2001-01-01T00:00:00Z"))
+            await alerts.look()
+
+        await sync()
+        assert receiver.told() == []
+        for id in ids[:changed]:
+            between.shop.put(id, title="by the shop")
+            between.ledger.put(str(500 + int(id)), name="by the ledger")
+        await sync()
+        assert len(await found.state.call(lambda: found.state.conflicts.latest("products"))) == changed
+        if not is_told:
+            assert receiver.told() == []
+            return
+        assert receiver.told() == [("alert.firing", "conflict_share", "products")]
+        assert "2 of 10 records" in json.loads(receiver.requests[0].content)["data"]["text"]
+        for id in ids[:changed]:  # somebody settles them by hand, on both sides
+            between.shop.put(id, title="agreed")
+            between.ledger.put(str(500 + int(id)), name="agreed")
+        await sync()
+        assert receiver.told()[1:] == [("alert.resolved", "conflict_share", "products")]
+    between.state.close()
 
 
 async def test_webhook_that_does_not_answer_is_tried_a_few_times_with_growing_waits(world: Watch) -> None:
