@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 
 from .declare import Api, Integration, Operation, Stream
-from .engine.opened import Opened, opened
+from .engine.opened import Opened, database_url, opened
 from .engine.pages import fixed_params
 from .errors import IntegrationError, SettingsError
 from .http.session import Session
 from .redact import Redactor
 from .schedule import ScheduleError, parse_schedule
+from .state.drives import ON_NETWORK, network_drive
 from .watch.health import checks_of
 from .watch.metrics import read_state
 from .webhooks import verifier_of
@@ -49,6 +50,7 @@ async def examine(
         async with opened(integration, environ, transports=transports) as found:
             checks.append(Check(name="settings", is_ok=True, text="all there"))
             checks.append(await _state(found))
+            checks += _drive(found)
             checks += _webhooks(found)
             checks += await _operations(found)
             if not offline:
@@ -86,6 +88,11 @@ async def _state(found: Opened) -> Check:
         return Check(name="state", is_ok=False, text=text)
     dead = await state.call(state.dead_letters.open_count)
     return Check(name="state", is_ok=True, text=f"answers; {dead} open dead letters")
+
+
+def _drive(found: Opened) -> list[Check]:
+    kind = network_drive(database_url(found.integration, found.settings))
+    return [] if kind is None else [Check(name="state drive", is_ok=False, text=ON_NETWORK.format(kind))]
 
 
 async def _operations(found: Opened) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,8 +19,11 @@ from ..http.session import Session, open_api
 from ..http.token_places import StateTokens
 from ..settings import Settings, resolve_settings
 from ..state import OneThread, State, StateError
+from ..state.drives import ON_NETWORK, network_drive
 from ..state.sealing import sealer_of
 from .engine import Engine
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ def open_state(integration: Integration, settings: Settings, *, threaded: bool =
     except BaseException:
         state.close()
         raise
+    if (kind := network_drive(database_url(integration, settings))) is not None:
+        log.warning(ON_NETWORK.format(kind))
     return state
 
 

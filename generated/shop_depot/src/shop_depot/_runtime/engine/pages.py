@@ -63,6 +63,14 @@ class Prefetch:
             async for page in self._pages:
                 await self._queue.put(page)
             await self._queue.put(None)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this task: what it waited for was another's, and ended. Whoever waits for pages must hear of it.
+            lost = RuntimeError("what the next page waited for was cancelled elsewhere")
+            lost.__cause__ = error
+            await self._queue.put(lost)
         except Exception as error:
             await self._queue.put(error)
 
