@@ -61,6 +61,7 @@ bench: setup ## what compiling and syncing cost beside others; FLAGS=--quick for
 	$(BIN)/python -m benchmarks.many $(FLAGS)
 	$(BIN)/python -m benchmarks.sync $(FLAGS)
 	$(BIN)/python -m benchmarks.sync --latency-ms 50 $(FLAGS)
+	$(BIN)/python -m benchmarks.sync.stages $(FLAGS)
 	$(BIN)/python -m benchmarks.sync.growth $(FLAGS)
 	$(BIN)/python -m benchmarks.limits $(FLAGS)
 	$(BIN)/python -m benchmarks.limits --replicas $(FLAGS)

@@ -272,7 +272,7 @@ AIMS = (
         figure="grown_mib",
         at_most=5,
         unit=" MiB",
-        why="twenty thousand match values are held until they are merged, and the pages of what is merged into are kept",
+        why="twelve thousand match values are held until they are merged, and the pages of what is merged into are kept",
     ),
     *[
         Aim(

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+_NOT_OURS = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"})
+"""Settings of whoever measures that would slow a start: what is installed has its bytecode beside it."""
 _LAST_WORDS = 2000
 """Characters of a failed command's output that are kept."""
 
@@ -177,7 +179,7 @@ def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen
         return subprocess.Popen(
             command.argv,
             cwd=command.cwd,
-            env={**os.environ, **command.env},
+            env={name: value for name, value in os.environ.items() if name not in _NOT_OURS} | dict(command.env),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
