@@ -14,7 +14,7 @@ from ..rules.model import CheckedRule, Default, Spelling
 from ..rules.model import Shape as ValueShape
 from .model import Call, Constant, Expression, Pick, PyType, Read, ScalarName
 from .names import Scope, snake
-from .typed import LINKS, TRANSFORMS, VALUES, Imports, Typed, call, constant, function_name
+from .typed import LINKS, TRANSFORMS, VALUES, Imports, Typed, call, constant, function_name, is_absent
 
 _SCALARS: dict[str, ScalarName] = {
     "string": "str",
@@ -44,12 +44,20 @@ def spelled(rule: CheckedRule, sources: Sequence[Typed], imports: Imports) -> Ty
     elif not sources and rule.spelling.style == "none":
         return constant(rule.spelling.constant)
     else:
-        expression = _spelled(rule.spelling, [source.expression for source in sources], imports)
+        expression = _spelled(_plainest(rule.spelling, sources), [source.expression for source in sources], imports)
         value = Typed(
             expression=expression,
             type=replace(python_type(rule.shape), nullable=rule.may_be_null, may_miss=rule.may_be_missing),
         )
     return _with_policies(rule, value, imports)
+
+
+def _plainest(spelling: Spelling, sources: Sequence[Typed]) -> Spelling:
+    """A transform of the runtime's own, which refuses in its own words, is called as it is when its value is always there."""
+    callee = spelling.callee
+    if spelling.function != "apply" or callee is None or callee.module != TRANSFORMS or is_absent(sources[0].type):
+        return spelling
+    return replace(spelling, function=callee.function, callee=None)
 
 
 def python_type(shape: ValueShape) -> PyType:

@@ -31,6 +31,7 @@ from .model import (
     BatchPlan,
     Construct,
     DestinationPlan,
+    Expression,
     FindPlan,
     FixedPlan,
     JsonPath,
@@ -50,7 +51,7 @@ from .operations import json_path, noun, path_parameters
 from .parts import plan_partition
 from .shape import ModelMaker, Shape, as_array, as_object, shape_of
 from .systems import Names, Uses, setting
-from .typed import Imports, Root, call, read
+from .typed import Imports, Root, Typed, call, read
 from .updates import Update, fit_update, unlike
 
 MATCHING = "_runtime.matching"
@@ -274,7 +275,7 @@ class StreamBuilder:
         identity = call(imports, MATCHING, "identity_text", read(root, self._identity, imports).expression)
         readers = [Reader(name="source_identity", doc=f"Name the record in {title}.", returns="str", value=identity)]
         if self._version is not None:
-            version = call(imports, MATCHING, "optional_text", read(root, self._version, imports).expression)
+            version = _text(read(root, self._version, imports), imports)
             readers.append(
                 Reader(
                     name="source_version", doc="Order the states of the record.", returns="str | None", value=version
@@ -283,7 +284,7 @@ class StreamBuilder:
         names = Scope(("source_identity", "source_version"))
         for match in self.stream.match:
             name = names.claim(snake(f"match_{match.destination}", otherwise="match"))
-            value = call(imports, MATCHING, "optional_text", read(root, parse_path(match.source), imports).expression)
+            value = _text(read(root, parse_path(match.source), imports), imports)
             doc = "Tell which destination record is the same thing."
             readers.append(Reader(name=name, doc=doc, returns="str | None", value=value))
             self._matches.append(
@@ -735,6 +736,14 @@ def _below(api: Api, type: Type, path: JsonPath) -> Type | None:
         known = found.field(step) if found is not None else None
         current = known.type if known is not None else (found.extra if found is not None else None)
     return current
+
+
+def _text(value: Typed, imports: Imports) -> Expression:
+    """A version or match value as text or None; a text that is no more than that is read as it is."""
+    type = value.type
+    if type.scalar == "str" and not type.may_miss:
+        return value.expression
+    return call(imports, MATCHING, "optional_text", value.expression)
 
 
 def _keys(path: Path) -> JsonPath:
