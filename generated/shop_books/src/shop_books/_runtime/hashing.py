@@ -22,8 +22,8 @@ from .values import MappingError
 
 _TO_SEND = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _TO_HASH = msgspec.json.Encoder(order="sorted", decimal_format="string")
-_row_to_send = msgspec.json.Encoder(decimal_format="number").encode
-_row_to_hash = msgspec.json.Encoder(decimal_format="string").encode
+_row_to_send = msgspec.json.Encoder(decimal_format="number").encode_into
+_row_to_hash = msgspec.json.Encoder(decimal_format="string").encode_into
 _UNWRITABLE = (UnicodeEncodeError, OverflowError, TypeError, RecursionError)
 
 
@@ -45,6 +45,7 @@ class BodyCodec:
             in_order = sorted(wire, key=lambda name: wire[name].encode("utf-8", "surrogatepass"))
             self._row = _row([wire[name] for name in in_order])
             self._members = itemgetter(*in_order)
+        self._scratch = bytearray()
         self._may_miss = tuple(
             name
             for name, field in model.model_fields.items()
@@ -65,16 +66,18 @@ class BodyCodec:
             if values[name] is MISSING:
                 return self._encode_any(record)
         try:
-            row = self._row(*self._members(values))
-            data = _row_to_send(row)
-            hashed = _row_to_hash(row) if self._decimals else data
+            row, scratch = self._row(*self._members(values)), self._scratch
+            _row_to_send(row, scratch)
+            data = bytes(scratch)
+            if self._decimals:
+                _row_to_hash(row, scratch)
         except _UNWRITABLE as error:
             raise _unwritable(error) from None
         for name, _ in self._decimals:
             value = values[name]
             if type(value) is not Decimal or not value.is_finite():
                 _check_finite(value)
-        return data, sha256(hashed).digest()
+        return data, sha256(scratch).digest()
 
     def _encode_any(self, record: Record) -> tuple[bytes, bytes]:
         """As `encode`, for records that hold others, or not all of their members."""
@@ -119,7 +122,7 @@ def _row(names: Sequence[str]) -> Callable[..., Any] | None:
     fields = [f"member_{number}" for number in range(len(names))]
     try:
         kind = msgspec.defstruct("Row", fields, rename=dict(zip(fields, names, strict=True)), gc=False)
-        _row_to_send(kind(*fields))
+        _row_to_send(kind(*fields), bytearray())
     except ValueError:  # a wire name with a quote, a backslash or half a surrogate pair
         return None
     return kind

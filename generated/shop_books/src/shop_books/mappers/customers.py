@@ -30,7 +30,7 @@ def source_identity(src: Customer) -> str:
 
 def source_version(src: Customer) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_email(src: Customer) -> str | None:

@@ -42,7 +42,7 @@ def source_identity(src: Order) -> str:
 
 def source_version(src: Order) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_reference(src: Order) -> str | None:

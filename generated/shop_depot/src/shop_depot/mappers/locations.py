@@ -27,7 +27,7 @@ def source_identity(src: Location) -> str:
 
 def source_version(src: Location) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_code(src: Location) -> str | None:

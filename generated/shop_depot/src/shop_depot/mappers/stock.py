@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .._runtime.links import linked_integer
-from .._runtime.matching import identity_text, optional_text
+from .._runtime.matching import identity_text
 from ..models.depot_stock import Stock
 from ..models.shop_inventory_level import InventoryLevel
 
@@ -27,9 +27,9 @@ def source_identity(src: InventoryLevel) -> str:
 
 def source_version(src: InventoryLevel) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_external_key(src: InventoryLevel) -> str | None:
     """Tell which destination record is the same thing."""
-    return optional_text(src.id)
+    return src.id

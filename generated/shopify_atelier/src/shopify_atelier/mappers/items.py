@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._runtime.matching import identity_text, optional_text
+from .._runtime.matching import identity_text
 from .._runtime.transforms import enum_map
 from .._runtime.values import join
 from ..models.atelier_item_2 import Item
@@ -32,9 +32,9 @@ def source_identity(src: Item) -> str:
 
 def source_version(src: Item) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.revised_at)
+    return src.revised_at
 
 
 def match_product_handle(src: Item) -> str | None:
     """Tell which destination record is the same thing."""
-    return optional_text(src.slug)
+    return src.slug

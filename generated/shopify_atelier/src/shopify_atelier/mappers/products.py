@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._runtime.matching import identity_text, optional_text
+from .._runtime.matching import identity_text
 from .._runtime.transforms import enum_map
 from .._runtime.values import collect
 from ..models.atelier_item import Item
@@ -30,9 +30,9 @@ def source_identity(src: Product) -> str:
 
 def source_version(src: Product) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_slug(src: Product) -> str | None:
     """Tell which destination record is the same thing."""
-    return optional_text(src.handle)
+    return src.handle

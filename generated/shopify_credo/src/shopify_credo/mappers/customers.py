@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._runtime.matching import identity_text, optional_text
+from .._runtime.matching import identity_text
 from .._runtime.transforms import parse_iso8601_to_date, to_decimal
 from .._runtime.values import apply, collect, if_null, not_null, within
 from ..custom.consent import is_subscribed
@@ -18,7 +18,7 @@ def to_contact(src: Customer) -> Contact:
         first_name=src.first_name,
         last_name=src.last_name,
         phone_number=src.phone,
-        created_date=apply(parse_iso8601_to_date, src.created_at),
+        created_date=parse_iso8601_to_date(src.created_at),
         lifetime_value=to_decimal(src.total_spent, places=2, rounding="half_even"),
         segments=collect(src.tags, separator=","),
         marketing_opt_in=if_null(apply(is_subscribed, within(src.email_marketing_consent, lambda it: it.state)), False),
@@ -32,9 +32,9 @@ def source_identity(src: Customer) -> str:
 
 def source_version(src: Customer) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.updated_at)
+    return src.updated_at
 
 
 def match_email(src: Customer) -> str | None:
     """Tell which destination record is the same thing."""
-    return optional_text(src.email)
+    return src.email

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from .._runtime.matching import identity_text, optional_text
+from .._runtime.matching import identity_text
 from .._runtime.transforms import enum_map, stringify, text, to_bool, to_date, to_decimal
 from .._runtime.values import apply, coalesce, each, if_missing, if_null, join_fields, null_as_missing, template, within
 from ..custom.durations import hours
@@ -73,9 +73,9 @@ def source_identity(src: TimeEntry) -> str:
 
 def source_version(src: TimeEntry) -> str | None:
     """Order the states of the record."""
-    return optional_text(src.modified_at)
+    return src.modified_at
 
 
 def match_reference(src: TimeEntry) -> str | None:
     """Tell which destination record is the same thing."""
-    return optional_text(src.id)
+    return src.id

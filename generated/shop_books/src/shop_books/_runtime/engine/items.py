@@ -165,7 +165,9 @@ class Reader(Generic[S, D]):
 
 def _storable(items: list[Item], bad: list[Bad]) -> list[Item]:
     """Items whose identity and version every database takes; the others become dead letters under a name of ours."""
-    if _takes("".join([item.source_id + (item.version or "") for item in items])):
+    texts = [item.source_id for item in items]
+    texts += [item.version for item in items if item.version is not None]
+    if _takes("".join(texts)):
         return items
     why = Why("map", "permanent_record", "its identity or version holds a character that no database keeps")
     bad += [Bad(item.raw, None, None, why) for item in items if not _takes(item.source_id + (item.version or ""))]

@@ -307,6 +307,12 @@ def own_target(url: str, base: str, origin: Origin, *, without: str | None = Non
     Raises:
         PagingError: when it leads away from the API's own origin.
     """
+    at = base.find("/", base.find("//") + 2)
+    root = base[:at] if at > 0 else base
+    if without is None and url.startswith(root) and _PLAIN_TARGET.fullmatch(url, len(root)):
+        return checked_target(
+            url[len(root) :]
+        )  # as it is handed out nearly always: nothing to resolve or to spell anew
     try:
         full = urljoin(base, url.strip())
         same = Origin.of(full) == origin
@@ -323,6 +329,7 @@ def own_target(url: str, base: str, origin: Origin, *, without: str | None = Non
 
 
 _QUERY = "/-._~!$&'()*+,;=:@%?[]|"
+_PLAIN_TARGET = re.compile(r"/[\w/\-.~!$&'()*+,;=:@%]*(?:\?[\w/\-.~!$&'()*+,;=:@%?\[\]|]+)?", re.ASCII)
 
 
 def checked_target(cursor: Json) -> str:

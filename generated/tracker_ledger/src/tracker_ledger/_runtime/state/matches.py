@@ -13,8 +13,8 @@ from sqlalchemy import Connection, bindparam, delete, func, select, true
 from .connect import Statements
 from .tables import Tables
 
-MERGE_AT = 20_000
-"""Pairs in the log when it is merged."""
+MERGE_AT = 12_000
+"""Pairs in the log when it is merged: more of them would fall on each page of the table, and take more memory until then."""
 
 
 class Matches:
