@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help setup tools test test-fast lint format demo pairs corpus simulate mutants hostile fuzz bench docker clean
+.PHONY: help setup tools test test-fast lint format demo pairs corpus simulate mutants hostile fuzz bench docker pooler clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ fuzz: setup ## made-up bytes into the loaders, made-up documents through the com
 
 docker: ## a Docker engine and a Python base image where none can be pulled (root on Debian)
 	scripts/docker_engine.sh
+
+pooler: ## Debian's PgBouncer, which a few tests put before PostgreSQL (root on Debian)
+	test -x /usr/sbin/pgbouncer || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pgbouncer; } >/dev/null
 
 clean: ## remove what was made here
 	rm -rf $(VENV) .venv-tools dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .tox

@@ -217,7 +217,7 @@ class Chaos:
                 )
             return False
 
-        world.until(is_settled, 120)
+        world.until(is_settled, 300)
         self._bury(outcome)
 
     def _witness(self) -> None:

@@ -103,7 +103,7 @@ def test_run_that_waits_for_a_worker_is_taken_out_over_http_and_resumed(replicas
 
 def test_run_that_was_handed_over_and_waits_to_go_on_is_taken_out(replicas_of: Make) -> None:
     world = replicas_of(customers=2_000)
-    world.set(latency_s=0.1)
+    world.set(latency_s=0.3)
     leaving = world.worker("a")
     world.until(lambda: len(world.made()) > 100, 60)
     leaving.send_signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_run_that_was_handed_over_and_waits_to_go_on_is_taken_out(replicas_of: M
 
 def test_run_that_was_cancelled_and_whose_worker_dies_before_it_hears_of_it_does_not_go_on(replicas_of: Make) -> None:
     world = replicas_of(customers=2_000)
-    world.set(latency_s=0.1)
+    world.set(latency_s=0.3)
     world.worker("a")
     world.until(lambda: len(world.made()) > 100, 60)
     world.kill("a", signal.SIGSTOP)

@@ -42,12 +42,12 @@ def test_the_storms_audit_sees_workers_that_go_on_without_their_leases(
         chaos.count(found)
         return found
 
-    world.set(latency_s=0.2)
+    world.set(latency_s=0.3)
     world.worker("a", **environ)
     chaos._witness()
     world.until(lambda: audit().checkpoints > 0, 60)
-    world.worker("b", **environ)
     world.kill("a", signal.SIGSTOP)
+    world.worker("b", **environ)
     world.until(lambda: audit().tokens > 1, 90)
     world.kill("a", signal.SIGCONT)
     if environ:

@@ -1,4 +1,4 @@
-"""The state on SQLite and on a real PostgreSQL."""
+"""The state on SQLite, on a real PostgreSQL, and on that through a real PgBouncer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 
 from runtime.state import State
 
+SERVERS = ("postgresql", "pgbouncer")
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+
+@pytest.fixture(params=["sqlite", *(pytest.param(each, marks=pytest.mark.postgres) for each in SERVERS)])
 def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state.db'}"
-    url: str = request.getfixturevalue("postgresql_url")
+    url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
