@@ -181,7 +181,7 @@ class Chaos:
         """Each end has its reason; any other is a worker that broke."""
         outcome.taken_for_dead += code == 75  # stopped past its lease, or kept from a processor as long
         outcome.told_twice += code == 143
-        said = self.world.said(name)
+        said = (self.world.folder / f"{name}.err").read_text(errors="replace")
         fits = {
             0: self.told[name] > 0,
             75: "was taken for dead" in said,

@@ -46,6 +46,8 @@ class Knobs:
     per_s: float = 0.0
     """Writes that are allowed a second, with `burst`; 0: any number. More are answered 429."""
     burst: float = 1.0
+    quote: bool = False
+    """Every contact is refused, with all of it quoted in the reason."""
 
 
 class LoggedCredo(Credo):
@@ -123,6 +125,7 @@ class Apis:
         knobs = self.knobs
         self.shopify.page_size = knobs.page_size
         self.credo.remembers_keys = knobs.remembers_keys
+        self.credo.refuse = (lambda body: f"refused: {json.dumps(body)}") if knobs.quote else (lambda body: None)
         content = await request.read()
         if knobs.latency_s:
             await asyncio.sleep(knobs.latency_s)

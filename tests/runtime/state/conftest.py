@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from runtime.state import State
+from tests.processes.conftest import empty_database
 
 SERVERS = ("postgresql", "pgbouncer")
 
@@ -18,8 +20,15 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state.db'}"
-    url: str = request.getfixturevalue(f"{request.param}_url")
+    url: str = request.getfixturevalue("postgresql_url" if request.param == "postgresql" else "pooled_database")
     return url
+
+
+@pytest.fixture(scope="session")
+def pooled_database(postgresql_url: str, pgbouncer_url: str) -> str:
+    """A database of its own behind the pooler: tests that name their state run on both."""
+    database = make_url(empty_database(postgresql_url)).database
+    return make_url(pgbouncer_url).set(database=database).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -135,10 +135,22 @@ def test_run_that_was_asked_to_end_stays_cancelled_however_it_was_left(state: St
     state.runs.start("r1", mapping="m", token=1, **DESCRIBED)
     assert not state.runs.stays_cancelled("r1")
     assert state.runs.cancel("r1")
-    if ended != "running":
+    if ended == "crashed":
+        state.runs.taken_over("r1", "r1.2")
+    elif ended != "running":
         state.runs.end("r1", state=ended, counts={}, seconds=1.0, failure=None, error=None)
     assert state.runs.stays_cancelled("r1")
     row = state.runs.get("r1")
     assert row is not None
     assert row["state"] == ("done" if ended == "done" else "cancelled")
     assert row["ended_at"] is not None
+
+
+def test_run_that_was_taken_for_dead_stays_crashed_when_its_process_wakes_up(state: State) -> None:
+    state.runs.start("r1", mapping="m", token=1, **DESCRIBED)
+    state.runs.taken_over("r1", "r1.2")
+    state.runs.end("r1", state="failed", counts={"read": 7}, seconds=1.0, failure="lease", error="the lease is lost")
+    row = state.runs.get("r1")
+    assert row is not None
+    assert (row["state"], row["read"], row["failure"]) == ("crashed", 0, None)
+    assert "r1.2 goes on" in row["error"]
