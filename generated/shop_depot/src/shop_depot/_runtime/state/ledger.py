@@ -98,12 +98,16 @@ class Runs:
         error: str | None,
         sample: bytes | None = None,
     ) -> None:
-        """Close a run with its final counts; `sample` is what it showed, sealed."""
+        """Close a run with its final counts; `sample` is what it showed, sealed.
+
+        One that somebody else has closed, because it was taken for dead, stays as it is: what this process counted since is
+        not on record.
+        """
         values: dict[str, object] = {
             **counts, "state": state, "failure": failure, "error": error, "seconds": seconds, "ended_at": self._database.now(),
             "sample": sample,
         }  # fmt: skip
-        query = update(self._table).where(self._table.c.id == run_id).values(values)
+        query = update(self._table).where(self._table.c.id == run_id, self._table.c.state == "running").values(values)
         self._database.execute(query)
 
     def cancel(self, run_id: str) -> bool:

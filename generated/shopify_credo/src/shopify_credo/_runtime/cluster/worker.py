@@ -26,6 +26,7 @@ from sqlalchemy import Connection
 
 from ..actions.runs import configure_logging, settle_memory
 from ..declare import Integration
+from ..engine import RunReport
 from ..engine.opened import Opened, opened
 from ..errors import IntegrationError
 from ..exits import EXIT_TAKEN_FOR_DEAD
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 25
 """For runs to come to a safe place; less than the grace period of Kubernetes."""
+CUT_OFF_S = 2.0
+"""For the ends of runs that did not come to a safe place in that time."""
 ENDED_S = DRAIN_S + 3.0
 """So long after it was told to leave the process ends, whatever still waits; it says where, and its runs go on elsewhere."""
 LAUNCH_S = 6.0
@@ -79,6 +82,7 @@ class Worker:
         self._proof = 0.0
         self._leaving = asyncio.Event()
         self._is_over = False
+        self._runs: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self._alive_file = alive_file(found.integration.name)
 
@@ -93,6 +97,7 @@ class Worker:
             ended, _ = await asyncio.wait((*tasks, leaving), return_when=asyncio.FIRST_COMPLETED)
             if self._is_over:
                 self._engine.stop()
+                await self._cut_off()
                 return EXIT_TAKEN_FOR_DEAD
             for task in ended - {leaving}:
                 task.result()  # they end with a bug only
@@ -151,10 +156,18 @@ class Worker:
         await asyncio.sleep(0.05)  # it takes nothing more from here on
         self._engine.stop()
         await stopped
+        await self._cut_off()
         beat.cancel()
         await asyncio.gather(beat, return_exceptions=True)
         await asyncio.to_thread(self._hand_over_all)
         await self._shared.call(lambda: self._shared.workers.leave(self.identity, self._proof))
+
+    async def _cut_off(self) -> None:
+        """End runs that did not come to a safe place in time, while there is a state to write their end to."""
+        for task in self._runs:
+            task.cancel()
+        if self._runs:
+            await asyncio.wait(self._runs, timeout=CUT_OFF_S)
 
     def _hand_over_all(self) -> None:
         mine = [each.id for each in self._queue.open() if each.state == "PENDING" and each.worker == self.identity]
@@ -164,7 +177,16 @@ class Worker:
 
     def _called(self, run_id: str, order: Order) -> dict[str, Any]:
         """In a thread of the queue."""
-        return asyncio.run_coroutine_threadsafe(self._carry_out(run_id, order), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._counted(run_id, order), self._loop).result()
+
+    async def _counted(self, run_id: str, order: Order) -> dict[str, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._runs.add(task)
+        try:
+            return await self._carry_out(run_id, order)
+        finally:
+            self._runs.discard(task)
 
     async def _carry_out(self, run_id: str, order: Order) -> dict[str, Any]:
         if self._leaving.is_set():
@@ -187,9 +209,10 @@ class Worker:
             text = self._opened.settings.redactor.text(str(error))[:2000]
             log.warning("run %s of %s did not start: %s", own, order.stream, text)
             return {"run_id": own, "stream": order.stream, "state": "not started", "error": text}
-        if report["state"] == "stopped" and self._leaving.is_set():
+        if report.state == "stopped" and self._leaving.is_set():
             await asyncio.to_thread(self._queue.put_back, [run_id])
-        return report
+        # No more: what a vendor said, or a sample, may quote records, and the queue's tables hold none.
+        return {"run_id": own, "stream": order.stream, "state": report.state}
 
     async def _help(self, order: Order) -> dict[str, Any]:
         """Take parts of a run that another worker began, under its lease."""
@@ -210,11 +233,11 @@ class Worker:
             with suppress(RunQueued):
                 await asyncio.to_thread(self._queue.put, order)
 
-    async def _run(self, order: Order, own: str, *, patient: bool) -> dict[str, Any]:
+    async def _run(self, order: Order, own: str, *, patient: bool) -> RunReport:
         until = self._loop.time() + (WAITED_S if patient else 0.0)
         while True:
             try:
-                return (await self._engine.run(order.request(own))).to_json()
+                return await self._engine.run(order.request(own))
             except LeaseHeld:
                 if self._loop.time() >= until or self._leaving.is_set():
                     raise
