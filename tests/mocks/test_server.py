@@ -172,6 +172,15 @@ async def test_get_reads_one_record_inside_its_envelope_or_says_404() -> None:
         assert (await ask("GET", "/nothing"))[0] == 404
 
 
+async def test_base_path_that_looks_like_a_control_path_is_the_vendors() -> None:
+    """There are servers at `/_mock/…`; the control paths are reached all the same."""
+    async with serving(shop() | {"base_path": "/_mock/docs/shop"}, SHOP_KEY) as ask:
+        status, body, _ = await ask("GET", f"{ask.url}/customers.json")
+
+        assert (status, len(body["customers"])) == (200, 5)
+        assert (await ask("GET", "/_mock/requests"))[1]["operations"] == {"GET /customers.json": 1}
+
+
 # --- signing in and limits --------------------------------------------------------------------------------------------
 
 

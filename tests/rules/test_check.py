@@ -338,6 +338,28 @@ def test_check_rules_of_alternatives_wants_what_the_one_that_is_meant_requires(f
     assert [format_path(path) for path, _ in required_unfilled(done, (), crm)] == missing
 
 
+@pytest.mark.parametrize(
+    ("others", "losses"),
+    [
+        (({"*": "string"},), ["enum_gap"]),
+        (({"*": "string"}, "string"), []),
+        (({"*": "string"}, "any"), []),
+        ((["string"], "string=off"), ["enum_gap"]),
+    ],
+)
+def test_check_rules_of_a_union_whose_only_texts_are_named(others: tuple[Any, ...], losses: list[str]) -> None:
+    """A map or one certain text, as vendors write what may be emptied: another text is none that they take."""
+    place = ApiPlace(file="specs/crm.yaml", pointer="#")
+    members = tuple(type_of(form, file="specs/crm.yaml") for form in (*others, "string=none"))
+    field = Field(name="meta", type=Union(members=members, place=place), place=place)
+    crm = replace(destination({}), type=Object(fields=(field,), place=place))
+    mapping = rules(rule("meta", "note"))
+    checked = check_rules(
+        mapping, source=source(SHOP), destination=crm, registry=REGISTRY, review=Review(stream="customers"), draft=True
+    )
+    assert [loss.code for loss in checked.rules[0].losses] == losses
+
+
 def test_check_rules_of_a_waiver_for_a_field_that_is_not_there() -> None:
     """A waiver outlives a renamed field only with a word about it."""
     (found,) = faults(rules(rule("mail", "email"), waive={"ownr": "set by the CRM"}))

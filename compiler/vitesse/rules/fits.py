@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..api.model import Anything, Array, Json, Object, Ref, Scalar, Type, Union
 from .model import Loss, Shape
-from .shapes import resolve, shape_of
+from .shapes import closed_set, resolve, shape_of
 from .spelled import Input, Outcome
 from .transforms import LOSSES
 
@@ -161,6 +161,8 @@ def find_losses(
         given = replace(given, enum=(outcome.spelling.constant,))
     if wanted.kind == "list" and given.kind == "list" and wanted.items is not None and given.items is not None:
         yield from _narrowing(given.items, wanted.items)
+    elif wanted.kind == "any" and (only := closed_set(destination, types, given.kind)):
+        yield from _enum_gap(given, replace(wanted, enum=only))
     else:
         yield from _narrowing(given, wanted)
     yield from _of_transform(transform, inputs, outcome, wanted)

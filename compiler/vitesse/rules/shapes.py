@@ -68,6 +68,18 @@ def _common(shapes: list[Shape]) -> Shape:
     return Shape(kind=shapes[0].kind, format=formats.pop() if len(formats) == 1 else None, enum=enum)
 
 
+def closed_set(type: Type, types: Mapping[str, Type], kind: str) -> tuple[Json, ...]:
+    """The only values of one kind that a union of unlike members takes (a map, or the empty text); () when there are others."""
+    union = resolve(type, types)
+    if not isinstance(union, Union):
+        return ()
+    shapes = [shape_of(member, types) for member in union.members]
+    if any(shape.kind == "any" for shape in shapes):
+        return ()
+    same = [shape for shape in shapes if shape.kind == kind]
+    return _common(same).enum if same else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
     """Where a path ends too early."""

@@ -363,3 +363,29 @@ async def test_vendor_that_spells_values_its_own_way_is_not_taken_for_a_change(t
     assert (report.counts.restored, report.state) == (1, "done")
     assert kept.of(1)["first_name"] == "FIRST1"
     kept.state.close()
+
+
+async def test_field_that_no_update_takes_is_not_taken_for_a_change(tmp_path: Path) -> None:
+    """The creation set it, the update could not: what the destination has there tells of nobody."""
+    kept = Kept(f"sqlite:///{tmp_path / 's.db'}")
+    kept.changes = SINGLE | {"destination__never_sent": (("id",), ("created_at",), ("updated_at",), ("first_name",))}
+    real = kept.credo._route
+
+    def ignoring(request: httpx.Request) -> tuple[int, Any]:
+        before = dict(kept.credo.contacts.get(request.url.path.rsplit("/", 1)[1], {}))
+        status, body = real(request)
+        if request.method == "PUT" and status == 200:
+            kept.credo.contacts[body["id"]]["first_name"] = before["first_name"]
+            body = {"id": body["id"]}
+        return status, body
+
+    kept.credo._route = ignoring  # type: ignore[method-assign]
+    kept.shopify = Shopify(1)
+    await kept.synced()
+    kept.shopify.put(1, first_name="Other", phone="+1 555")
+    run = await kept.synced()
+    assert (kept.of(1)["first_name"], kept.of(1)["phone_number"]) == ("First1", "+1 555")
+    report = await kept.back(run.run_id)
+    assert (report.counts.restored, report.state) == (1, "done")
+    assert kept.of(1)["phone_number"] != "+1 555"
+    kept.state.close()
