@@ -70,7 +70,7 @@ class Mock:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         path = request.rel_url.raw_path
-        if path == "/_mock" or path.startswith("/_mock/"):
+        if (path == "/_mock" or path.startswith("/_mock/")) and not self._is_below_base(path):
             return await control(self, request)
         if self.form.auth is not None and self.form.auth.kind == "oauth2" and path == self.form.auth.token_path:
             status, given = self.tokens.answer(request.headers.get("Authorization", ""), await request.read())
@@ -81,6 +81,11 @@ class Mock:
         status = 0 if fault and fault.kind in ("reset", "truncate") else reply.status
         self.requests[number] = (name, status)
         return await _send(request, reply, fault)
+
+    def _is_below_base(self, path: str) -> bool:
+        """Whether a path that looks like a control path is the vendor's: there are servers at `/_mock/…`."""
+        base = self.form.base_path
+        return base.startswith("/_mock/") and path.startswith(f"{base}/")
 
     async def _reply(self, request: web.BaseRequest, path: str, number: int) -> tuple[Reply, Fault | None, str]:
         operation, values = self._find(request.method, path)

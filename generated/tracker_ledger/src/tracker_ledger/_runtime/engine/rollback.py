@@ -8,6 +8,7 @@ and can itself be put back.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from ..state.undoing import Undo
 from .adopt import object_of
 from .errors import Cancelled, Stopped
 from .items import Item, Past
-from .json_paths import projected, wrapped
+from .json_paths import projected, without, wrapped
 from .merge import alike
 from .pages import Params, fixed_params
 from .passes import Pass, RunRequest
@@ -149,7 +150,16 @@ class Undoing:
         now = projected(record, base)
         if undo.destination_hash is not None and content_hash(now) == undo.destination_hash:
             return True, now
-        return alike(now, base), now
+        return alike(self._settable(now), self._settable(base)), now
+
+    def _settable(self, record: Any) -> Any:
+        """Without what no update takes: it cannot have been set, and cannot be put back."""
+        if not isinstance(record, dict) or not self._stream.destination.never_sent:
+            return record
+        record = copy.deepcopy(record)
+        for path in self._stream.destination.never_sent:
+            without(record, path)
+        return record
 
     def _taken_away(self, undo: Undo, record: dict[str, Any] | None) -> Step:
         if record is None:
