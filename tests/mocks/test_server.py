@@ -320,6 +320,18 @@ async def test_put_drops_what_it_does_not_name_and_patch_keeps_it() -> None:
         assert (await ask("PUT", "/contacts/none", json=ADA))[0] == 404
 
 
+async def test_put_leaves_what_its_body_cannot_name() -> None:
+    """A field that only a creation takes: no replacement can drop it."""
+    form = crm()
+    (put,) = (one for one in form["operations"] if one["id"] == "PUT /contacts/{id}")
+    put["body"] = {**put["body"], "schema": {"type": "object", "properties": {"email": {"type": "string"}}}}
+    async with serving(form, CRM_KEY) as ask:
+        _, contact, _ = await ask("POST", "/contacts", json={**ADA, "address": {"city": "London"}})
+        _, replaced, _ = await ask("PUT", f"/contacts/{contact['id']}", json={"email": "ada@example.org"})
+
+        assert (replaced["address"], replaced["email"]) == ({"city": "London"}, "ada@example.org")
+
+
 async def test_delete_frees_the_match_value() -> None:
     async with serving(crm(), CRM_KEY) as ask:
         _, contact, _ = await ask("POST", "/contacts", json=ADA)
