@@ -155,11 +155,22 @@ class Collection:
         id = self._insert(self._stamped(record, now))
         return id, record
 
-    def update(self, id: str, body: Json, server_only: Sequence[Path] | None = None, *, replaces: bool) -> Json:
-        """Lay a body over a record, or put it in the record's place. Raises `Duplicate` and `KeyError`."""
+    def update(
+        self,
+        id: str,
+        body: Json,
+        server_only: Sequence[Path] | None = None,
+        *,
+        replaces: bool,
+        unsayable: Sequence[Path] = (),
+    ) -> Json:
+        """Lay a body over a record, or put it in the record's place: all but the fields that such a body cannot name.
+
+        Raises `Duplicate` and `KeyError`.
+        """
         stored = self._records[id]
         kept = self.server_only if server_only is None else server_only
-        under = self._server_fields(stored.record, kept) if replaces else stored.record
+        under = self._server_fields(stored.record, (*kept, *unsayable)) if replaces else stored.record
         record = merge(under, _without(body, kept))
         self._check_unique(record, id)
         return self._replace(stored, self._stamped(record, self._clock.tick()))
@@ -399,6 +410,16 @@ def set_by_server(collection: Collection, body: Schema, synthesis: Synthesis) ->
     """
     identity = collection.form.identity
     return tuple(path for path in collection.server_only if path == identity or not _is_written(body, path, synthesis))
+
+
+def unsayable(collection: Collection, body: Schema, synthesis: Synthesis) -> tuple[Path, ...]:
+    """The fields of a record that a body which names its fields does not name: what replaces the rest leaves them as they are."""
+    closed = synthesis.resolve(body)
+    named = closed.get("properties")
+    if not named or closed.get("additionalProperties"):
+        return ()
+    known = synthesis.resolve(collection.form.record).get("properties", {})
+    return tuple((name,) for name in known if name not in named)
 
 
 def _is_written(body: Schema, path: Path, synthesis: Synthesis) -> bool:

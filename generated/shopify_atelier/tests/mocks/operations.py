@@ -16,7 +16,7 @@ from .paging import cut, original_query, say, token_parameter
 from .places import NOTHING, at, put
 from .refused import Refused
 from .schema import Checker, Problem, without_waived
-from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads, set_by_server
+from .store import Collection, Duplicate, Store, Stored, comparable, dumps, equal_form, loads, set_by_server, unsayable
 from .synthesis import kinds_of
 
 _RECORDS = "\ue000records"
@@ -71,6 +71,11 @@ class Operation:
         self._server_only = (
             set_by_server(store.collections[form.collection], body_schema, self._synthesis) if form.collection else ()
         )
+        self._unsayable = (
+            unsayable(store.collections[form.collection], body_schema, self._synthesis)
+            if form.collection and form.replaces
+            else ()
+        )
         self._batch = Batch(form, store, requests) if form.batch else None
         self._envelope = dumps(self._synthesis.envelope(form.reply.schema))
         self._known = _known_query(form, auth)
@@ -117,7 +122,11 @@ class Operation:
                 id, _ = self._named(call)
                 record = self._effect(
                     lambda collection: collection.update(
-                        id, self._record_in(body), self._server_only, replaces=self.form.replaces
+                        id,
+                        self._record_in(body),
+                        self._server_only,
+                        replaces=self.form.replaces,
+                        unsayable=self._unsayable,
                     )
                 )
                 self._store.note(self.form, "update", id, record, key, call.number)
@@ -143,7 +152,9 @@ class Operation:
     def _create(self, sent: Json, key: str | None, call: Call) -> Reply:
         existing = self._collection.taken_by(sent) if self.form.upserts else None
         if existing is not None:
-            record = self._collection.update(existing, sent, self._server_only, replaces=self.form.replaces)
+            record = self._collection.update(
+                existing, sent, self._server_only, replaces=self.form.replaces, unsayable=self._unsayable
+            )
             self._store.note(self.form, "update", existing, record, key, call.number)
         else:
             existing, record = self._effect(lambda collection: collection.create(sent, self._server_only))
