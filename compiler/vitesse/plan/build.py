@@ -39,7 +39,8 @@ from .monitoring import plan_monitoring
 from .names import Scope
 from .operations import json_path
 from .order import in_order
-from .streams import SideNames, StreamBuilder
+from .sides import SideNames
+from .streams import StreamBuilder
 from .systems import plan_api, setting, side_names
 
 CONTRACT = 2
@@ -96,8 +97,8 @@ def build_plan(inputs: Inputs) -> Plan:
             stream=stream,
             rules=inputs.rules[name],
             full=manifest.models == "full",
-            source=sides[stream.side("source")],
-            destination=sides[stream.side("destination")],
+            source=sides[stream.side("source")].of(name, stream, "source"),
+            destination=sides[stream.side("destination")].of(name, stream, "destination"),
             back=inputs.rules[partner] if partner is not None else None,
             constants=constants,
             model_modules=model_modules,

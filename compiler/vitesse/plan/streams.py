@@ -6,21 +6,18 @@ operations have their names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field, replace
-from itertools import takewhile
 from typing import Literal
 
-from ..api.facts import ApiFacts, BatchResults
-from ..api.model import Api, Field, Object, Operation, Scalar, Type
+from ..api.model import Operation, Type
 from ..api.paths import EACH, Path, format_path, parse_path
 from ..diagnostics import Diagnostic, DiagnosticError, Place
-from ..forms import pointer
 from ..frozen import dataclass
-from ..manifest import Batch, Stream, StreamDestination, StreamSource
 from ..manifest import Since as ManifestSince
+from ..manifest import Stream, StreamDestination, StreamSource
 from ..rules.model import ReviewedRules
 from .deletes import followed, plan_deletes
+from .destination import DestinationBuilder
 from .full import FullModels
 from .history import plan_masks
 from .mapping import BodyMaker
@@ -28,12 +25,8 @@ from .merges import plan_merge
 from .mock_builder import StreamRecords
 from .model import (
     ApiPlan,
-    BatchPlan,
     Construct,
-    DestinationPlan,
     Expression,
-    FindPlan,
-    FixedPlan,
     JsonPath,
     MapperModule,
     MatchPlan,
@@ -47,24 +40,14 @@ from .model import (
     StreamPlan,
 )
 from .names import Scope, constant, pascal, singular, snake
-from .operations import json_path, noun, path_parameters
+from .operations import json_path, noun
 from .parts import plan_partition
-from .shape import ModelMaker, Shape, as_array, as_object, shape_of
-from .systems import Names, Uses, setting
+from .record_types import keys_of, record_type, without_positions
+from .shape import ModelMaker, Shape, shape_of
+from .sides import StreamSide
 from .typed import Imports, Root, Typed, call, read
-from .updates import Update, fit_update, unlike
 
 MATCHING = "_runtime.matching"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideNames:
-    """One side of the stream: what it is called, what it offers, what is known of it."""
-
-    names: Names
-    api: Api
-    facts: ApiFacts
-    uses: Uses
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,8 +57,8 @@ class StreamBuilder:
     name: str
     stream: Stream
     rules: ReviewedRules
-    source: SideNames
-    destination: SideNames
+    source: StreamSide
+    destination: StreamSide
     full: bool = False
     """Models have every field, not only those that are used."""
     constants: Scope
@@ -88,15 +71,17 @@ class StreamBuilder:
     _since: SincePlan | None = None
     _partition: PartitionPlan | None = None
     _exact: bool = False
-    _destination_identity: JsonPath = ()
-    _envelope: JsonPath = ()
     _masks: tuple[tuple[JsonPath, ...], tuple[JsonPath, ...]] = ((), ())
     _matches: list[MatchPlan] = field(default_factory=list)
     _lookups: tuple[str, ...] = ()
+    _written: DestinationBuilder = field(init=False)
     streams: tuple[str, ...] = ()
     """All streams of the integration."""
     back: ReviewedRules | None = None
     """Of the stream that goes the other way on this one's links."""
+
+    def __post_init__(self) -> None:
+        self._written = DestinationBuilder(self.destination, self.rules, merges=self._merges())
 
     @property
     def mapper(self) -> MapperModule:
@@ -113,10 +98,10 @@ class StreamBuilder:
         """
         source, destination = self.stream.source, self.stream.destination
         self._lookups = followed(self.rules, self.streams)
-        list_use = self.source.uses.use(source.list, "list", self._at("source", "list"))
-        create_use = self.destination.uses.use(destination.create, "create", self._at("destination", "create"))
+        list_use = self.source.uses.use(source.list, "list", self.source.at("source", "list"))
+        create_use = self.destination.uses.use(destination.create, "create", self.source.at("destination", "create"))
         self._identity = self._source_identity(list_use.operation)
-        version = source.version or self._fact(self.source, source.list, "version")
+        version = source.version or self.source.fact(source.list, "version")
         self._version = parse_path(version) if version else None
         self._since = self._planned_since(list_use.operation)
         if self._since is not None:
@@ -139,23 +124,25 @@ class StreamBuilder:
         root = Root(variable="src", shape=shape, type=PyType(model=record_class))
         body, body_module = self._destination_model(create_use.operation, body_class, destination_noun, root, imports)
         create_use.body = create_use.body or PyType(model=body_class, module=body_module)
-        self._envelope = self._planned_envelope(create_use.operation)
-        self._masks = plan_masks(self.name, self.stream, self.rules, self._envelope)
+        self._written.find_envelope(create_use.operation)
+        self._masks = plan_masks(self.name, self.stream, self.rules, self._written.envelope)
         readers = self._readers(root, imports)
         if source.get is not None:
-            get_use = self.source.uses.use(source.get, "get", self._at("source", "get"))
+            get_use = self.source.uses.use(source.get, "get", self.source.at("source", "get"))
             get_use.result = get_use.result or PyType(model=record_class, module=record_module)
-            get_use.parameters.add(self._identity_argument(self.source, source.get, "source"))
-        self._use_destination(create_use.operation, body_class, body_module, destination_noun)
+            get_use.parameters.add(self.source.identity_argument(source.get))
+        identity = self._written.find_identity(create_use.operation)
+        result = self._result_model(create_use.operation, body_class, destination_noun, identity)
+        self._written.use(create_use.operation, PyType(model=body_class, module=body_module), result)
         self._ask(source, self.source, self._read_paths())
         filled = [rule.rule.destination for rule in self.rules.rules]
         self._ask(
             destination, self.destination, [*filled, *(parse_path(match.destination) for match in self.stream.match)]
         )
-        for wire_name in self._fixed("source"):
+        for wire_name in self.source.fixed():
             for use in self.source.uses.by_id.values():
                 use.fixed.add(wire_name)
-        for wire_name in self._fixed("destination"):
+        for wire_name in self.destination.fixed():
             for use in self.destination.uses.by_id.values():
                 use.fixed.add(wire_name)
         self._write_mapper(
@@ -163,7 +150,7 @@ class StreamBuilder:
         )
 
     def _source_identity(self, operation: Operation) -> Path:
-        identity = self.stream.source.identity or self._fact(self.source, operation.id, "identity")
+        identity = self.stream.source.identity or self.source.fact(operation.id, "identity")
         if identity:
             return parse_path(identity)
         raise DiagnosticError(
@@ -171,7 +158,7 @@ class StreamBuilder:
                 Diagnostic(
                     code="V506",
                     message=f"nothing says which field names a record of `{operation.id}`",
-                    places=(Place(file="integration.yaml", pointer=self._at("source")),),
+                    places=(Place(file="integration.yaml", pointer=self.source.at("source")),),
                     help="add `identity: <field>` to the stream's source",
                 )
             ]
@@ -186,7 +173,7 @@ class StreamBuilder:
         given = self.stream.source.since
         if isinstance(given, ManifestSince):
             return SincePlan(parameter=given.parameter, format=given.format)
-        name = given or self._fact(self.source, operation.id, "since")
+        name = given or self.source.fact(operation.id, "since")
         if not name or self._version is None:
             return None
         return SincePlan(parameter=name)
@@ -200,7 +187,7 @@ class StreamBuilder:
             classes=full.classes,
             others=full.type_of if self.full else None,
         )
-        records = self._fact(self.source, operation.id, "records") or ""
+        records = self.source.fact(operation.id, "records") or ""
         maker.record(record_type(self.source.api, operation, json_path(records), is_list=True), shape, class_name)
         full.finish()
         models = (*full.models, *maker.models)
@@ -220,7 +207,7 @@ class StreamBuilder:
             paths.append(self._version)
         return [*paths, *(parse_path(match.source) for match in self.stream.match)]
 
-    def _ask(self, given: StreamSource | StreamDestination, side: SideNames, paths: list[Path]) -> None:
+    def _ask(self, given: StreamSource | StreamDestination, side: StreamSide, paths: list[Path]) -> None:
         """Have the operations that give records ask for the listed fields that are used.
 
         Raises:
@@ -242,7 +229,9 @@ class StreamBuilder:
                 if any(one.location == "query" and one.name == bag.ask for one in use.operation.parameters)
             ]
             if not asking:
-                raise DiagnosticError([_nobody_asks(self._at(side.names.side, "fields", at, "ask"), bag.ask, side)])
+                raise DiagnosticError(
+                    [_nobody_asks(self.source.at(side.names.side, "fields", at, "ask"), bag.ask, side)]
+                )
             for use in asking if names else ():
                 use.asks.setdefault(bag.ask, {}).update(names)
 
@@ -290,65 +279,11 @@ class StreamBuilder:
             self._matches.append(
                 MatchPlan(
                     source=name,
-                    destination=self._in_record(_keys(parse_path(match.destination))),
+                    destination=self._written.in_record(keys_of(parse_path(match.destination))),
                     compare=match.compare,
                 )
             )
         return tuple(readers)
-
-    def _use_destination(self, create: Operation, body_class: str, body_module: str, resource: str) -> None:
-        destination, uses, facts = self.stream.destination, self.destination.uses, self.destination
-        identity = (
-            destination.identity
-            or self._fact(facts, create.id, "identity")
-            or (self._fact(facts, destination.get, "identity") if destination.get else None)
-            or "id"
-        )
-        self._destination_identity = json_path(identity)
-        result = self._result_model(create, body_class, resource, identity)
-        create_use = uses.by_id[create.id]
-        create_use.result = create_use.result or result
-        if destination.update is not None:
-            use = uses.use(destination.update, "update", self._at("destination", "update"))
-            use.body, use.result = use.body or PyType(model=body_class, module=body_module), use.result or result
-            use.parameters.add(self._identity_argument(facts, destination.update, "destination"))
-            if destination.update != destination.create:
-                use.update = self._planned_update(use.operation)
-            if self._merges():
-                use.parameters.update(_preconditions(use.operation))
-        if destination.get is not None:
-            use = uses.use(destination.get, "get", self._at("destination", "get"))
-            use.result = use.result or result
-            use.parameters.add(self._identity_argument(facts, destination.get, "destination"))
-        if destination.list is not None:
-            use = uses.use(destination.list, "list", self._at("destination", "list"))
-            use.result = use.result or result
-        if destination.find is not None:
-            use = uses.use(destination.find.operation, "find", self._at("destination", "find", "operation"))
-            use.parameters.update(text.removeprefix("query.") for text in destination.find.by.values())
-            use.result = use.result or result
-        if destination.delete is not None:
-            use = uses.use(destination.delete, "delete", self._at("destination", "delete"))
-            use.parameters.add(self._identity_argument(facts, destination.delete, "destination"))
-        for key, batch in (("batch", destination.batch), ("batch_update", destination.batch_update)):
-            if batch is not None:
-                operation = batch.operation if isinstance(batch, Batch) else batch
-                uses.use(operation, key, self._at("destination", key))
-
-    def _planned_update(self, update: Operation) -> Update:
-        """Fit the body to the update. Raises V508 for what the update requires and nothing fills."""
-        fitted = fit_update(
-            self.destination.api,
-            update,
-            [rule.rule.destination for rule in self.rules.rules],
-            waived=[waiver.destination for waiver in self.rules.waivers],
-            identity=(*self._envelope, *self._destination_identity),
-            argument=self._identity_argument(self.destination, update.id, "destination"),
-            replaces=self._update_is() == "replace",
-        )
-        if fitted.unfilled:
-            raise DiagnosticError([_unfilled_in_update(update, known) for known in fitted.unfilled])
-        return fitted
 
     def _result_model(self, create: Operation, body_class: str, resource: str, identity: str) -> PyType:
         """The record as the destination gives it back: what names it and what it is matched by."""
@@ -362,9 +297,9 @@ class StreamBuilder:
             classes=full.classes,
             others=full.type_of if self.full else None,
         )
-        record = self._fact(self.destination, create.id, "record") or ""
+        record = self.destination.fact(create.id, "record") or ""
         type = record_type(self.destination.api, create, json_path(record), is_list=False)
-        shape = shape_of(_without_positions(paths))
+        shape = shape_of(without_positions(paths))
         maker.record(type, shape, class_name)
         models = tuple(
             replace(
@@ -381,7 +316,7 @@ class StreamBuilder:
         self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
         return PyType(model=class_name, module=module)
 
-    def _full(self, side: SideNames, class_name: str, *, reads: bool) -> FullModels:
+    def _full(self, side: StreamSide, class_name: str, *, reads: bool) -> FullModels:
         """What types the fields that nothing uses. In replies none of them is counted on."""
         return FullModels(
             api=side.api, system=side.names.title, classes=Scope((class_name,)), reads=reads, required=not reads
@@ -430,7 +365,7 @@ class StreamBuilder:
         theirs = {operation.id: operation.constant for operation in (*destination.operations,)}
         stream, given = self.stream, self.stream.source
         record_model, body_model = self.mapper.source_model, self.mapper.destination_model
-        sorted_by = self._fact(self.source, given.list, "sorted_by")
+        sorted_by = self.source.fact(given.list, "sorted_by")
         return StreamPlan(
             name=self.name,
             constant=self.constants.claim(constant(self.name, otherwise="STREAM")),
@@ -440,7 +375,7 @@ class StreamBuilder:
             source=SourcePlan(
                 list=constants[given.list],
                 get=constants[given.get] if given.get else None,
-                get_argument=self._identity_argument(self.source, given.get, "source"),
+                get_argument=self.source.identity_argument(given.get),
                 model=record_model,
                 model_module=self.models[0].module,
                 identity="source_identity",
@@ -448,10 +383,10 @@ class StreamBuilder:
                 since=self._since,
                 partition=self._partition,
                 sorted_by_version=self._version is not None and sorted_by == format_path(self._version),
-                parameters=self._fixed_plans("source"),
+                parameters=self.source.fixed_plans(),
                 exact_numbers=self._exact,
             ),
-            destination=self._planned_destination(theirs, body_model),
+            destination=self._written.plan(theirs, body_model, self.models[1].module),
             match=tuple(self._matches),
             adopt=self._adopt(),
             duplicates=stream.duplicates,
@@ -491,16 +426,16 @@ class StreamBuilder:
         if self.stream.reverse_of is not None or not self._merges():
             return None
         rules = self.stream.rules_of_conflict
-        filled = [self._in_record(_keys(rule.rule.destination)) for rule in self.rules.rules]
+        filled = [self._written.in_record(keys_of(rule.rule.destination)) for rule in self.rules.rules]
         read = [path for rule in self.back.rules for path in rule.rule.sources] if self.back is not None else []
         given, api = self.stream.destination, self.destination.api
         reads = api.operation(given.get or given.create)
-        record = self._fact(self.destination, given.get or given.create, "record") or ""
+        record = self.destination.fact(given.get or given.create, "record") or ""
         return plan_merge(
             self.name,
             rules,
             filled=filled,
-            read_back=[_keys(path) for path in read],
+            read_back=[keys_of(path) for path in read],
             api=api,
             record=record_type(api, reads, json_path(record), is_list=False) if reads is not None else None,
             has_version=self._version is not None,
@@ -512,187 +447,14 @@ class StreamBuilder:
         create = self.destination.api.operation(self.stream.destination.create)
         assert listing is not None
         assert create is not None
-        records = json_path(self._fact(self.source, listing.id, "records") or "")
+        records = json_path(self.source.fact(listing.id, "records") or "")
         return (
             record_type(self.source.api, listing, records, is_list=True),
             create.body.type if create.body is not None else None,
         )
 
-    def _planned_destination(self, constants: Mapping[str, str], body_model: str) -> DestinationPlan:
-        given = self.stream.destination
-        get = given.get
-        return DestinationPlan(
-            model=body_model,
-            model_module=self.models[1].module,
-            create=constants[given.create],
-            update=constants[given.update] if given.update else None,
-            update_argument=self._identity_argument(self.destination, given.update, "destination"),
-            update_is=self._update_is(),
-            get=constants[get] if get else None,
-            get_argument=self._identity_argument(self.destination, get, "destination"),
-            list=constants[given.list] if given.list else None,
-            delete=constants[given.delete] if given.delete else None,
-            delete_argument=self._identity_argument(self.destination, given.delete, "destination"),
-            find=FindPlan(
-                operation=constants[given.find.operation],
-                parameters=tuple(
-                    (self._record_path(field), text.removeprefix("query.")) for field, text in given.find.by.items()
-                ),
-            )
-            if given.find is not None
-            else None,
-            batch=self._planned_batch(constants, given.batch, "batch"),
-            batch_update=self._planned_updates(constants),
-            identity=self._destination_identity,
-            envelope=self._envelope,
-            never_sent=self._never_sent(),
-            parameters=self._fixed_plans("destination"),
-        )
 
-    def _update_is(self) -> Literal["replace", "merge"]:
-        given = self.stream.destination
-        if given.update_is is not None:
-            return given.update_is
-        fact = self._fact(self.destination, given.update, "update_is") if given.update else None
-        puts = given.update is not None and given.update.startswith("PUT ")
-        return "replace" if fact == "replace" or (puts and fact != "merge") else "merge"
-
-    def _planned_updates(self, constants: Mapping[str, str]) -> BatchPlan | None:
-        """A batch of updates. Raises V515 where the stream replaces records, or an item has no place for its record's name."""
-        given = self.stream.destination.batch_update
-        plan = self._planned_batch(constants, given, "batch_update")
-        if plan is None or given is None:
-            return None
-        operation_id = given.operation if isinstance(given, Batch) else given
-        if self._update_is() == "replace":
-            help = "remove `batch_update`, or say `update_is: merge` when the update leaves alone what it does not name"
-            raise DiagnosticError([self._no_updates(f"`{operation_id}` cannot replace records one by one", help)])
-        operation = self.destination.api.operation(operation_id)
-        key = self._destination_identity
-        body = operation.body.type if operation is not None and operation.body is not None else None
-        item = _below(self.destination.api, body, (*plan.items, 0, *key)) if body is not None else None
-        if item is None and body is not None:
-            help = "use an operation whose items carry it, or remove `batch_update`"
-            where = format_path(tuple(str(step) for step in key))
-            raise DiagnosticError([self._no_updates(f"an item of `{operation_id}` has no `{where}`", help)])
-        resolved = self.destination.api.resolve(item) if item is not None else None
-        is_number = isinstance(resolved, Scalar) and resolved.kind == "integer"
-        return replace(plan, key=key, key_kind="integer" if is_number else "string")
-
-    def _no_updates(self, message: str, help: str) -> Diagnostic:
-        place = Place(file="integration.yaml", pointer=self._at("destination", "batch_update"))
-        return Diagnostic(code="V515", message=message, places=(place,), help=help)
-
-    def _planned_batch(self, constants: Mapping[str, str], given: Batch | str | None, key: str) -> BatchPlan | None:
-        if given is None:
-            return None
-        operation, most = (given.operation, given.max) if isinstance(given, Batch) else (given, None)
-        fact = self.destination.facts.get(operation, "batch")
-        if fact is None or not isinstance(fact.value, BatchResults):
-            raise DiagnosticError(
-                [
-                    Diagnostic(
-                        code="V507",
-                        message=f"no fact says how `{operation}` takes many records and tells the fate of each",
-                        places=(Place(file="integration.yaml", pointer=self._at("destination", key)),),
-                        help=f"add a `batch` line for it to `facts/{self.destination.names.name}.yaml`, or remove `{key}`",
-                    )
-                ]
-            )
-        value = fact.value
-        return BatchPlan(
-            operation=constants[operation],
-            items=json_path(value.items),
-            max=min(most or value.max, value.max),
-            results=_optional(value.results),
-            index=_optional(value.index),
-            status=_optional(value.status),
-            ok=tuple(word for word in value.ok if isinstance(word, str | int)),
-            identity=_optional(value.identity),
-            error=_optional(value.error),
-        )
-
-    def _never_sent(self) -> tuple[JsonPath, ...]:
-        """Fields of a record that an update does not take: what only the server sets, what the body's schema lacks, what is
-        of another type there."""
-        given, api = self.stream.destination, self.destination.api
-        update = api.operation(given.update) if given.update else None
-        if update is None or update.body is None or self._update_is() != "replace":
-            return ()
-        reads = api.operation(given.get) if given.get else update
-        if reads is None:
-            return ()
-        record = self._fact(self.destination, reads.id, "record") or ""
-        known = as_object(api, record_type(api, reads, json_path(record), is_list=False))
-        taken = as_object(api, _below(api, update.body.type, json_path(record)) or update.body.type)
-        if known is None:
-            return ()
-        never: list[JsonPath] = []
-        for known_field in known.fields:
-            accepted = taken.field(known_field.name) if taken is not None else known_field
-            closed = taken is not None and taken.extra is None
-            if known_field.read_only or (accepted is not None and accepted.read_only) or (accepted is None and closed):
-                never.append((known_field.name,))
-        if taken is not None:
-            never += [path for path in unlike(known, taken, api.types) if path[:1] not in never]
-        return tuple(never)
-
-    def _planned_envelope(self, create: Operation) -> JsonPath:
-        """Replies hold the record at a path; when bodies do too, and the rules fill it there, that is the envelope."""
-        record = json_path(self._fact(self.destination, create.id, "record") or "")
-        if not record or create.body is None:
-            return ()
-        filled = any(_keys(rule.rule.destination)[: len(record)] == record for rule in self.rules.rules)
-        return record if filled else ()
-
-    def _in_record(self, path: JsonPath) -> JsonPath:
-        """A path of a written body as a path of the record in it."""
-        length = len(self._envelope)
-        return path[length:] if length and path[:length] == self._envelope else path
-
-    def _record_path(self, text: str) -> str:
-        path = self._in_record(_keys(parse_path(text)))
-        return format_path(tuple(EACH if step == 0 else str(step) for step in path))
-
-    # --- small things -------------------------------------------------------------------------------------------------
-
-    def _identity_argument(self, side: SideNames, operation_id: str | None, prefix: str) -> str:
-        """The path parameter that takes the identity: the last one that the manifest does not fix."""
-        if operation_id is None:
-            return "id"
-        operation = side.api.operation(operation_id)
-        fixed = self._fixed(prefix)
-        names = [name for name in path_parameters(operation) if name not in fixed] if operation is not None else []
-        return names[-1] if names else "id"
-
-    def _fixed(self, side: str) -> dict[str, object]:
-        prefix = f"{side}."
-        return {
-            name.removeprefix(prefix): value
-            for name, value in self.stream.parameters.items()
-            if name.startswith(prefix)
-        }
-
-    def _fixed_plans(self, side: str) -> tuple[FixedPlan, ...]:
-        return tuple(
-            FixedPlan(name=name, value=setting(value))  # type: ignore[arg-type]
-            for name, value in sorted(self._fixed(side).items())
-        )
-
-    def _fact(self, side: SideNames, operation: str | None, kind: str) -> str | None:
-        fact = side.facts.get(operation, kind) if operation is not None else None  # type: ignore[arg-type]
-        return fact.value if fact is not None and isinstance(fact.value, str) else None
-
-    def _at(self, *steps: str) -> str:
-        return pointer("streams", self.name, *steps)
-
-
-def _preconditions(update: Operation) -> list[str]:
-    """Header parameters by which an update changes nothing but the state that was read (RFC 9110, 13.1.1)."""
-    return [each.name for each in update.parameters if each.location == "header" and each.name.lower() == "if-match"]
-
-
-def _nobody_asks(at: str, parameter: str, side: SideNames) -> Diagnostic:
+def _nobody_asks(at: str, parameter: str, side: StreamSide) -> Diagnostic:
     return Diagnostic(
         code="V512",
         message=f"no operation of `{side.names.name}` that the stream uses has the query parameter `{parameter}`",
@@ -701,41 +463,10 @@ def _nobody_asks(at: str, parameter: str, side: SideNames) -> Diagnostic:
     )
 
 
-def _unfilled_in_update(update: Operation, known: Field) -> Diagnostic:
-    return Diagnostic(
-        code="V508",
-        message=f"`{update.id}` requires `{known.name}` in its body and nothing fills it",
-        places=(
-            Place(file=known.place.file, pointer=known.place.pointer, label="required here"),
-            Place(file="integration.yaml", pointer="#/streams"),
-        ),
-        help="add a rule for it, list it under the mapping's `waive` with a reason, or set `mode: append` without `update`",
+def _holds_decimal(type: PyType) -> bool:
+    return type.scalar == "Decimal" or any(
+        _holds_decimal(inner) for inner in (type.items, type.values) if inner is not None
     )
-
-
-def record_type(api: Api, operation: Operation, path: JsonPath, *, is_list: bool) -> Type | None:
-    """The type of the records of a list reply, or of the one record of a single reply; None when the spec does not say."""
-    reply = operation.success()
-    found = _below(api, reply.type, path) if reply is not None and reply.type is not None else None
-    if found is None or not is_list:
-        return found
-    array = as_array(api, found)
-    return array.items if array is not None else None
-
-
-def _below(api: Api, type: Type, path: JsonPath) -> Type | None:
-    current: Type | None = type
-    for step in path:
-        if current is None:
-            return None
-        if isinstance(step, int):
-            array = as_array(api, current)
-            current = array.items if array is not None else None
-            continue
-        found: Object | None = as_object(api, current)
-        known = found.field(step) if found is not None else None
-        current = known.type if known is not None else (found.extra if found is not None else None)
-    return current
 
 
 def _text(value: Typed, imports: Imports) -> Expression:
@@ -744,22 +475,3 @@ def _text(value: Typed, imports: Imports) -> Expression:
     if type.scalar == "str" and not type.may_miss:
         return value.expression
     return call(imports, MATCHING, "optional_text", value.expression)
-
-
-def _keys(path: Path) -> JsonPath:
-    return tuple(0 if segment is EACH else str(segment) for segment in path)
-
-
-def _without_positions(paths: list[JsonPath]) -> list[Path]:
-    """As far as names go: what is inside a list is read whole."""
-    return [tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), path)) for path in paths]
-
-
-def _optional(text: str | None) -> JsonPath | None:
-    return json_path(text) if text is not None else None
-
-
-def _holds_decimal(type: PyType) -> bool:
-    return type.scalar == "Decimal" or any(
-        _holds_decimal(inner) for inner in (type.items, type.values) if inner is not None
-    )

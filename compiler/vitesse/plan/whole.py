@@ -19,8 +19,8 @@ from .full import FullModels, merged
 from .model import ApiPlan, ModelModule, PyType, SettingValue
 from .names import Scope, pascal, singular, snake
 from .operations import FRAMING, Role, Use, Whole, body_kind, is_json, json_path, noun, plan_operation
+from .record_types import record_type
 from .shape import ANYTHING, as_array, as_object
-from .streams import record_type
 
 _TAKEN = ("request", "page", "records", "one", "iter_pages", "session")
 
