@@ -6,7 +6,8 @@ operations have their names.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from collections.abc import Sequence
+from dataclasses import field
 from typing import Literal
 
 from ..api.model import Operation, Type
@@ -18,9 +19,7 @@ from ..manifest import Stream, StreamDestination, StreamSource
 from ..rules.model import ReviewedRules
 from .deletes import followed, plan_deletes
 from .destination import DestinationBuilder
-from .full import FullModels
 from .history import plan_masks
-from .mapping import BodyMaker
 from .merges import plan_merge
 from .mock_builder import StreamRecords
 from .model import (
@@ -42,9 +41,9 @@ from .model import (
 from .names import Scope, constant, pascal, singular, snake
 from .operations import json_path, noun
 from .parts import plan_partition
-from .record_types import keys_of, record_type, without_positions
-from .shape import ModelMaker, Shape, shape_of
+from .record_types import keys_of, record_type
 from .sides import StreamSide
+from .stream_models import StreamModels
 from .typed import Imports, Root, Typed, call, read
 
 MATCHING = "_runtime.matching"
@@ -64,17 +63,16 @@ class StreamBuilder:
     constants: Scope
     model_modules: Scope
     mapper_modules: Scope
-    models: list[ModelModule] = field(default_factory=list)
     _mapper: MapperModule | None = None
     _identity: Path = ()
     _version: Path | None = None
     _since: SincePlan | None = None
     _partition: PartitionPlan | None = None
-    _exact: bool = False
     _masks: tuple[tuple[JsonPath, ...], tuple[JsonPath, ...]] = ((), ())
     _matches: list[MatchPlan] = field(default_factory=list)
     _lookups: tuple[str, ...] = ()
     _written: DestinationBuilder = field(init=False)
+    _models: StreamModels = field(init=False)
     streams: tuple[str, ...] = ()
     """All streams of the integration."""
     back: ReviewedRules | None = None
@@ -82,6 +80,12 @@ class StreamBuilder:
 
     def __post_init__(self) -> None:
         self._written = DestinationBuilder(self.destination, self.rules, merges=self._merges())
+        self._models = StreamModels(self.model_modules, is_full=self.full)
+
+    @property
+    def models(self) -> Sequence[ModelModule]:
+        """The modules of its models: source, body, what comes back."""
+        return self._models.modules
 
     @property
     def mapper(self) -> MapperModule:
@@ -100,6 +104,7 @@ class StreamBuilder:
         self._lookups = followed(self.rules, self.streams)
         list_use = self.source.uses.use(source.list, "list", self.source.at("source", "list"))
         create_use = self.destination.uses.use(destination.create, "create", self.source.at("destination", "create"))
+        create = create_use.operation
         self._identity = self._source_identity(list_use.operation)
         version = source.version or self.source.fact(source.list, "version")
         self._version = parse_path(version) if version else None
@@ -111,29 +116,41 @@ class StreamBuilder:
             names = (self._partition.first, self._partition.last, self._partition.parameter)
             list_use.parameters.update(each for each in names if each is not None)
 
-        source_noun, destination_noun = noun(list_use.operation), noun(create_use.operation)
+        source_noun, destination_noun = noun(list_use.operation), noun(create)
         record_class = pascal(singular(source_noun), otherwise="SourceRecord")
         body_class = pascal(singular(destination_noun), otherwise="Body")
         if record_class == body_class:
             record_class = pascal(f"{self.source.names.module} {record_class}", otherwise="SourceRecord")
             body_class = pascal(f"{self.destination.names.module} {body_class}", otherwise="Body")
 
-        shape, record_module = self._source_model(list_use.operation, record_class, source_noun)
+        records = json_path(self.source.fact(list_use.operation.id, "records") or "")
+        record = record_type(self.source.api, list_use.operation, records, is_list=True)
+        shape, record_module = self._models.source(self.source, record, self._read_paths(), record_class, source_noun)
         list_use.result = list_use.result or PyType(model=record_class, module=record_module)
         imports = Imports()
         root = Root(variable="src", shape=shape, type=PyType(model=record_class))
-        body, body_module = self._destination_model(create_use.operation, body_class, destination_noun, root, imports)
+        body, body_module = self._models.body(
+            self.destination,
+            create.body.type if create.body is not None else None,
+            self.rules,
+            root,
+            body_class,
+            destination_noun,
+            imports,
+        )
         create_use.body = create_use.body or PyType(model=body_class, module=body_module)
-        self._written.find_envelope(create_use.operation)
+        self._written.find_envelope(create)
         self._masks = plan_masks(self.name, self.stream, self.rules, self._written.envelope)
         readers = self._readers(root, imports)
         if source.get is not None:
             get_use = self.source.uses.use(source.get, "get", self.source.at("source", "get"))
             get_use.result = get_use.result or PyType(model=record_class, module=record_module)
             get_use.parameters.add(self.source.identity_argument(source.get))
-        identity = self._written.find_identity(create_use.operation)
-        result = self._result_model(create_use.operation, body_class, destination_noun, identity)
-        self._written.use(create_use.operation, PyType(model=body_class, module=body_module), result)
+        paths = [json_path(self._written.find_identity(create)), *(match.destination for match in self._matches)]
+        written = json_path(self.destination.fact(create.id, "record") or "")
+        shown = record_type(self.destination.api, create, written, is_list=False)
+        result = self._models.result(self.destination, shown, paths, f"{body_class}Record", destination_noun)
+        self._written.use(create, PyType(model=body_class, module=body_module), result)
         self._ask(source, self.source, self._read_paths())
         filled = [rule.rule.destination for rule in self.rules.rules]
         self._ask(
@@ -178,27 +195,6 @@ class StreamBuilder:
             return None
         return SincePlan(parameter=name)
 
-    def _source_model(self, operation: Operation, class_name: str, resource: str) -> tuple[Shape, str]:
-        shape = shape_of(self._read_paths())
-        full = self._full(self.source, class_name, reads=True)
-        maker = ModelMaker(
-            api=self.source.api,
-            system=self.source.names.title,
-            classes=full.classes,
-            others=full.type_of if self.full else None,
-        )
-        records = self.source.fact(operation.id, "records") or ""
-        maker.record(record_type(self.source.api, operation, json_path(records), is_list=True), shape, class_name)
-        full.finish()
-        models = (*full.models, *maker.models)
-        self._exact = any(_holds_decimal(field.type) for model in models for field in model.fields)
-        module = self.model_modules.claim(
-            snake(f"{self.source.names.module}_{singular(resource)}", otherwise="source_record")
-        )
-        doc = f"{class_name} ({self.source.names.title}), as it is read."
-        self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
-        return shape, module
-
     def _read_paths(self) -> list[Path]:
         """What is read of a source record."""
         paths = [path for rule in self.rules.rules for path in rule.rule.sources]
@@ -235,30 +231,6 @@ class StreamBuilder:
             for use in asking if names else ():
                 use.asks.setdefault(bag.ask, {}).update(names)
 
-    def _destination_model(
-        self, operation: Operation, class_name: str, resource: str, root: Root, imports: Imports
-    ) -> tuple[Construct, str]:
-        full = self._full(self.destination, class_name, reads=False)
-        maker = BodyMaker(
-            api=self.destination.api,
-            system=self.destination.names.title,
-            classes=full.classes,
-            imports=imports,
-            others=full.type_of if self.full else None,
-        )
-        body_type = operation.body.type if operation.body is not None else None
-        body = maker.body(body_type, self.rules.rules, root, class_name)
-        module = self.model_modules.claim(
-            snake(f"{self.destination.names.module}_{singular(resource)}", otherwise="body")
-        )
-        doc = f"{class_name} ({self.destination.names.title}), as it is written."
-        full.finish()
-        models = (*full.models, *maker.models)
-        self.models.append(ModelModule(module=module, doc=doc, reads=False, models=models))
-        for model in maker.models[:-1]:
-            imports.use(f"models.{module}", model.name)
-        return body, module
-
     def _readers(self, root: Root, imports: Imports) -> tuple[Reader, ...]:
         title = self.source.names.title
         identity = call(imports, MATCHING, "identity_text", read(root, self._identity, imports).expression)
@@ -284,43 +256,6 @@ class StreamBuilder:
                 )
             )
         return tuple(readers)
-
-    def _result_model(self, create: Operation, body_class: str, resource: str, identity: str) -> PyType:
-        """The record as the destination gives it back: what names it and what it is matched by."""
-        paths = [json_path(identity)]
-        paths.extend(match.destination for match in self._matches)
-        class_name = f"{body_class}Record"
-        full = self._full(self.destination, class_name, reads=True)
-        maker = ModelMaker(
-            api=self.destination.api,
-            system=self.destination.names.title,
-            classes=full.classes,
-            others=full.type_of if self.full else None,
-        )
-        record = self.destination.fact(create.id, "record") or ""
-        type = record_type(self.destination.api, create, json_path(record), is_list=False)
-        shape = shape_of(without_positions(paths))
-        maker.record(type, shape, class_name)
-        models = tuple(
-            replace(
-                model, fields=tuple(replace(field, type=replace(field.type, may_miss=True)) for field in model.fields)
-            )
-            for model in maker.models
-        )
-        full.finish()
-        models = (*full.models, *models)
-        module = self.model_modules.claim(
-            snake(f"{self.destination.names.module}_{singular(resource)}_record", otherwise="record")
-        )
-        doc = f"{class_name} ({self.destination.names.title}), as it comes back."
-        self.models.append(ModelModule(module=module, doc=doc, reads=True, models=models))
-        return PyType(model=class_name, module=module)
-
-    def _full(self, side: StreamSide, class_name: str, *, reads: bool) -> FullModels:
-        """What types the fields that nothing uses. In replies none of them is counted on."""
-        return FullModels(
-            api=side.api, system=side.names.title, classes=Scope((class_name,)), reads=reads, required=not reads
-        )
 
     def _write_mapper(
         self,
@@ -384,7 +319,7 @@ class StreamBuilder:
                 partition=self._partition,
                 sorted_by_version=self._version is not None and sorted_by == format_path(self._version),
                 parameters=self.source.fixed_plans(),
-                exact_numbers=self._exact,
+                exact_numbers=self._models.is_exact,
             ),
             destination=self._written.plan(theirs, body_model, self.models[1].module),
             match=tuple(self._matches),
@@ -460,12 +395,6 @@ def _nobody_asks(at: str, parameter: str, side: StreamSide) -> Diagnostic:
         message=f"no operation of `{side.names.name}` that the stream uses has the query parameter `{parameter}`",
         places=(Place(file="integration.yaml", pointer=at),),
         help="name the parameter that asks for fields, or remove `ask` where the vendor gives all of them",
-    )
-
-
-def _holds_decimal(type: PyType) -> bool:
-    return type.scalar == "Decimal" or any(
-        _holds_decimal(inner) for inner in (type.items, type.values) if inner is not None
     )
 
 
