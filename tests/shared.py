@@ -35,3 +35,11 @@ def prove_by_its_own_tests(package: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def put_first(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import a built package from here on, whatever another test has imported under its name."""
+    [name] = [folder.name for folder in (package / "src").iterdir() if (folder / "__init__.py").exists()]
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.syspath_prepend(str(package / "src"))

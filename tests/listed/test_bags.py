@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.shared import SHARED, needs_shared, prove_by_its_own_tests
+from tests.shared import SHARED, needs_shared, prove_by_its_own_tests, put_first
 from tests.wire.recorder import recording
 from vitesse.api.fields import find_field
 from vitesse.diagnostics import DiagnosticError
@@ -139,7 +139,7 @@ def test_fault_in_the_list_of_fields_is_named(folder: Path, file: str, before: s
 
 async def test_wanted_fields_are_asked_for_and_written_inside_the_bag(package: Path, monkeypatch: pytest.MonkeyPatch):
     """Seen by a server: `properties=a,b` where the description says that commas separate them; values in their own types."""
-    monkeypatch.syspath_prepend(str(package / "src"))
+    put_first(package, monkeypatch)
     clients = {name: importlib.import_module(f"cellar_ledger.clients.{name}") for name in ("cellar", "ledger")}
     runtime = importlib.import_module("cellar_ledger._runtime.client")
     settings = importlib.import_module("cellar_ledger._runtime.settings")

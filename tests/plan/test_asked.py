@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.shared import prove_by_its_own_tests
+from tests.shared import prove_by_its_own_tests, put_first
 from tests.wire.recorder import recording
 from vitesse.diagnostics import DiagnosticError
 from vitesse.pipeline import compile_integration
@@ -106,9 +105,7 @@ def package(folder: Path) -> Path:
 
 
 async def test_pages_are_asked_for_in_the_body(package: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "cellar_ledger"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(str(package / "src"))
+    put_first(package, monkeypatch)
     client = importlib.import_module("cellar_ledger.clients.cellar")
     runtime = importlib.import_module("cellar_ledger._runtime.client")
     settings = importlib.import_module("cellar_ledger._runtime.settings")
