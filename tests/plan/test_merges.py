@@ -104,7 +104,6 @@ def test_times_decide_where_both_sides_tell_them(changed: Change):
     [
         ("strategy: merge_fields", "strategy: timestamp_based", "decides by time and does not say by which"),
         ("otherwise: source_priority", "otherwise: timestamp_based", "decides by time and does not say by which"),
-        ("    conflicts:\n", "    rollback: true\n    conflicts:\n", "merges and rolls back"),
         ("reverse_of: products", "reverse_of: things", "goes back for `things`, which is no stream that goes on"),
         ("reverse_of: products", "reverse_of: items", "goes back for `items`, which is no stream that goes on"),
         ("reverse_of: products", "reverse_of: products\n    conflicts: skip", "has a rule for conflicts of its own"),
@@ -132,6 +131,14 @@ def test_either_direction_may_delete(changed: Change):
     assert (on.deletes.set, on.deletes.identity) == (((("state",), "retired"),), ("id",))
     assert back.deletes is not None
     assert back.deletes.set == ((("product", "status"), "archived"),)
+
+
+def test_either_direction_may_be_put_back(changed: Change):
+    folder = changed(
+        ("    conflicts:\n", "    rollback: true\n    conflicts:\n"),
+        ("reverse_of: products", "reverse_of: products\n    rollback: true"),
+    )
+    assert [stream.rollback for stream in planned(folder).streams] == [True, True]
 
 
 def test_stream_that_merges_and_deletes_has_to_read_what_it_would_delete(changed: Change):

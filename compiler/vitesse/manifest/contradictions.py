@@ -224,13 +224,6 @@ def _conflicts(name: str, stream: Stream, manifest: Manifest) -> list[Diagnostic
             "deletes",
             help="add `get` to the destination: a record that was changed there is a conflict, and not deleted",
         )
-    is_pair = stream.reverse_of is not None or any(one.reverse_of == name for one in manifest.streams.values())
-    if stream.rollback and (is_pair or not rule.is_plain):
-        fault(
-            "merges and rolls back: what a run wrote cannot be put back on one side alone",
-            "rollback",
-            help="remove `rollback`; what lost a conflict is kept in the ledger",
-        )
     if stream.reverse_of is not None:
         faults += _reverse(name, stream, manifest)
     return faults
