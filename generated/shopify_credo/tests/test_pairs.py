@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,37 @@ async def test_deletion_of_a_record_that_the_other_side_changed_is_a_conflict(pa
     assert len(records) == before + (decided == "again")
     if decided != "hold":
         await pair.settle()
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+async def test_run_of_either_direction_is_put_back_and_stays_so(pair: Pair, side: str) -> None:
+    """With `rollback: true`; here whether the manifest says so or not."""
+    await pair.settle()
+    if not (pair.bench.change(3) if side == "source" else pair.edit(3)):
+        pytest.skip("the synthetic records of these streams do not change")
+    name, there = (
+        (pair.bench.stream.name, pair.bench.destination_records)
+        if side == "source"
+        else (pair.back.name, pair.bench.source_records)
+    )
+    before = {id: copy.deepcopy(there.record(id)) for id in there.ids()}
+    streams = tuple(replace(each, rollback=True) if each.name == name else each for each in INTEGRATION.streams)
+    RunRequest = runtime("engine").RunRequest
+    async with pair.bench.opened() as ready:
+        ready.engine.integration = replace(INTEGRATION, streams=streams)
+        ready.engine.links = runtime("engine.reverse").merging(ready.engine.integration)
+        run = await ready.engine.run(RunRequest(stream=name))
+        if not run.counts.updated or run.counts.held:
+            pytest.skip("nothing of these changes is written")
+        report = await ready.engine.run(RunRequest(stream=name, rollback=run.run_id, keep=True, only_settle=True))
+
+    def fields(record: Any) -> Any:
+        return pair.view_of(record if side == "source" else pair.bench.body(record), pair.merge.fields)
+
+    assert (report.state, report.counts.restored) == ("done", run.counts.updated)
+    alike = runtime("engine.merge").alike
+    assert all(alike(fields(there.record(id)), fields(record)) for id, record in before.items())
+    await pair.settle()
 
 
 async def _deletable(pair: Pair, side: str) -> tuple[Any, str]:

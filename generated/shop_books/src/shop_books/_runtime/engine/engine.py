@@ -207,7 +207,7 @@ class Engine:
         run_id = request.run_id or self.new_run_id()
         if request.dry_run and request.rollback is not None:
             progress = Pass(stream, Checkpoint(stream=stream.name), request)
-            shown = RollbackPreview(stream, request, progress, around=around)
+            shown = RollbackPreview(stream, request, progress, around=around, forward=forward, backward=backward)
             return await self._carry_out(shown, stream, request, run_id, started)
         if request.dry_run:
             point = await state.call(lambda: state.store.checkpoint(stream.name))

@@ -8,206 +8,25 @@ and can itself be put back.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..declare import Stream
-from ..errors import NotFound, RequestRefused
-from ..hashing import content_hash, decode_exact, encode_json
-from ..http.session import Session
 from ..mask import Mask
-from ..state import State
-from ..state.undoing import Undo
-from .adopt import object_of
+from ..state.rows import Outcomes
 from .errors import Cancelled, Stopped
-from .items import Item, Past
-from .json_paths import projected, without, wrapped
-from .merge import alike
-from .pages import Params, fixed_params
+from .pages import fixed_params
 from .passes import Pass, RunRequest
 from .report import Counts
 from .requests import Request, open_requests
+from .rollback_merged import MergedUndoing, settle
 from .run import Run
+from .sides import Sides
 from .surroundings import Surroundings
+from .undoing import Step, Undoing
 
-TOGETHER = 100
-"""Records that are looked at, and put back, with one transaction."""
 SHOWN = 100
 """Records that a report names one by one."""
-
-
-@dataclass(slots=True)
-class Step:
-    """What is to be done about one record; without an item nothing is, for `reason`."""
-
-    undo: Undo
-    action: str
-    """put back, delete, make again, leave, nothing."""
-    reason: str = ""
-    item: Item | None = None
-    current: Any = None
-    """The mapped fields as the destination has them now."""
-
-    def shown(self, mask: Mask) -> dict[str, Any]:
-        """As a report names it."""
-        told: dict[str, Any] = {
-            "source_id": self.undo.source_id,
-            "destination_id": self.undo.destination_id,
-            "action": self.action,
-        }
-        if self.action == "make again" and self.item is not None and self.item.destination_id is not None:
-            told |= {"destination_id": self.item.destination_id, "was": self.undo.destination_id}
-        if self.reason:
-            told["reason"] = self.reason
-        if self.action == "put back" and self.item is not None and self.undo.before is not None:
-            now, then = mask.value(self.current), mask.value(decode_exact(self.undo.before))
-            changes: dict[str, Any] = {}
-            for name in sorted({*now, *then} if isinstance(now, dict) and isinstance(then, dict) else ()):
-                if now.get(name) != then.get(name):
-                    changes[name] = {"from": now.get(name), "to": then.get(name)}
-            told["fields"] = changes
-        return told
-
-
-class Undoing:
-    """Finds out, record by record, what is to be done. Sends nothing that writes."""
-
-    def __init__(self, stream: Stream[Any, Any], of: str, session: Session, fixed: Params, state: State) -> None:
-        """Raises `RequestRefused` for a stream that keeps no before-images."""
-        if not stream.rollback:
-            raise RequestRefused(
-                f"{stream.name} keeps no before-images: set `rollback: true` and build the package again"
-            )
-        if stream.merge is not None:
-            raise RequestRefused(
-                f"{stream.name} merges both sides: what a run wrote cannot be put back on one of them alone"
-            )
-        self._stream = stream
-        self._of = of
-        self._session = session
-        self._fixed = dict(fixed)
-        self._state = state
-        self._own: dict[str, bool] = {}
-
-    async def groups(self) -> AsyncIterator[list[Step]]:
-        """What the run wrote, in groups, with what is to be done about it."""
-        undoing, name, call = self._state.undoing, self._stream.name, self._state.call
-        last_change = 0
-        while changes := await call(partial(undoing.changes, name, self._of, after=last_change, limit=TOGETHER)):
-            last_change = changes[-1].change
-            yield [await self._step(undo) for undo in changes]
-        last_link = ""
-        while created := await call(partial(undoing.creations, name, self._of, after=last_link, limit=TOGETHER)):
-            last_link = created[-1].source_id
-            yield [await self._step(undo) for undo in created]
-        for start in range(0, len(rows := await call(partial(undoing.overwritten, name, self._of))), TOGETHER):
-            yield [await self._step(undo) for undo in rows[start : start + TOGETHER]]
-
-    async def _step(self, undo: Undo) -> Step:
-        if undo.kind == "linked":
-            return Step(undo, "nothing", "nothing was written: it was there already")
-        if undo.link is None and undo.is_deletion:
-            return self._made_again(undo)
-        if undo.link_run is None:
-            return Step(undo, "nothing", "it is linked to nothing any more")
-        if undo.link_run != self._of or (undo.at is not None and undo.link_at != undo.at):
-            if await self._is_own(undo.link_run):
-                return Step(undo, "nothing", "it was put back before")
-            return Step(undo, "leave", f"run {undo.link_run} wrote it since")
-        if undo.is_deletion:
-            return self._made_again(undo)
-        if undo.destination_id is None:
-            return Step(undo, "leave", "nobody knows what it is called in the destination")
-        record = await self._record(undo.destination_id)
-        if undo.is_creation:
-            return self._taken_away(undo, record)
-        return self._put_back(undo, record)
-
-    async def _is_own(self, run_id: str) -> bool:
-        """Whether a run is an earlier rollback of the same one."""
-        if run_id not in self._own:
-            row = await self._state.call(lambda: self._state.runs.get(run_id))
-            self._own[run_id] = row is not None and row["rollback_of"] == self._of
-        return self._own[run_id]
-
-    async def _record(self, destination_id: str) -> dict[str, Any] | None:
-        destination = self._stream.destination
-        assert destination.get is not None, "a stream that can be rolled back has one"
-        params = {**self._fixed, destination.get_argument: destination_id}
-        try:
-            return object_of(await self._session.request(destination.get, params=params))
-        except NotFound:
-            return None
-
-    def _is_as_left(self, undo: Undo, record: dict[str, Any]) -> tuple[bool, Any]:
-        """Whether the destination has what the run wrote, however it spells it; and what it has there."""
-        if undo.base is None:
-            return False, None
-        base = decode_exact(undo.base)
-        now = projected(record, base)
-        if undo.destination_hash is not None and content_hash(now) == undo.destination_hash:
-            return True, now
-        return alike(self._settable(now), self._settable(base)), now
-
-    def _settable(self, record: Any) -> Any:
-        """Without what no update takes: it cannot have been set, and cannot be put back."""
-        if not isinstance(record, dict) or not self._stream.destination.never_sent:
-            return record
-        record = copy.deepcopy(record)
-        for path in self._stream.destination.never_sent:
-            without(record, path)
-        return record
-
-    def _taken_away(self, undo: Undo, record: dict[str, Any] | None) -> Step:
-        if record is None:
-            return Step(undo, "nothing", "it is gone from the destination")
-        if self._stream.destination.delete is None:
-            return Step(undo, "leave", "it was created, and no operation deletes it")
-        is_same, now = self._is_as_left(undo, record)
-        if not is_same:
-            return Step(undo, "leave", _changed(undo))
-        item = self._item(undo, b"{}")
-        item.past = _past(None, encode_json(now))
-        return Step(undo, "delete", item=item, current=now)
-
-    def _put_back(self, undo: Undo, record: dict[str, Any] | None) -> Step:
-        if undo.before is None:
-            return Step(undo, "leave", "nothing was kept of what it replaced")
-        if record is None:
-            return Step(undo, "leave", "it is gone from the destination")
-        then = decode_exact(undo.before)
-        if undo.is_soft_deletion:
-            is_same, now = True, projected(record, then)
-        else:
-            is_same, now = self._is_as_left(undo, record)
-        if not is_same:
-            return Step(undo, "leave", _changed(undo))
-        item = self._item(undo, encode_json(wrapped(self._stream.destination.envelope, _with_nulls(then, now))))
-        item.past = _past("restored", encode_json(now))
-        item.past.agreed = undo.base if undo.is_soft_deletion else undo.before
-        return Step(undo, "put back", item=item, current=now)
-
-    def _made_again(self, undo: Undo) -> Step:
-        if undo.before is None:
-            return Step(undo, "leave", "it was deleted, and nothing was kept of it")
-        body = wrapped(self._stream.destination.envelope, decode_exact(undo.before))
-        item = self._item(undo, encode_json(body))
-        item.is_create = True
-        item.destination_id = None
-        item.past = _past("restored", None)
-        item.past.agreed = undo.before
-        return Step(undo, "make again", item=item)
-
-    @staticmethod
-    def _item(undo: Undo, body: bytes) -> Item:
-        item = Item(undo.source_id, undo.before_version, body, undo.before_hash or b"", undo.match, ())
-        item.destination_id = undo.destination_id
-        item.is_create = False
-        item.link = undo.link
-        return item
 
 
 class Rollback(Run):
@@ -218,7 +37,8 @@ class Rollback(Run):
         assert request.rollback is not None
         around: Surroundings = kwargs["around"]
         fixed = fixed_params(stream.destination.parameters, around.settings.text)
-        self._undoing = Undoing(stream, request.rollback, around.destination, fixed, around.state)
+        self._sides = sides_of(stream, kwargs.get("forward"), kwargs.get("backward"))
+        self._undoing = undoing_of(self._sides, stream, request.rollback, around.destination, fixed, around.state)
         self._mask = Mask(stream.mask_destination)
 
     async def _execute(self) -> None:
@@ -237,6 +57,8 @@ class Rollback(Run):
         """One group: intents, requests, outcomes."""
         tools, journal = self._tools, self._journal
         journal.begin_group()
+        if tools.merger is not None:
+            tools.merger.begin_undoing()
         items = [step.item for step in steps if step.item is not None]
         self.counts.fetched += len(steps)
         tools.tally.begin_group(len(steps))
@@ -259,15 +81,28 @@ class Rollback(Run):
         for step in steps:
             if step.item is None:
                 self._tell(step)
+            elif step.reason and step.item.fate == "restored":
+                self.left += 1  # in part: what somebody has changed since is left
+                if len(self.sample) < SHOWN:
+                    self.sample.append(step.shown(self._mask))
             elif step.action == "make again" and step.item.fate == "restored" and len(self.sample) < SHOWN:
                 self.sample.append(step.shown(self._mask))  # it has another name now, which others may ask for
         outcomes = tools.fates.outcomes(items, unknown=open_requests(sent, ("unknown",)))
-        outcomes.gone = [row for row in outcomes.gone if row.named not in unlinked]
-        outcomes.unlinked = unlinked
+        if tools.merger is None:
+            outcomes.gone = [row for row in outcomes.gone if row.named not in unlinked]
+            outcomes.unlinked = unlinked
+        else:
+            self._settle(steps, outcomes)
         tools.tally.end_group()
         await journal.write(outcomes)
         if stop is not None:
             raise stop
+
+    def _settle(self, steps: Sequence[Step], outcomes: Outcomes) -> None:
+        assert self._tools.merger is not None
+        assert self._sides is not None
+        now = self._around.clock.now()
+        settle(steps, self._tools.merger, self._sides, outcomes, run_id=self._run_id, now=now)
 
     def _tell(self, step: Step) -> None:
         self.counts.read += 1
@@ -281,14 +116,24 @@ class Rollback(Run):
 class RollbackPreview:
     """What a rollback would do; nothing is sent that writes, and nothing written here."""
 
-    def __init__(self, stream: Stream[Any, Any], request: RunRequest, progress: Pass, *, around: Surroundings) -> None:
+    def __init__(
+        self,
+        stream: Stream[Any, Any],
+        request: RunRequest,
+        progress: Pass,
+        *,
+        around: Surroundings,
+        forward: Stream[Any, Any] | None = None,
+        backward: Stream[Any, Any] | None = None,
+    ) -> None:
         assert request.rollback is not None
         self.counts = Counts()
         self.progress = progress
         self.sample: list[dict[str, Any]] = []
         self.left = 0
         fixed = fixed_params(stream.destination.parameters, around.settings.text)
-        self._undoing = Undoing(stream, request.rollback, around.destination, fixed, around.state)
+        sides = sides_of(stream, forward, backward)
+        self._undoing = undoing_of(sides, stream, request.rollback, around.destination, fixed, around.state)
         self._mask = Mask(stream.mask_destination)
         self._around = around
 
@@ -302,9 +147,21 @@ class RollbackPreview:
                 self.counts.read += 1
                 fate = _FATES[step.action]
                 setattr(self.counts, fate, getattr(self.counts, fate) + 1)
-                self.left += step.action == "leave"
+                self.left += step.action == "leave" or (step.action == "put back" and bool(step.reason))
                 if step.action != "nothing" and len(self.sample) < SHOWN:
                     self.sample.append(step.shown(self._mask))
+
+
+def sides_of(
+    stream: Stream[Any, Any], forward: Stream[Any, Any] | None, backward: Stream[Any, Any] | None
+) -> Sides | None:
+    """Both sides of a stream that merges; None of another one."""
+    return Sides(stream, forward, backward) if forward is not None else None
+
+
+def undoing_of(sides: Sides | None, *args: Any) -> Undoing:
+    """What finds out what is to be done."""
+    return Undoing(*args) if sides is None else MergedUndoing(sides, *args)
 
 
 _KINDS: Mapping[str, Any] = {"put back": "update", "delete": "delete", "make again": "create"}
@@ -315,24 +172,3 @@ _FATES = {
     "leave": "skipped",
     "nothing": "skipped",
 }
-
-
-def _past(kind: str | None, before: bytes | None) -> Past:
-    past = Past()
-    past.kind, past.before, past.reason = kind, before, "rollback"
-    return past
-
-
-def _changed(undo: Undo) -> str:
-    if undo.base is None:
-        return "nothing was kept to see whether it has changed since"
-    return "it was changed in the destination since"
-
-
-def _with_nulls(then: Any, now: Any) -> Any:
-    """What was, with null for what was not there and is now."""
-    if not isinstance(then, dict) or not isinstance(now, dict):
-        return then
-    return {key: _with_nulls(then[key], value) if key in then else None for key, value in now.items()} | {
-        key: value for key, value in then.items() if key not in now
-    }

@@ -215,6 +215,18 @@ class Merger:
             return {}
         return {self._if_match: decision.etag}
 
+    def seen(self, item: Item) -> View:
+        """What the written side showed of an item after its write, in the destination's fields."""
+        decision = self._memory.of(item)
+        if decision is None:
+            return {}
+        return decision.after.destination if self._sides.direction == "forward" else decision.after.source
+
+    def begin_undoing(self) -> None:
+        """Records are put back: nothing is merged."""
+        self._memory.begin_group({})
+        self._partings.begin_group()
+
     def record(self, item: Item) -> dict[str, Any] | None:
         """The record that an item is written to, when it was read for merging."""
         decision = self._memory.of(item)

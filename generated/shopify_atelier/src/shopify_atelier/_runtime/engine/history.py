@@ -137,4 +137,13 @@ def _without_nulls(value: Any) -> Any:
 def before_of(stream: Stream[Any, Any], item: Item, record: Any) -> bytes:
     """What `record`, as the destination had it, says in the fields that an item's body is about to write."""
     mapped = at(decode_exact(item.body), stream.destination.envelope)
-    return encode_json(projected(record, mapped))
+    before = projected(record, mapped)
+    if stream.merge is not None or stream.reverse_of is not None:
+        before = _with_nulls(before, mapped)  # what was written, and was not there before
+    return encode_json(before)
+
+
+def _with_nulls(before: Any, written: Any) -> Any:
+    if not isinstance(before, dict) or not isinstance(written, dict):
+        return before
+    return {key: _with_nulls(before[key], value) if key in before else None for key, value in written.items()}

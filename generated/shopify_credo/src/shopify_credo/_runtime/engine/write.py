@@ -308,7 +308,11 @@ class Writer:
     async def keep_before(self, item: Item) -> None:
         """Read the record for the sake of what an update that merges is about to replace."""
         destination = self._destination
-        if destination.get is not None and (item.past is None or item.past.before is None):
+        if item.past is not None and item.past.before is not None:
+            return
+        if self._merger is not None and (read := self._merger.record(item)) is not None:
+            keep(self._stream, item, read)
+        elif destination.get is not None:
             params = {**self._fixed, destination.get_argument: item.destination_id}
             keep(self._stream, item, object_of(await self._session.request(destination.get, params=params)))
 
