@@ -32,6 +32,8 @@ MOST_GATES = 60_000
 class Auditor:
     """Of one seed."""
 
+    lease_name = f"stream:{STREAM}"
+
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self._world = simulation.world
@@ -112,8 +114,12 @@ class Auditor:
 
     def committed(self, process: Process) -> None:
         """A transaction that may have written is durable."""
+        self._check_lease(process)
+        self._check_point(process)
+
+    def _check_lease(self, process: Process) -> None:
         world = self._world
-        lease = self._rows("SELECT token, holder, expires_at FROM leases WHERE name = ?", f"stream:{STREAM}")
+        lease = self._rows("SELECT token, holder, expires_at FROM leases WHERE name = ?", self.lease_name)
         if lease:
             token, holder, expires_at = lease[0]
             if holder == process.name:
@@ -124,6 +130,9 @@ class Auditor:
                     world.violate("I8", f"{process.name} took the lease {left_s:.0f} s before it ended")
                 self._token, self._token_since = token, world.now
             self._expires_at = expires_at
+
+    def _check_point(self, process: Process) -> None:
+        world = self._world
         point = self._rows("SELECT cursor, watermark, high, run_id, token FROM checkpoints WHERE stream = ?", STREAM)
         if not point or tuple(point[0]) == self._point:
             return
@@ -225,7 +234,10 @@ class Auditor:
             self._check_fates(process, given[: counts.fetched], f"a run reports `{report.state}`")
         touched = {effect.ext for effect in effects}
         most = counts.written + counts.unchanged + counts.dead + counts.unknown + counts.resolved
-        if report.state in ("done", "partial") and len(touched) > most:
+        in_doubt = touched & self._open_intents() if touched else set()
+        if report.state == "done" and in_doubt:
+            world.violate("I6", f"`done`, and nobody knows whether {', '.join(sorted(in_doubt))} was written")
+        if report.state in ("done", "partial") and len(touched - in_doubt) > most:
             world.violate("I6", f"{len(touched)} records were written and {counts} is reported")
         if is_calm and not counts.resolved and report.state in ("done", "partial"):
             made = len({effect.ext for effect in effects if effect.kind == "create"})

@@ -70,6 +70,8 @@ class Destination:
     def answer(self, process: str, method: str, path: str, query: dict[str, str], headers: Any, body: bytes) -> Answer:
         """One request: carried out or not, answered or not."""
         world = self.world
+        if world.draw > 1:
+            self._forget_keys()
         if world.now < self.down_until:
             return 503, {}, b'{"error":"maintenance"}'
         if world.happens("destination-down"):
@@ -124,9 +126,8 @@ class Destination:
             return 409, {"error": "a request with this key is being carried out"}
         content = f"{method} {path} ".encode() + body
         kept = self._answers.get(key)
-        # The age of a key is told by the machine's clock: set back by a day, it takes an old key for a young one.
         kept_s = KEYS_KEPT_S * (9 if world.has("clock-jumps") else 1)
-        if kept is not None and world.now - kept[0] > kept_s:
+        if kept is not None and world.draw == 1 and world.now - kept[0] > kept_s:
             kept = None
         if kept is not None:
             if kept[1] != content:
@@ -136,6 +137,16 @@ class Destination:
         if status < 500:
             self._answers[key] = (world.now, content, status, reply)
         return status, reply
+
+    def _forget_keys(self) -> None:
+        """A vendor that keeps keys for a day and no longer; others keep them for ever."""
+        # The age of a key is told by the machine's clock: set back by a day, it takes an old key for a young one.
+        kept_s = KEYS_KEPT_S * (9 if self.world.has("clock-jumps") else 1)
+        old = [key for key, kept in self._answers.items() if self.world.now - kept[0] > kept_s]
+        if old and self.world.has("destination-forgets-keys"):
+            self.world.injected["destination-forgets-keys"] += 1
+            for key in old:
+                del self._answers[key]
 
     def _write(self, process: str, method: str, path: str, body: bytes) -> tuple[int, Any]:
         world = self.world
@@ -223,6 +234,8 @@ class Destination:
             return (404, {"error": "no such item"}) if found is None else (200, found)
         late = self.world.now - (LAG_S if self.world.has("destination-lags") and not self.world.quiet else 0.0)
         items = [each for identity, each in self.objects.items() if self.made_at[identity] <= late]
+        if len(items) < len(self.objects):
+            self.world.injected["destination-lags"] += 1
         for name in ("email", "ext"):
             if name in query:
                 value = query[name].lower()

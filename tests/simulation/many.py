@@ -17,6 +17,7 @@ from typing import Any
 from tests.simulation.simulation import Runner
 
 KEPT = Path(__file__).parent / "many.json"
+FAILED = Path(__file__).parent / "failed.json"
 PIECE = 250
 
 
@@ -27,6 +28,12 @@ def load() -> dict[str, Any]:
         return found
     return {"commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
             "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
+
+
+def load_failed() -> list[dict[str, Any]]:
+    """Seeds that failed in a long run, each with the way its story was drawn (see `World`) and the commit that it failed at."""
+    found: list[dict[str, Any]] = json.loads(FAILED.read_text("utf-8"))
+    return found
 
 
 def commit() -> str:

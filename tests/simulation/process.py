@@ -167,10 +167,7 @@ class Wire(httpx.AsyncBaseTransport):
         query = dict(parse_qsl(url.query.decode("ascii")))
         reply: Any
         try:
-            if self._side == "source":
-                reply = simulation.source.answer(name, path, query, pages)
-            else:
-                reply = simulation.destination.answer(name, request.method, path, query, request.headers, data)
+            reply = simulation.arrive(self._process, self._side, request, path, query, data, pages)
         except TransportError as error:
             reply = error
         shown = f"{reply[0]}" if isinstance(reply, tuple) else f"{reply}"

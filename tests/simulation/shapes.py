@@ -162,6 +162,47 @@ def draw_shape(chance: random.Random) -> Shape:
     return shape
 
 
+def fit(shape: Shape, kind: str) -> None:
+    """Change a draw, where it must be, so that a kind of fault can strike in it."""
+    if kind in ("source-cursor-forgotten", "source-page-twice") and shape.paging not in ("link", "cursor", "next_url"):
+        shape.paging = "cursor"
+    if kind in ("source-stale-read", "clock-differs") or kind.startswith("delivery-"):
+        shape.version = "iso8601" if shape.version == "none" else shape.version
+    if kind.startswith("delivery-"):
+        shape.webhooks = True
+    if kind in (
+        "destination-item-fails",
+        "destination-other-order",
+        "destination-item-untold",
+        "destination-too-large",
+    ):
+        shape.batch = shape.batch or 4
+        shape.batch_reply, shape.batch_refuses = "index", "items"
+        shape.group = max(shape.group, 4)
+    if kind in ("destination-busy-key", "destination-forgets-keys"):
+        shape.key = True
+    if kind in ("destination-had-it", "destination-had-it-twice"):
+        shape.match = "email"
+        shape.unique = shape.unique and kind == "destination-had-it"
+    if kind in ("destination-lags", "destination-empty-reply") and not shape.can_find:
+        shape.match, shape.find = shape.match if shape.match != "none" else "email", True
+    if kind == "destination-lags" and shape.mode == "upsert":
+        shape.adopt = "lookup"
+    if kind == "destination-loses-object":
+        shape.mode = "upsert"
+        shape.update = shape.update if shape.update != "none" else "merge"
+
+
+COMPANIONS: dict[str, tuple[str, ...]] = {
+    "destination-busy-key": ("destination-lost-after",),
+    "destination-forgets-keys": ("days-off",),
+    "destination-lags": ("destination-lost-after",),
+    "destination-loses-object": ("source-changes-while-paging",),
+    "source-stale-read": ("source-changes-while-paging",),
+}
+"""Kinds without which another one cannot strike."""
+
+
 def _parameters(*names: str) -> tuple[Parameter, ...]:
     return tuple(Parameter(argument=name, name=name, location="query") for name in names)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from runtime.engine import RunReport, RunRequest, tally
 from runtime.engine import run as run_module
 from runtime.errors import IntegrationError
@@ -22,8 +24,8 @@ from tests.simulation.auditor import Auditor
 from tests.simulation.destination import Destination, Effect
 from tests.simulation.process import Process, States
 from tests.simulation.shapes import POISONED, SECRETS, STREAM, integration_of
-from tests.simulation.source import Source, State, needs_reconciliation
-from tests.simulation.world import Crash, World, pick
+from tests.simulation.source import Page, Source, State, needs_reconciliation
+from tests.simulation.world import Crash, World, story_of
 
 MOST_QUIET_RUNS = 24
 
@@ -52,12 +54,12 @@ class Result:
 class Simulation:
     """One seed."""
 
-    def __init__(self, seed: int, loop: VirtualLoop, states: States) -> None:
+    def __init__(self, seed: int, loop: VirtualLoop, states: States, *, draw: int) -> None:
         self.states = states
         states.begin()
-        self.world = World(seed, loop)
+        self.world = World(seed, loop, draw=draw)
+        self.make_systems()
         shape = self.world.shape
-        self.integration = integration_of(shape)
         self.settings = resolve_settings(
             self.integration,
             {
@@ -68,19 +70,38 @@ class Simulation:
                 "BATCH_SIZE": "100",
             },
         )
-        self.source = Source(self.world)
-        self.destination = Destination(self.world)
         self.destination_had = False
         self.state_down_until = 0.0
         self.clock_off_s = 0.0
-        self.auditor = Auditor(self)
-        self.destination.on_effect = self.auditor.effect
         self.deliveries: list[tuple[float, str, bytes]] = []
         self._processes = 0
         self._runs_left = self.world.chance.choice([2, 4, 6, 8])
         """Before the faults are over."""
         self.needs_person = False
         """So many records are refused that the runs stop, as they should."""
+
+    def make_systems(self) -> None:
+        """The two systems, what is declared on top of them, and who watches."""
+        self.integration = integration_of(self.world.shape)
+        self.source = Source(self.world)
+        self.destination = Destination(self.world)
+        self.auditor = Auditor(self)
+        self.destination.on_effect = self.auditor.effect
+
+    def arrive(
+        self,
+        process: Process,
+        side: str,
+        request: httpx.Request,
+        path: str,
+        query: dict[str, str],
+        data: bytes,
+        pages: list[Page],
+    ) -> Any:
+        """A request reaches one of the systems: status, headers and body of what it answers."""
+        if side == "source":
+            return self.source.answer(process.name, path, query, pages)
+        return self.destination.answer(process.name, request.method, path, query, request.headers, data)
 
     # --- the story ---
 
@@ -89,7 +110,7 @@ class Simulation:
         world = self.world
         self._begin()
         replicas = 2 if world.happens("second-replica") else 1
-        length_s = pick(world.chance, 300, 4000)
+        length_s = world.pick(300, 4000)
         world.note("world", f"{world.shape}")
         world.note("world", f"faults: {world.faults}")
         stirring = asyncio.ensure_future(self._stir(length_s))
@@ -105,7 +126,7 @@ class Simulation:
         world = self.world
         if world.happens("clock-differs"):
             self.source.skew_s = world.chance.choice([-600.0, -30.0, 30.0, 600.0])
-        for _ in range(world.chance.randint(0, 12)):
+        for _ in range(world.chance.randint(0 if world.draw == 1 else 2, 12)):
             self.source.add()
         shape = world.shape
         if shape.match == "email" and self.source.states and not shape.unique:
@@ -138,14 +159,14 @@ class Simulation:
         world = self.world
         until = world.now + length_s
         if number:
-            await asyncio.sleep(pick(world.chance, 0.01, 100))
+            await asyncio.sleep(world.pick(0.01, 100))
         while world.now < until and not self._is_over() and self._runs_left > 0:
             process = self._start(f"p{number}")
             try:
                 await self._live(process, until)
             finally:
                 self._end(process)
-            await asyncio.sleep(pick(world.chance, 0.5, 200))
+            await asyncio.sleep(world.pick(0.5, 200))
 
     def _start(self, place: str) -> Process:
         self._processes += 1
@@ -169,7 +190,7 @@ class Simulation:
                 await self._run(process, self._draw_request())
             if process.engine._stopping:
                 return
-            pause_s = pick(world.chance, 1, 900)
+            pause_s = world.pick(1, 900)
             if world.happens("days-off", 0.3):
                 pause_s = world.chance.uniform(20, 40) * 3600
             await asyncio.sleep(pause_s)
@@ -291,6 +312,8 @@ class Simulation:
     async def _settle(self) -> None:
         """No faults any more: run until nothing is left to do."""
         world = self.world
+        if world.has("destination-forgets-keys") and world.draw > 1:
+            self.source.stir(2)  # so that something is sent once the keys of the faults' time are old
         world.quiet = True
         self.state_down_until = 0.0
         self.destination.down_until = 0.0
@@ -346,6 +369,14 @@ class Simulation:
         return float(rows[0][0] - process.clock.now()) if rows else 0.0
 
 
+def simulation_of(seed: int, draw: int) -> type[Simulation]:
+    """What plays a seed."""
+    from tests.simulation.pair import PairSimulation
+
+    stories: dict[str, type[Simulation]] = {"one": Simulation, "pair": PairSimulation}
+    return stories[story_of(seed)] if draw > 1 else Simulation
+
+
 class Runner:
     """Plays seeds, one after another, in this process."""
 
@@ -367,13 +398,13 @@ class Runner:
         logger.setLevel(logging.NOTSET)
         logging.getLogger("asyncio").setLevel(logging.NOTSET)
 
-    def play(self, seed: int, *, keep_trace: bool = False) -> Result:
-        """One seed."""
+    def play(self, seed: int, *, keep_trace: bool = False, draw: int = 2) -> Result:
+        """One seed. `draw`: see `World`."""
         began = time.process_time()
         loop = VirtualLoop()
         loop.set_exception_handler(lambda *_: None)
         kept = run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
-        simulation = Simulation(seed, loop, self.states)
+        simulation = simulation_of(seed, draw)(seed, loop, self.states, draw=draw)
         world = simulation.world
         self._handler.lines = world.log_lines
         shape = world.shape

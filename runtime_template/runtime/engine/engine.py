@@ -347,7 +347,8 @@ class Engine:
                 raise
             await _end(run)
             run.counts.check()
-            outcome = "done" if _is_clean(run.counts) and not run.left else "partial"
+            is_clean = _is_clean(run.counts) and not run.left and not (isinstance(run, Run) and run.in_doubt)
+            outcome = "done" if is_clean else "partial"
         except Cancelled as cancelled:
             outcome, failure, error = "cancelled", "cancelled", str(cancelled)
         except Stopped as stopped:

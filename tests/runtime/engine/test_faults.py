@@ -229,6 +229,26 @@ async def test_lost_request_without_a_key_is_sent_anew_after_a_look(world: World
     assert sorted(world.credo.created()) == [f"Person{n}@Example.com" for n in (1, 2, 3)]
 
 
+async def test_run_that_sends_an_earlier_write_again_and_loses_the_answer_is_partial(world: World) -> None:
+    """The record is not among those that this run reads, so its counts do not tell of it; its state does."""
+    world.shopify = Shopify(3)
+    world.environ["MAX_ATTEMPTS"] = "1"
+
+    def reset(request: httpx.Request) -> httpx.Response | None:
+        if is_write(request) and b"First2" in request.content:
+            raise httpx.ReadError("reset", request=request)
+        return None
+
+    world.credo.fail.append(reset)
+    assert (await world.sync(changes=NO_KEY)).counts.unknown == 1
+    report = await world.sync(changes=NO_KEY, ids=("3",))
+    assert (report.state, report.exit_code) == ("partial", 3)
+    assert (report.counts.read, report.counts.unchanged, report.counts.resolved) == (1, 1, 0)
+    world.credo.fail.clear()
+    report = await world.sync(changes=NO_KEY, ids=("3",))
+    assert (report.state, report.counts.resolved) == ("done", 1)
+
+
 async def test_append_never_sends_an_unknown_outcome_again(world: World) -> None:
     """It stays unknown, is counted, and its record is not sent by later passes."""
     world.shopify = Shopify(3)
