@@ -157,6 +157,8 @@ class Side:
     made_at: dict[str, float] = field(default_factory=dict)
     read_at: dict[tuple[str, str], float] = field(default_factory=dict)
     """(process, record) → when it was last shown to it."""
+    reads: dict[str, list[float]] = field(default_factory=dict)
+    """Record → when it was shown to whomever."""
     skew_s: float = 0.0
     down_until: float = 0.0
     on_listing: Any = None
@@ -258,8 +260,12 @@ class Side:
     def _shown(self, process: str, id: str, status: int = 200) -> tuple[int, Any, dict[str, str]]:
         if id not in self.records:
             return 404, {"error": "not here"}, {}
-        self.read_at[process, id] = self.world.now
+        self._note_read(process, id)
         return status, self.records[id], {"etag": self._etag(id)} if self.shape.etags else {}
+
+    def _note_read(self, process: str, id: str) -> None:
+        self.read_at[process, id] = self.world.now
+        self.reads.setdefault(id, []).append(self.world.now)
 
     def _etag(self, id: str) -> str:
         return f'"{self.records[id][self.names["version"]]}"'
@@ -281,7 +287,7 @@ class Side:
         rest = [each for each in found if int(each[0]) > after]
         page = rest[: int(query.get("limit") or 1000)]
         for id, _ in page:
-            self.read_at[process, id] = world.now
+            self._note_read(process, id)
         shown = {"items": [dict(record) for _, record in page], "next": page[-1][0] if len(rest) > len(page) else None}
         world.note(process, f"reads {self.name} {[each[0] for each in page]} {query}")
         if "match" not in query and world.happens("source-changes-while-paging") and self.on_listing is not None:
@@ -389,6 +395,10 @@ class Book:
             who, at = self.typed[key, name, old]
             if who == "person":
                 continue
+            if not self._shape.both_ways and new is not None and (key, name, new) in self.typed:
+                later = self.typed[key, name, new][1]
+                if any(at <= read < later for read in side.reads.get(id, ())):
+                    continue  # it was decided, nothing goes back, and what the source alone changes then goes over it
             if not side.shape.etags and at >= side.read_at.get((process, id), 0.0):
                 world.note("auditor", f"{old} was typed between the read and the write, and nothing tells the vendor")
                 continue
@@ -454,6 +464,9 @@ class PairAuditor(Auditor):
         world, source, destination, shape = self._world, pair.source, pair.destination, pair.pair
         letters = {row[0]: row[1] for row in self._rows("SELECT source_id, reason FROM dead_letters")}
         conflicts, intents = self.open_conflicts(), self._open_intents()
+        losers = {
+            (str(source.view(id)["code"]), name, value) for id, name, value in self.losers() if id in source.records
+        }
         keys = [str(record["sku"]) for record in source.records.values()]
         if shape.both_ways:
             keys += [str(record["code"]) for record in destination.records.values()]
@@ -468,8 +481,7 @@ class PairAuditor(Auditor):
             if len(here) != 1 or len(there) != 1:
                 world.violate("I1", f"{key} is {len(here)} times in the source and {len(there)} in the destination")
                 continue
-            self._check_alike(pair, key, source.view(here[0]), destination.view(there[0]), conflicts.get(here[0]))
-        losers = {(source.view(id)["code"], name, value) for id, name, value in self.losers() if id in source.records}
+            self._check_alike(pair, key, source.view(here[0]), destination.view(there[0]), conflicts.get(here[0]), losers)
         for each in pair.book.overwritten:
             if (each.key, each.field, each.value) not in losers:
                 world.violate("I1", f"{each} is neither in the other side nor in the history")
@@ -484,6 +496,7 @@ class PairAuditor(Auditor):
         source: dict[str, str | None],
         destination: dict[str, str | None],
         conflict: tuple[str, dict[str, Any], dict[str, Any]] | None,
+        losers: set[tuple[str, str, str]],
     ) -> None:
         world, book = self._world, pair.book
         apart = [name for name in NAMES if source[name] != destination[name]]
@@ -502,6 +515,8 @@ class PairAuditor(Auditor):
                 continue
             if not pair.pair.both_ways and source[name] not in fresh:
                 continue  # the destination alone was changed, and nothing goes back
+            if not pair.pair.both_ways and (key in book.answers or (key, name, source[name]) in losers):
+                continue  # decided for the destination, which the source is not told
             world.violate(
                 "I1", f"`{name}` of {key} is {source[name]} in the source, {destination[name]} in the destination"
             )
@@ -566,6 +581,8 @@ class PairSimulation(Simulation):
         for _ in range(world.chance.randint(0, 3)):  # the same thing on both sides, before anybody linked them
             key = self._new(self.source)
             self._new(self.destination, key)
+        for side in (self.source, self.destination):
+            side.made_at = dict.fromkeys(side.records, -LAG_S)  # they were there long before
 
     async def _stir(self, length_s: float) -> None:
         world = self.world

@@ -219,6 +219,9 @@ class Engine:
         self._fences[run_id] = Fence(lease.name, ttl_s, self.clock, since=since)
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
+            if links is not None and stream.source.get is None and point.cursor is None:
+                owed = partial(state.store.merges.owed, links.forward.name, back=stream.reverse_of is not None, limit=1)
+                request = replace(request, everything=bool(await state.call(owed)))
             made = Rollback if request.rollback is not None else Run
             if made is Run and is_in_parts(stream, Pass(stream, point, request)):
                 made = PartitionedRun

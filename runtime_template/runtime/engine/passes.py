@@ -42,6 +42,8 @@ class RunRequest:
     dry_run: bool = False
     allow_deletes: bool = False
     """A person's word that so much may be deleted; reads everything."""
+    everything: bool = False
+    """Read everything: a record is to be carried over that cannot be asked for by itself."""
     resync: bool = False
     """The mapping changed: write every record again that looks different now."""
     keep: bool = False
@@ -124,7 +126,11 @@ class Pass:
             self._ceiling_s = point.ceiling
             self._high = High(point.high)
             self.began_s = point.began_at if point.began_at is not None else self.now
-        elif source.since is not None and point.watermark is not None and not (request.resync or self._is_due(request)):
+        elif (
+            source.since is not None
+            and point.watermark is not None
+            and not (request.resync or request.everything or self._is_due(request))
+        ):
             self.since = since_parameter(point.watermark, source.since.format, self._stream.overlap_s)
         self.kind = "full" if self.since is None else "incremental"
 
