@@ -329,9 +329,10 @@ class Simulation:
                     process = self._start("q")
                 if self._is_over():
                     return
-                inbox = InboxWriter(process.state)
-                await self._guarded(process, self._receive(process, inbox))
-                await self._guarded(process, InboxWorker(process.engine, inbox).drain(STREAM))
+                if world.shape.webhooks:
+                    inbox = InboxWriter(process.state)
+                    await self._guarded(process, self._receive(process, inbox))
+                    await self._guarded(process, InboxWorker(process.engine, inbox).drain(STREAM))
                 is_resumed = self.auditor.is_in_pass()
                 report = await self._run(process, RunRequest(stream=STREAM), is_calm=True)
                 await asyncio.sleep(70.0)
