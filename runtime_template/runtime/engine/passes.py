@@ -86,7 +86,7 @@ class Pass:
         self.now = now
         self.began_s = now
         """When the pass began, by our clock."""
-        self._point = point
+        self._point = self._found = point
         self.limit = request.limit
         self.kind: Kind = "full"
         self.since: str | None = None
@@ -242,10 +242,15 @@ class Pass:
         return self._point
 
     def ended(self) -> Checkpoint | None:
-        """The run ends and says so: what it counted as a crash was none. None when nothing has to be written."""
+        """The run ends and says so: what it counted as a crash was none. None when nothing has to be written.
+
+        A partial run that ends well says nothing about the starts that ended reading everything.
+        """
         if not self._point.crashes:
             return None
-        self._point = replace(self._point, crashes=0, suspect=None)
+        before = self._found if not self.is_kept else None
+        crashes, suspect = (before.crashes, before.suspect) if before is not None else (0, None)
+        self._point = replace(self._point, crashes=crashes, suspect=suspect)
         return self._point
 
     def suspecting(self, suspect: str) -> Checkpoint:

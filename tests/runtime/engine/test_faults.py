@@ -399,3 +399,22 @@ async def test_holder_that_lost_its_lease_stops_and_moves_nothing(
 def test_batch_operation_of_the_sample_has_a_key() -> None:
     """What the tests above rest on."""
     assert BATCH_CONTACTS.idempotency_header == CREATE_CONTACT.idempotency_header == "Idempotency-Key"
+
+
+async def test_record_that_ends_the_process_is_found_though_other_runs_end_well_in_between(world: World) -> None:
+    """Deliveries of webhooks, say: that a run of some records ends proves nothing about the one that reads everything."""
+    world.shopify = Shopify(30)
+
+    def deadly(customer: Any) -> Any:
+        if customer.id == 17:
+            raise Killed
+        return CUSTOMERS.map(customer)
+
+    for _ in range(8):
+        try:
+            report = await world.sync(changes={"map": deadly})
+            break
+        except Killed:
+            world.crash()
+            assert (await world.sync(changes={"map": deadly}, ids=("1", "2"))).state == "done"
+    assert (report.counts.dead, len(world.credo.contacts)) == (1, 29)
