@@ -64,6 +64,25 @@ from the pages that were handed out.
 Left out is what cannot be told apart from the outside: a clock that is set back by a day while a write has no known outcome for a day
 makes its key look young to us and forgotten to the vendor.
 
+## Two systems that people change
+
+Every seventh seed plays a stream that merges, mostly one that goes both ways, under the same faults: all strategies, fields with a rule of
+their own, systems with and without ETags, single reads, keys, answers to updates. People change both sides while runs write to them, and
+answer conflicts. Every value that somebody types is one that nobody typed before, so the auditor knows of each who made it and where it has
+been seen:
+
+* what a run writes over without the other side ever having had it is in the history, lost by the declared strategy, and is never taken where
+  a person was to decide;
+* a field that is decided by itself never goes back to a value that it had before;
+* there is one record for one thing on each side, also where both had it before;
+* when the faults are over, both sides say the same, or the conflict stands in the queue with both versions as they are; answers to it are
+  carried out;
+* no ping-pong: runs soon find nothing to write, and then a run over everything finds nothing either.
+
+Known and left out: what is typed between a run's read and its write, in a system without ETags; a record that is made a second time because
+the destination does not show it to a look-up yet and takes two of a kind; and, where the answer to a creation is lost on the way back, what
+changed before the next run counts as changed by both.
+
 ## A seed that fails
 
 The first line names the invariant and the record, the second the command that tells the story. Here an engine that is

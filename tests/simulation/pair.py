@@ -71,6 +71,10 @@ class PairShape:
         strategy = self.own if name == "quantity" and self.own is not None else self.strategy
         return self.otherwise if strategy == "merge_fields" else strategy
 
+    def is_single(self, name: str) -> bool:
+        """Whether a field is decided by itself, not together with the others of its record."""
+        return self.strategy == "merge_fields" or (name == "quantity" and self.own is not None)
+
 
 STRATEGIES: tuple[Strategy, ...] = (
     "source_priority",
@@ -208,6 +212,7 @@ class Side:
             return status, headers, content
         if status >= 300:
             return status, headers, content
+        before, self.book.unanswered = self.book.unanswered, self.book.unanswered | self._made(method, body)
         if world.happens("destination-lost-after"):
             raise TransportError("lost on the way back", sent=None if world.chance.random() < 0.5 else True)
         if world.happens("destination-500-after"):
@@ -216,7 +221,11 @@ class Side:
             return status, headers, b'{"cut'
         if (method == "PUT" and self.shape.silent) or world.happens("destination-empty-reply"):
             return 204, headers, b""
+        self.book.unanswered = before
         return status, headers, content
+
+    def _made(self, method: str, body: bytes) -> set[str]:
+        return {str(json.loads(body).get(self.names["code"]))} if method == "POST" else set()
 
     def _fails(self, method: str) -> Answer | None:
         world = self.world
@@ -360,6 +369,8 @@ class Book:
         self.answers: dict[str, float] = {}
         """Key → when a person last answered a conflict of it."""
         self.overwritten: list[Overwritten] = []
+        self.unanswered: set[str] = set()
+        """Keys of records that were made with a request whose answer was lost, or said nothing."""
 
     def type(self, side: Side, id: str, names: Sequence[str]) -> None:
         """A person has changed fields of a record."""
@@ -385,10 +396,11 @@ class Book:
         world, key = self._world, str(after["code"])
         other = "destination" if side.name == "source" else "source"
         for name in NAMES:
-            old, new = before.get(name), after[name]
+            old, new, older = before.get(name), after[name], set[str]()
             if new is not None:
                 if (key, name, new) not in self.typed:
                     world.violate("I3", f"`{name}` of {key} in the {side.name} became {new}, which nobody gave it")
+                older = {new} if (side.name, key, name, new) in self.seen else set()
                 self.seen.add((side.name, key, name, new))
             if old is None or old == new or (other, key, name, old) in self.seen:
                 continue
@@ -404,6 +416,11 @@ class Book:
                 continue
             self.overwritten.append(Overwritten(side.name, key, name, old, process))
             self._check_strategy(side, key, name, old, process)
+            is_lost = key in self.unanswered  # without a link, what is there on both sides is all that is known
+            if new in older and self._shape.is_single(name) and key not in self.answers and not is_lost:
+                world.violate(
+                    "I3", f"`{name}` of {key} in the {side.name} went back from {old} to {new}, which it had before"
+                )
 
     def _check_strategy(self, side: Side, key: str, name: str, old: str, process: str) -> None:
         if key in self.answers:
