@@ -120,8 +120,9 @@ class Play:
                 raise Violation(f"I9: {len(deleted)} of {linked} deleted under {fault!r}, {allowed:.0f} are allowed")
         if self.form != "believed" and (wrong := set(deleted) - self.gone):
             raise Violation(f"I9: {len(wrong)} records that are there were deleted under {fault!r}")
-        if fault == "none" and report.state == "done" and report.counts.deleted < len(deleted):
-            raise Violation(f"I6: {len(deleted)} deleted and {report.counts.deleted} counted")
+        told = report.counts.deleted + report.counts.resolved  # deletes of earlier runs whose answer was lost are resolved
+        if fault == "none" and report.state == "done" and told < len(deleted):
+            raise Violation(f"I6: {len(deleted)} deleted and {told} counted")
 
     def _put(self, fault: str) -> None:
         chance, shopify, credo = self.chance, self.world.shopify, self.world.credo
