@@ -120,7 +120,9 @@ class Play:
                 raise Violation(f"I9: {len(deleted)} of {linked} deleted under {fault!r}, {allowed:.0f} are allowed")
         if self.form != "believed" and (wrong := set(deleted) - self.gone):
             raise Violation(f"I9: {len(wrong)} records that are there were deleted under {fault!r}")
-        told = report.counts.deleted + report.counts.resolved  # deletes of earlier runs whose answer was lost are resolved
+        told = (
+            report.counts.deleted + report.counts.resolved
+        )  # deletes of earlier runs whose answer was lost are resolved
         if fault == "none" and report.state == "done" and told < len(deleted):
             raise Violation(f"I6: {len(deleted)} deleted and {told} counted")
 

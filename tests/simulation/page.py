@@ -71,8 +71,8 @@ their own, systems with and without ETags, single reads, keys, answers to update
 answer conflicts. Every value that somebody types is one that nobody typed before, so the auditor knows of each who made it and where it has
 been seen:
 
-* what a run writes over without the other side ever having had it is in the history, lost by the declared strategy, and is never taken where
-  a person was to decide;
+* what a run writes over without the other side ever having had it is in the history, lost by the declared strategy, and is never taken
+  where a person was to decide;
 * a field that is decided by itself never goes back to a value that it had before;
 * there is one record for one thing on each side, also where both had it before;
 * when the faults are over, both sides say the same, or the conflict stands in the queue with both versions as they are; answers to it are

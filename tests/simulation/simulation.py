@@ -399,13 +399,15 @@ class Runner:
         logger.setLevel(logging.NOTSET)
         logging.getLogger("asyncio").setLevel(logging.NOTSET)
 
-    def play(self, seed: int, *, keep_trace: bool = False, draw: int = 2) -> Result:
-        """One seed. `draw`: see `World`."""
+    def play(
+        self, seed: int, *, keep_trace: bool = False, draw: int = 2, story: type[Simulation] | None = None
+    ) -> Result:
+        """One seed. `draw`: see `World`. `story`: another one than the seed itself tells."""
         began = time.process_time()
         loop = VirtualLoop()
         loop.set_exception_handler(lambda *_: None)
         kept = run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
-        simulation = simulation_of(seed, draw)(seed, loop, self.states, draw=draw)
+        simulation = (story or simulation_of(seed, draw))(seed, loop, self.states, draw=draw)
         world = simulation.world
         self._handler.lines = world.log_lines
         shape = world.shape

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from runtime.actions.conflicts import conflicts_of, resolve
-from runtime.declare import MergeField
 from runtime.hashing import decode_exact
 from tests.runtime.two_way import FIELDS, Between
 
@@ -79,7 +78,8 @@ async def test_conflict_that_the_way_back_found_is_answered_though_the_source_ca
 
 async def test_field_that_is_left_undecided_is_not_written_along_with_another(make: Make) -> None:
     """`skip` leaves the name to both sides; the quantity has a rule of its own and goes back. Also not by the run after that."""
-    fields = tuple(MergeField(name=f.name, path=f.path, strategy="destination_priority" if f.name == "quantity" else None) for f in FIELDS)  # fmt: skip
+    own = {"quantity": "destination_priority"}
+    fields = tuple(replace(each, strategy=own.get(each.name)) for each in FIELDS)
     world = make(conflicts="skip", merge__fields=fields)
     a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
     await world.both()
