@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runtime.links import Links
-from runtime.state.lifecycle import Lifecycle
 from tests.simulation.parents import ParentSimulation
 from tests.simulation.simulation import Result, Runner
 
@@ -44,13 +43,7 @@ def wrong_parent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Links, "of", of)
 
 
-def never_woken(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Lifecycle, "ready", lambda self, stream, limit: [])
-
-
-@pytest.mark.parametrize(
-    "mutant", [child_before_its_parent, wrong_parent, never_woken], ids=lambda each: str(each.__name__)
-)
+@pytest.mark.parametrize("mutant", [child_before_its_parent, wrong_parent], ids=lambda each: str(each.__name__))
 def test_engine_that_gets_references_wrong_is_caught(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
