@@ -17,14 +17,16 @@ from typing import Any
 from tests.simulation.simulation import Runner
 
 KEPT = Path(__file__).parent / "many.json"
+FIRST = Path(__file__).parent / "many_first.json"
+"""The first long run: one stream alone, drawn without main faults, over two commits."""
 FAILED = Path(__file__).parent / "failed.json"
 PIECE = 250
 
 
-def load() -> dict[str, Any]:
+def load(file: Path = KEPT) -> dict[str, Any]:
     """What is kept."""
-    if KEPT.exists():
-        found: dict[str, Any] = json.loads(KEPT.read_text("utf-8"))
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
         return found
     return {"commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
             "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
