@@ -83,6 +83,11 @@ class Run:
         self.left = 0
         """How many those are."""
 
+    @property
+    def in_doubt(self) -> int:
+        """Records of earlier runs that this one sent again without learning whether they were written."""
+        return self._earlier.in_doubt
+
     async def execute(self) -> None:
         """Carry it out. Raises what ended it early; counts and state are true in any case."""
         try:

@@ -178,6 +178,8 @@ class MergeOutcomes:
     """(stream, source identity, resolution, by whom)."""
     unlinked: list[tuple[str, str]] = field(default_factory=list)
     """(stream, source identity) of records that are gone and were made again under another name."""
+    told: list[tuple[str, str, str]] = field(default_factory=list)
+    """(stream, source identity, run) of writes that are on record as losing something, and whose outcome is known now."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from ..errors import ApiError, Conflict, IntegrationError
 from ..hashing import decode_exact, encode_json
 from ..http.session import Reply, Session
 from ..state import State
-from ..state.rows import Found, Link, Look, Outcomes
+from ..state.rows import Found, Link, Look, NewChange, Outcomes
 from .adopt import Adopter
 from .classify import classify, new_item
 from .items import Item, Why
@@ -31,6 +31,7 @@ from .merge_memory import OWED, Decision, MergeMemory
 from .other_side import OtherSide, shown_in
 from .pages import Params
 from .partings import Partings
+from .requests import Request
 from .sides import Sides
 from .versions import is_older
 
@@ -61,7 +62,7 @@ class Merger:
         """`answers`: a person's, by the identity of the source's record."""
         self._sides = sides = Sides(stream, forward, backward)
         self._other = OtherSide(stream, session, fixed, adopter)
-        self._memory = MergeMemory(sides, sealer=state.sealer, run_id=run_id, ids=ids, now=now, answers=answers)
+        self._memory = MergeMemory(sides, sealer=state.sealer, run_id=run_id, ids=ids, now=now)
         self._stream, self._forward, self._rule = stream, forward, sides.rule
         self._state, self._workers, self._answers = state, workers, answers
         self._if_match = _header(stream.destination.update, "if-match")
@@ -308,9 +309,11 @@ class Merger:
         if not merged.to_source:
             item.fate = "unchanged"
             return
-        differ = [each.name for each in fields if merged.view.get(each.name) != destination.get(each.name)]
+        # A write carries all mapped fields: what was left undecided goes back as the source has it.
+        wanted = _kept(merged.view, source, merged.skipped)
+        differ = [each.name for each in fields if wanted.get(each.name) != destination.get(each.name)]
         if differ:
-            items, bad = self._sides.mapped_here(encode_json(laid_in(own, merged.view, fields, differ)))
+            items, bad = self._sides.mapped_here(encode_json(laid_in(own, wanted, fields, differ)))
             if bad:
                 item.fate, item.why = "dead", bad[0].why
                 return
@@ -334,7 +337,7 @@ class Merger:
             answer = None  # it has changed since the person looked
         conflicts = self._forward.conflicts
         merged = merge(self._rule, conflicts, decision.base, source, destination, newer=newer, answer=answer)
-        decision.merged = merged
+        decision.merged, decision.answer = merged, answer
         if merged.conflicts:
             names = ", ".join(f"`{name}`" for name in merged.conflicts)
             item.fate, item.why = "held", Why("merge", "conflict", f"both sides changed {names}")
@@ -363,7 +366,7 @@ class Merger:
             return
         after = decision.after
         if self._sides.direction == "forward":
-            shown = self._sides.view(record)
+            shown = decision.settled(self._sides.view(record))
             decision.after = Base(after.source, {**after.destination, **shown}, after.to_source, after.to_destination)
             decision.other_version = self._sides.version_of(record) or decision.other_version
             return
@@ -371,7 +374,7 @@ class Merger:
         if twin is None:
             decision.hash = OWED
             return
-        view = self._sides.mapped_view(twin.body)
+        view = decision.settled(self._sides.mapped_view(twin.body))
         decision.after = Base({**after.source, **view}, after.destination, after.to_source, after.to_destination)
         decision.version, decision.match = twin.version, twin.match
         if not after.to_destination:
@@ -385,6 +388,10 @@ class Merger:
             twin = self._sides.mapped_forward(record)
             return twin is not None and _shows(self._sides.mapped_view(twin.body), decision.after.source)
         return _shows(self._sides.view(record), decision.after.destination)
+
+    def losing(self, requests: Sequence[Request]) -> list[NewChange]:
+        """What requests are about to take away, to be written down with them."""
+        return self._memory.losing(requests)
 
     def finish(self, items: Sequence[Item], outcomes: Outcomes) -> None:
         """Add to a group's outcomes what links remember, what is held and what was decided."""

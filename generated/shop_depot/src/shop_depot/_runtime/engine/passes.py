@@ -42,6 +42,8 @@ class RunRequest:
     dry_run: bool = False
     allow_deletes: bool = False
     """A person's word that so much may be deleted; reads everything."""
+    everything: bool = False
+    """Read everything: a record is to be carried over that cannot be asked for by itself."""
     resync: bool = False
     """The mapping changed: write every record again that looks different now."""
     keep: bool = False
@@ -84,7 +86,7 @@ class Pass:
         self.now = now
         self.began_s = now
         """When the pass began, by our clock."""
-        self._point = point
+        self._point = self._found = point
         self.limit = request.limit
         self.kind: Kind = "full"
         self.since: str | None = None
@@ -124,7 +126,11 @@ class Pass:
             self._ceiling_s = point.ceiling
             self._high = High(point.high)
             self.began_s = point.began_at if point.began_at is not None else self.now
-        elif source.since is not None and point.watermark is not None and not (request.resync or self._is_due(request)):
+        elif (
+            source.since is not None
+            and point.watermark is not None
+            and not (request.resync or request.everything or self._is_due(request))
+        ):
             self.since = since_parameter(point.watermark, source.since.format, self._stream.overlap_s)
         self.kind = "full" if self.since is None else "incremental"
 
@@ -236,10 +242,15 @@ class Pass:
         return self._point
 
     def ended(self) -> Checkpoint | None:
-        """The run ends and says so: what it counted as a crash was none. None when nothing has to be written."""
+        """The run ends and says so: what it counted as a crash was none. None when nothing has to be written.
+
+        A partial run that ends well says nothing about the starts that ended reading everything.
+        """
         if not self._point.crashes:
             return None
-        self._point = replace(self._point, crashes=0, suspect=None)
+        before = self._found if not self.is_kept else None
+        crashes, suspect = (before.crashes, before.suspect) if before is not None else (0, None)
+        self._point = replace(self._point, crashes=crashes, suspect=suspect)
         return self._point
 
     def suspecting(self, suspect: str) -> Checkpoint:

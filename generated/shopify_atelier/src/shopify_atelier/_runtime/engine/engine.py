@@ -219,6 +219,9 @@ class Engine:
         self._fences[run_id] = Fence(lease.name, ttl_s, self.clock, since=since)
         try:
             point = await state.call(lambda: state.store.checkpoint(stream.name))
+            if links is not None and stream.source.get is None and point.cursor is None:
+                owed = partial(state.store.merges.owed, links.forward.name, back=stream.reverse_of is not None, limit=1)
+                request = replace(request, everything=bool(await state.call(owed)))
             made = Rollback if request.rollback is not None else Run
             if made is Run and is_in_parts(stream, Pass(stream, point, request)):
                 made = PartitionedRun
@@ -347,7 +350,8 @@ class Engine:
                 raise
             await _end(run)
             run.counts.check()
-            outcome = "done" if _is_clean(run.counts) and not run.left else "partial"
+            is_clean = _is_clean(run.counts) and not run.left and not (isinstance(run, Run) and run.in_doubt)
+            outcome = "done" if is_clean else "partial"
         except Cancelled as cancelled:
             outcome, failure, error = "cancelled", "cancelled", str(cancelled)
         except Stopped as stopped:

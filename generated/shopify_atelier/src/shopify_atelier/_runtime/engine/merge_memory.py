@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..hashing import content_hash, decode_exact, encode_json
-from ..state.rows import ConflictRow, Known, MergeOutcomes, NewBase, NewLink, Outcomes
+from ..state.merges import LOSING
+from ..state.rows import ConflictRow, Known, MergeOutcomes, NewBase, NewChange, NewLink, Outcomes
 from ..state.sealing import Sealer
 from .items import Item, Past
 from .merge import Answer, Base, Merged, View
+from .requests import Request
 from .sides import Sides
 
 _WRITTEN = frozenset({"created", "updated", "unchanged"})
@@ -42,6 +44,15 @@ class Decision:
     other_version: str | None = None
     """Forward: of the destination's record."""
     match: str | None = None
+    answer: Answer | None = None
+    """A person's, that was carried out."""
+    is_told: bool = False
+    """Whether what loses was written down before the write was sent."""
+
+    def settled(self, view: View) -> View:
+        """A side's view without what was left undecided: of that, the base goes on saying what both had before."""
+        skipped = self.merged.skipped if self.merged is not None else ()
+        return {name: value for name, value in view.items() if name not in skipped}
 
 
 class MergeMemory:
@@ -55,14 +66,12 @@ class MergeMemory:
         run_id: str,
         ids: Callable[[], str],
         now: Callable[[], float],
-        answers: Mapping[str, Answer],
     ) -> None:
         self._sides = sides
         self._sealer = sealer
         self._run_id = run_id
         self._ids = ids
         self._now = now
-        self._answers = answers
         self._decisions: dict[int, Decision] = {}
         self.known: Mapping[str, Known] = {}
         """What the state knows of the group's links, by the identity that items have."""
@@ -104,6 +113,36 @@ class MergeMemory:
             view = sides.view(decode_exact(item.raw)) if item.raw else {}
         return Decision(known=self.known.get(item.source_id), base=Base(), after=Base(view, view))
 
+    def losing(self, requests: Sequence[Request]) -> list[NewChange]:
+        """What requests are about to take away. It is on record before they are sent: should nobody learn how they end, or should
+        the process end with them, the values are not lost."""
+        rows = []
+        sides, now = self._sides, self._now()
+        for item in (item for request in requests for item in request.items):
+            decision = self.of(item)
+            if decision is None or decision.merged is None or not decision.merged.lost or decision.is_told:
+                continue
+            decision.is_told = True
+            source_id, destination_id = item.source_id, item.destination_id
+            if sides.direction == "backward":
+                source_id, destination_id = destination_id or "", source_id
+            reason = f"{_decided(decision.merged)}; whether it was written is not on record"
+            rows.append(
+                NewChange(
+                    stream=sides.forward.name,
+                    source_id=source_id,
+                    destination_id=destination_id,
+                    run_id=self._run_id,
+                    kind=LOSING,
+                    at=now,
+                    mapping=sides.stream.mapping_digest,
+                    reason=reason,
+                    loser=encode_json(dict(decision.merged.lost)),
+                    with_base=int(sides.stream.rollback),
+                )
+            )
+        return rows
+
     def finish(self, items: Sequence[Item], outcomes: Outcomes) -> None:
         """Add to a group's outcomes what links remember, what is held and what was decided."""
         merged = outcomes.merged = MergeOutcomes()
@@ -114,6 +153,10 @@ class MergeMemory:
             outcomes.links, outcomes.kept = [], []
         for item in items:
             decision = self.of(item)
+            if decision is not None and decision.is_told and item.fate != "unknown":
+                is_back = is_backward and item.destination_id is not None
+                source_id = str(item.destination_id) if is_back else item.source_id
+                merged.told.append((self._sides.forward.name, source_id, self._run_id))
             if item.fate == "held" and decision is not None and decision.merged is not None:
                 merged.conflicts.append(self._conflict(item, decision, decision.merged))
             elif item.fate in _WRITTEN and (link := links.get(item.source_id)) is not None:
@@ -160,8 +203,10 @@ class MergeMemory:
             is_recovered = item.hash == OWED
             if is_recovered or is_backward:
                 base = self.base(known)
+                if item.past is not None and item.past.agreed is not None:
+                    base = Base.decode(item.past.agreed, self._sides.rule.fields)
                 shown = OWED if is_backward and is_recovered else content_hash(base.destination)
-                stored = base.encode() if known is not None and known.base else None
+                stored = base.encode() if base.source else None
                 outcomes.bases.append(NewBase(stored, shown, version, link.stream, link.source_id))
             return
         shown = OWED if decision.after.to_source else content_hash(decision.after.destination)
@@ -172,24 +217,25 @@ class MergeMemory:
 
     def _tell(self, item: Item, decision: Decision, source_id: str, merged: MergeOutcomes) -> None:
         """What was decided: the conflict is closed, what lost is kept."""
-        if decision.known is not None and decision.known.conflict is not None:
-            answer = self._answers.get(source_id)
+        known, decided = decision.known, decision.merged
+        if known.conflict is not None if known is not None else decided is not None:  # it may be held without a link
+            answer = decision.answer
             resolution = "the sides agree again" if answer is None else _words(answer)
             by = answer.by if answer is not None else "by itself"
             merged.closed.append((self._sides.forward.name, source_id, resolution, by))
-        decided = decision.merged
         if decided is None or not decided.lost:
             return
-        names = sorted({name for values in decided.lost.values() for name in values})
         past = item.past = item.past or Past()
         past.kind = "kept" if item.fate == "unchanged" else "merged"
-        past.reason = f"both sides changed {', '.join(names)}: {', '.join(decided.strategies)}"
+        past.reason = _decided(decided)
         past.loser = encode_json(dict(decided.lost))
 
     def _conflict(self, item: Item, decision: Decision, decided: Merged) -> ConflictRow:
         seal, forward = self._sealer.seal, self._sides.forward
         is_forward = self._sides.direction == "forward"
-        raw = item.raw if is_forward and forward.source.get is None else b""
+        raw = b""
+        if forward.source.get is None:  # who answers needs the record, and nobody can be asked for it
+            raw = item.raw if is_forward else encode_json(decision.record)
         source: dict[str, Any] = {"fields": decision.source_view}
         if raw:
             source["record"] = raw.decode()
@@ -209,6 +255,11 @@ class MergeMemory:
             destination_version=decision.other_version if is_forward else item.version,
             link_hash=decision.known.hash if decision.known is not None else None,
         )
+
+
+def _decided(merged: Merged) -> str:
+    names = sorted({name for values in merged.lost.values() for name in values})
+    return f"both sides changed {', '.join(names)}: {', '.join(merged.strategies)}"
 
 
 def _words(answer: Answer) -> str:

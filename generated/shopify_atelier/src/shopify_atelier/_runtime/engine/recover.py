@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..declare import Stream
+from ..hashing import decode_exact, encode_json
 from ..state.rows import IntentRow, Link
 from .adopt import Adopter
 from .classify import SEVERAL_MATCHES
 from .deletes import is_removal
-from .items import Item, Why
+from .items import Item, Past, Why
+from .json_paths import at
+from .merge import alike
 from .requests import CREATES, SETTLED, Request
 
 KEY_REMEMBERED_S = 20 * 3600.0
@@ -112,7 +115,7 @@ class Recovery:
         if self.has_given_up(entry):
             _leave_unknown(entry.items, f"whether it was written could not be found out in {MAX_ATTEMPTS} attempts")
             return [], []
-        if self._merges and entry.request.kind in ("update", "batch_update") and self._stream.source.get is not None:
+        if self._merges and entry.request.kind in ("update", "batch_update"):
             # The other side may have changed meanwhile: it is read, and merged anew, as soon as this is settled.
             for item in entry.items:
                 item.fate, item.hash = "updated", b""
@@ -140,12 +143,22 @@ class Recovery:
                 _leave_unknown([item], SEVERAL_MATCHES)  # one of them may be ours: made again, it would be one more
             elif self._stream.destination.update is None:
                 item.destination_id, item.fate = found[0][0], "created"
-            elif self._merges and self._stream.source.get is not None:
+            elif self._merges:
                 item.destination_id, item.fate, item.hash = found[0][0], "created", b""
+                self._agree(item, found[0][1])
             else:
                 item.destination_id, item.is_create, item.may_be_ours = found[0][0], False, True
                 fresh.append(Request(self._ids(), "update", [item]))
         return [], fresh
+
+    def _agree(self, item: Item, record: dict[str, Any] | None) -> None:
+        """Where a record is there as it was sent, that is what both sides had last: what differs now was changed since."""
+        mapped = at(decode_exact(item.body), self._stream.destination.envelope)
+        if self._stream.reverse_of is not None or record is None or not isinstance(mapped, dict):
+            return
+        if all(alike(record.get(name), value) for name, value in mapped.items()):
+            item.past = Past()
+            item.past.agreed = encode_json(mapped)
 
     async def _found(self, item: Item, made_at: float) -> list[tuple[str, dict[str, Any] | None]]:
         """What the destination has for an item. What is not there may not be there yet: it is looked for a second time."""

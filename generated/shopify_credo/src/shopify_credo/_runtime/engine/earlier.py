@@ -16,6 +16,8 @@ class EarlierRuns:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self.in_doubt = 0
+        """Records that this run sent again, and of which it does not know whether they were written."""
 
     async def settle(self) -> None:
         """Find out what became of them. What cannot be found out is remembered: the run leaves those records alone."""
@@ -70,6 +72,7 @@ class EarlierRuns:
         ]
         tools.fates.lose(item for item in items if item.fate in (None, "unknown"))
         tools.tally.counts.resolved += len(items) - len(tools.fates.unknown)
+        self.in_doubt = len({item.source_id for each in sent for item in each.items if item.fate == "unknown"})
         await tools.journal.write(outcomes)
         if stop is not None:
             raise stop

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..state import State
-from ..state.rows import Commit, Found, IntentRow, Lease, Look, Outcomes
+from ..state.rows import Commit, Found, IntentRow, Lease, Look, NewChange, Outcomes
 from .drift import Drift
 from .report import Counts
 from .requests import Request, write_down
@@ -46,6 +46,8 @@ class Journal:
         """Fates that the next transaction writes."""
         self.not_before = 0.0
         """Intents are dated no earlier: what follows from those of an earlier run is newer, also when the clock was set back."""
+        self.losing: Callable[[Sequence[Request]], list[NewChange]] | None = None
+        """What requests are about to take away, where streams merge."""
         self._open: list[str] = []
         """Rows that the group under way has written down."""
 
@@ -96,6 +98,9 @@ class Journal:
     async def note(self, requests: Sequence[Request]) -> None:
         """Write down requests before they are sent, where no look-up comes before them."""
         if requests:
+            if self.losing is not None and (rows := self.losing(requests)):
+                self.pending = self.pending or Outcomes(stream=self._stream)
+                self.pending.changes += rows
             await self.commit(plan=lambda _: self.written_down(requests))
 
     def written_down(self, requests: Sequence[Request]) -> Sequence[IntentRow]:

@@ -85,6 +85,8 @@ class Tools:
             stream, around.destination, self._fixed, put_index=self.index.put, ask_index=self.index.ask
         )
         self.merger = self._merging(forward, backward) if forward is not None else None
+        if self.merger is not None:
+            self.journal.losing = self.merger.losing
         self.fates = Fates(
             stream,
             run_id=run_id,

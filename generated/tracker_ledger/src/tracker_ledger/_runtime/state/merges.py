@@ -16,6 +16,8 @@ from .database import Database
 from .rows import ConflictRow, Known, Link, Look, MergeOutcomes
 from .tables import IS_OWED_BACK, IS_OWED_ON
 
+LOSING = "losing"
+"""Kind of a change that is about to take something away; it stands until the outcome of the write is known."""
 Shown: TypeAlias = "dict[str, Any]"
 
 
@@ -77,6 +79,13 @@ class Merges:
         t = self._database.tables
         for stream, source_id in outcomes.unlinked:
             connection.execute(delete(t.links).where(t.links.c.stream == stream, t.links.c.source_id == source_id))
+        for stream, source_id, run_id in outcomes.told:
+            c = t.changes.c
+            connection.execute(
+                delete(t.changes).where(
+                    c.stream == stream, c.source_id == source_id, c.run_id == run_id, c.kind == LOSING
+                )
+            )
         for conflict in outcomes.conflicts:
             self._put_conflict(connection, conflict)
         for stream, source_id, resolution, by in outcomes.closed:
