@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -176,7 +177,7 @@ def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen
     if command.cpu is not None:
         os.sched_setaffinity(0, {command.cpu})
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env={name: value for name, value in os.environ.items() if name not in _NOT_OURS} | dict(command.env),
@@ -187,6 +188,16 @@ def _start(command: Command, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen
         )
     finally:
         os.sched_setaffinity(0, allowed)
+    _as_urgent(process.pid)
+    return process
+
+
+def _as_urgent(pid: int) -> None:
+    """Give a child that has a session of its own the priority of ours: the scheduler weighs sessions, not their processes."""
+    with suppress(OSError):
+        own = Path("/proc/self/autogroup").read_text().rpartition(" ")[2].strip()
+        if own not in ("", "0"):
+            Path(f"/proc/{pid}/autogroup").write_text(own)
 
 
 def _end(group: int, expired: threading.Event) -> None:

@@ -56,7 +56,8 @@ _TEXTS = {
         "All customers are new. The server has a processor to itself and answers from prepared bytes; `server busy` is the share of "
         "the time that it worked. Every client is first shown to write every record once with the right values. What starting the "
         "process costs (`start cpu s`) is left out of the rates. Where only reading is compared, the package reads, checks, maps and looks "
-        "up without writing, the taps of others print what they read.",
+        "up without writing, the taps of others print what they read. Measured at a raised priority on a machine that did other things "
+        "(its load stands below): the ranges say how far that reaches into the figures.",
     ),
     "sync-50ms": (
         "Syncing over a distance",
@@ -75,7 +76,8 @@ _TEXTS = {
     "limits": (
         "Rate limits",
         "The server holds a token bucket before the destination and counts. The clients know of 429 and `Retry-After`; the generated "
-        "package also knows the limit, from its facts.",
+        "package also knows the limit, from its facts. Here wall time counts: measured at a raised priority on a machine that did other "
+        "things (its load stands below).",
     ),
     "replicas": (
         "Rate limits with replicas",
