@@ -146,6 +146,25 @@ async def test_tombstone_deletes_also_when_little_of_the_record_is_left(world: W
     assert (again.counts.deleted, again.counts.dead) == (0, 0)
 
 
+async def test_tombstone_that_a_list_hid_is_found_by_a_run_over_everything(world: World) -> None:
+    """A list of changes that leaves one out looks like any other, and the watermark passes it; nothing else is lost by that."""
+    world.shopify = Shopify(3)
+    await world.sync(changes=TOMBSTONE)
+    world.shopify.now_s += 600
+    moment = world.shopify.put(2)["updated_at"]
+    world.shopify.put(2, deleted_at=moment)
+    world.shopify.now_s += 600
+    world.shopify.put(3, first_name="Changed")
+    world.shopify.fail.append(answering([world.shopify.customers[3]]))
+    await world.sync(changes=TOMBSTONE)
+    world.shopify.fail.clear()
+    report = await world.sync(changes=TOMBSTONE)
+    assert (report.kind, report.counts.deleted) == ("incremental", 0)
+    report = await world.sync(changes=TOMBSTONE, resync=True)
+    assert (report.kind, report.counts.deleted) == ("full", 1)
+    assert names(world) == {"Last1", "Last3"}
+
+
 async def test_record_that_shifting_pages_hid_is_not_deleted(world: World) -> None:
     """The list leaves it out, the source has it all the same: asked for by name it comes, and is synced."""
     world.shopify = Shopify(3)
