@@ -84,9 +84,10 @@ been seen:
   carried out;
 * no ping-pong: runs soon find nothing to write, and then a run over everything finds nothing either.
 
-Known and left out: what is typed between a run's read and its write, in a system without ETags; a record that is made a second time because
-the destination does not show it to a look-up yet and takes two of a kind; and, where the answer to a creation is lost on the way back, what
-changed before the next run counts as changed by both.
+Known and left out: what is typed between a run's read and its write, in a system without ETags; a record that is made a second time
+because the destination does not show it to a look-up yet and takes two of a kind; and, where the answer to a creation, or to the first
+write to a record that was there before, is lost on the way back, what changed before the next run counts as changed by both: the strategy
+decides, and what loses is in the history.
 
 ## A seed that fails
 
@@ -133,8 +134,8 @@ caught; `python -m tests.simulation.mutants` plays the seed that caught it, `--s
 Deletes have seeds of their own (`python -m tests.simulation.deletes --seeds 1000`): streams that ask for each missing record, that
 believe a complete pass, or that follow tombstones, between sources that lose records or only seem to. The auditor holds **I9**: no run
 deletes more than the brake allows unless a person released it, and nothing that is there where the source can be asked; when the faults
-are over, both sides are the same. An engine without the brake, one that does not ask, and one that forgets what came are caught in
-`test_deletes.py`.
+are over, both sides are the same, but for what a list hid from a stream that reads only changes: that is there after a run over
+everything. An engine without the brake, one that does not ask, and one that forgets what came are caught in `test_deletes.py`.
 
 {deletes}
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -203,6 +203,8 @@ class Side:
             return 503, {}, b'{"error":"maintenance"}'
         if (failed := self._fails(method)) is not None:
             return failed
+        id = path.removeprefix("/items").strip("/")
+        is_first = method == "PUT" and not self.book.remembers(self.name, id)
         status, reply, more = self._carry_out(process, request, path, query, body)
         headers = {"date": formatdate(world.true_time() + self.skew_s, usegmt=True), **more}
         content = json.dumps(reply).encode()
@@ -213,12 +215,16 @@ class Side:
         if status >= 300:
             return status, headers, content
         before, self.book.unanswered = self.book.unanswered, self.book.unanswered | self._made(method, body)
+        if is_first:
+            self.book.adopting[self.name, id] = None
         if world.happens("destination-lost-after"):
             raise TransportError("lost on the way back", sent=None if world.chance.random() < 0.5 else True)
         if world.happens("destination-500-after"):
             return world.chance.choice([500, 502, 504]), {}, b"{}"
         if world.happens("destination-cut-reply"):
             return status, headers, b'{"cut'
+        if is_first:
+            self.book.adopting[self.name, id] = process
         if (method == "PUT" and self.shape.silent) or world.happens("destination-empty-reply"):
             return 204, headers, b""
         self.book.unanswered = before
@@ -371,6 +377,10 @@ class Book:
         self.overwritten: list[Overwritten] = []
         self.unanswered: set[str] = set()
         """Keys of records that were made with a request whose answer was lost, or said nothing."""
+        self.adopting: dict[tuple[str, str], str | None] = {}
+        """(side, record) that was there before it was linked → the process that was told how its first write ended, if one was."""
+        self.remembers: Callable[[str, str], bool] = lambda side, id: True
+        """Whether the state says what both sides of a record had last."""
 
     def type(self, side: Side, id: str, names: Sequence[str]) -> None:
         """A person has changed fields of a record."""
@@ -417,10 +427,18 @@ class Book:
             self.overwritten.append(Overwritten(side.name, key, name, old, process))
             self._check_strategy(side, key, name, old, process)
             is_lost = key in self.unanswered  # without a link, what is there on both sides is all that is known
+            is_lost = is_lost or self._is_adoption_open(side.name, id, process)
             if new in older and self._shape.is_single(name) and key not in self.answers and not is_lost:
                 world.violate(
                     "I3", f"`{name}` of {key} in the {side.name} went back from {old} to {new}, which it had before"
                 )
+
+    def _is_adoption_open(self, side: str, id: str, process: str) -> bool:
+        """Whether the first write to a record that was there before has no outcome on record: its answer was lost, or the process
+        ended that had it. The link knows then of nothing that both had, so the strategy decides about all that differs, and what
+        was changed since counts as changed by both, as after a creation without an answer. What loses is in the history all the
+        same: that is checked for every value, these too."""
+        return self.adopting.get((side, id), process) != process and not self.remembers(side, id)
 
     def _check_strategy(self, side: Side, key: str, name: str, old: str, process: str) -> None:
         if key in self.answers:
@@ -467,6 +485,12 @@ class PairAuditor(Auditor):
         """Source record → the conflict's name, and both versions."""
         rows = self._rows("SELECT source_id, id, source, destination FROM conflicts WHERE state = 'open'")
         return {row[0]: (row[1], decode_exact(row[2])["fields"], decode_exact(row[3])["fields"]) for row in rows}
+
+    def has_base(self, side: str, id: str) -> bool:
+        """Whether a link holds what both sides of a record had last."""
+        column = "source_id" if side == "source" else "destination_id"
+        query = f"SELECT 1 FROM links WHERE {column} = ? AND base IS NOT NULL"
+        return bool(self._rows(query, id))
 
     def losers(self) -> set[tuple[str, str, str]]:
         """(source record, field, value) that lost and was kept."""
@@ -579,6 +603,7 @@ class PairSimulation(Simulation):
         self.destination = Side(world, self.pair, "destination", names, self.book, effects)
         self.source.on_listing = self.destination.on_listing = lambda: self._people(1)
         self.auditor = PairAuditor(self)
+        self.book.remembers = self.auditor.has_base
         self._tokens = 0
         self._turn = 0
 

@@ -128,6 +128,22 @@ async def test_what_lost_is_kept_though_nobody_learns_how_the_write_ended(make: 
     assert losers(world) == [("losing", {"name": "ledger's"})]
 
 
+async def test_what_loses_around_a_first_write_without_an_answer_is_all_in_the_history(make: Make) -> None:
+    """The record was there on both sides, and no link says yet what both had: the strategy decides again, and keeps again."""
+    world = make(**ONE_WAY, conflicts="source_priority")
+    world.shop.put(sku="A", title="shop's", price="1.00", stock=1)
+    b = world.ledger.put(code="A", name="ledger's", amount=1, quantity=1)
+    world.ledger.lose.append(lambda request: request.method == "PUT")
+    assert (await world.sync()).counts.unknown == 1
+    assert world.ledger.view("name") == {"A": ("shop's",)}
+    world.ledger.put(b, name="somebody's")
+    await world.sync(resync=True)
+    assert losers(world) == [("losing", {"name": "ledger's"}), ("merged", {"name": "somebody's"})]
+    world.ledger.put(b, name="later")
+    await world.sync(resync=True)
+    assert world.ledger.view("name") == {"A": ("later",)}
+
+
 async def test_what_lost_stands_in_the_history_once(make: Make) -> None:
     world = make(**ONE_WAY, conflicts="source_priority")
     a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
