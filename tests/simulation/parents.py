@@ -9,8 +9,8 @@ Children are read before, after and beside their parents, name parents that come
     I1  when the faults are over, a child whose parent is there is there in its last state, under it; one whose parent is not is held,
         or a dead letter says so, as the stream declares
 
-Open: a parent that was made without learning what it is called (a batch without results, an empty reply) has a link without a name; its
-children are held until it changes and is found by its match value.
+A parent that was made without learning what it is called (a batch without results, an empty reply) has a link without a name: when it is
+read again it is looked up by its match value, and its children, held until then, follow.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ class ParentAuditor(Auditor):
             row[0]: row[1] for row in self._rows("SELECT source_id, parent_id FROM waiting WHERE stream = ?", KIDS)
         }
         letters = {row[0] for row in self._rows("SELECT source_id FROM dead_letters WHERE stream = ?", KIDS)}
+        dead_parents = {row[0] for row in self._rows("SELECT source_id FROM dead_letters WHERE stream = ?", STREAM)}
         links = dict(self._rows("SELECT source_id, destination_id FROM links WHERE stream = ?", STREAM))
         for state in story.kids.states.values():
             ext, parent = str(state.id), state.email
@@ -164,7 +165,9 @@ class ParentAuditor(Auditor):
                 continue
             if self._crashes() >= 5 and letters - {str(each) for each in story.kids.states}:
                 continue  # ends that struck at it again and again: a dead letter without a name
-            if links.get(parent) is None and ext in waiting and story.parents != "dead":
+            # A parent whose last state cannot be mapped is not looked up, should nobody know yet what it is called.
+            is_there = parent in links and (links[parent] is not None or parent not in dead_parents)
+            if not is_there and ext in waiting and story.parents != "dead":
                 if waiting[ext] != parent:
                     world.violate("I6", f"child {ext} is said to wait for {waiting[ext]}, and its parent is {parent}")
                 continue

@@ -15,7 +15,7 @@ from runtime.http.session import Session, open_api
 from runtime.links import linked
 from runtime.settings import resolve_settings
 from tests.runtime.engine.conftest import World
-from tests.runtime.fakes import Shopify
+from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import CUSTOMERS, INTEGRATION
 from tests.runtime.sample.models.credo_contact import Contact
 from tests.runtime.sample.models.shopify_customer import Customer
@@ -111,6 +111,20 @@ class Both(World):
         return self.state.store.lifecycle.held("notes")
 
 
+def emptied(credo: Credo) -> Callable[[httpx.Request], httpx.Response | None]:
+    """Creations are carried out, and answered with nothing."""
+
+    def answer(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "POST":
+            return None
+        credo.fail.remove(answer)
+        response = credo(request)
+        credo.fail.append(answer)
+        return httpx.Response(204) if response.is_success else response
+
+    return answer
+
+
 @pytest.fixture
 def both(tmp_path: Any) -> Any:
     both = Both(f"sqlite:///{tmp_path / 'state.db'}")
@@ -130,6 +144,33 @@ async def test_reference_becomes_what_the_parent_is_called_there(both: Both) -> 
     assert both.note(10)["last_name"] == both.note(11)["last_name"] == both.called(2)
     assert both.note(12)["last_name"] == both.called(1)
     assert (await both.run("notes", resync=True)).counts.unchanged == 3
+
+
+@pytest.mark.parametrize("parents", ["wait", "fetch"])
+async def test_parent_that_nobody_learnt_the_name_of_is_looked_up_when_it_is_read_again(
+    both: Both, parents: str
+) -> None:
+    """The answer to its creation was empty. It has not changed since, and its children go once its name is known."""
+    both.parents = parents
+    both.people = replace(PEOPLE, match=CUSTOMERS.match)
+    both.credo.fail.append(emptied(both.credo))
+    both.shopify.put(1)
+    both.shopify.put(2)
+    await both.run("people")
+    both.credo.fail.clear()
+    both.write(10, 1)
+    if parents == "wait":
+        assert (await both.run("notes")).counts.held == 1
+        report = await both.run("people", resync=True)
+        assert (report.counts.unchanged, report.counts.written) == (2, 0)
+    else:
+        assert (await both.run("notes")).counts.created == 1
+    assert both.note(10)["last_name"] == both.called(1)
+    assert both.held() == {}
+    before = len(both.credo.requests)
+    await both.run("people", resync=True)
+    await both.run("people", resync=True)
+    assert len(both.credo.requests) - before <= 1  # what is known is not asked for again
 
 
 async def test_reference_to_nobody_stays_null(both: Both) -> None:
