@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from runtime.engine.write import Writer
 from runtime.links import Links
 from tests.simulation.parents import ParentSimulation
 from tests.simulation.simulation import Result, Runner
@@ -43,7 +44,16 @@ def wrong_parent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Links, "of", of)
 
 
-@pytest.mark.parametrize("mutant", [child_before_its_parent, wrong_parent], ids=lambda each: str(each.__name__))
+def never_learns_a_name(patch: pytest.MonkeyPatch) -> None:
+    async def learn(self: Writer, items: object) -> None:
+        return
+
+    patch.setattr(Writer, "learn_names", learn)
+
+
+@pytest.mark.parametrize(
+    "mutant", [child_before_its_parent, wrong_parent, never_learns_a_name], ids=lambda each: str(each.__name__)
+)
 def test_engine_that_gets_references_wrong_is_caught(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
