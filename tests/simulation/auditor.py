@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from runtime.engine import RunReport, RunRequest
-from runtime.engine.requests import read_back
+from runtime.engine.requests import SETTLED, read_back
 from runtime.state.rows import IntentRow
 from tests.simulation.destination import Effect
 from tests.simulation.shapes import STREAM
@@ -186,7 +186,8 @@ class Auditor:
         found = set()
         for row in self._rows("SELECT id, stream, run_id, state, requests, made_at, attempts FROM intents"):
             for request in read_back(IntentRow(*row)):
-                found.update(item.source_id for item in request.items)
+                # What is known of a request that is kept for others is noted in it.
+                found.update(item.source_id for item in request.items if item.hash != SETTLED)
         return found
 
     def _crashes(self) -> int:
