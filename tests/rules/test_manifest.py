@@ -216,13 +216,12 @@ def test_load_manifest_takes_any_wire_name(tmp_path: Path, path: str, value: obj
 
 
 @pytest.mark.parametrize("conflicts", ["merge_fields", {"strategy": "source_priority", "fields": {"a": "skip"}}])
-def test_load_manifest_of_a_merging_stream_that_is_to_be_rolled_back_is_refused(
-    tmp_path: Path, conflicts: object
-) -> None:
-    """Put back on one side, the record would come again from the other."""
+def test_load_manifest_of_a_merging_stream_is_rolled_back_where_it_can_be_read(tmp_path: Path, conflicts: object) -> None:
+    """What somebody else has changed since can only be told from what a run wrote by reading the record."""
     form = deepcopy(BASE)
     stream = form["streams"]["customers"]
-    stream["destination"]["get"] = "GET /persons/{id}"
     stream |= {"rollback": True, "conflicts": conflicts}
-    (found,) = faults(tmp_path, form)
-    assert (found.code, found.places[0].pointer) == ("V008", "#/streams/customers/rollback")
+    found = faults(tmp_path, form)
+    assert ("V008", "#/streams/customers/rollback") in {(one.code, one.places[0].pointer) for one in found}
+    stream["destination"]["get"] = "GET /persons/{id}"
+    assert load(tmp_path, form).streams["customers"].rollback
