@@ -1,5 +1,7 @@
 """Many seeds in pieces, each kept as it ends, so that a run that was stopped goes on: `python -m tests.simulation.many --seeds 20000`.
 
+It goes on at the commit that it began at; at another one it begins anew.
+
 The page docs/simulation.md is written from what is kept (`tests.simulation.page`).
 """
 
@@ -28,6 +30,11 @@ def load(file: Path = KEPT) -> dict[str, Any]:
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text("utf-8"))
         return found
+    return nothing()
+
+
+def nothing() -> dict[str, Any]:
+    """Before the first seed."""
     return {"commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
             "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
 
@@ -49,11 +56,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=1)
     arguments = parser.parse_args()
-    kept = load()
+    now = commit()
+    if (kept := load())["commits"] != [now]:
+        kept = nothing()  # of another engine
     first = kept["next"] or arguments.start
     kept["first"] = kept["first"] or arguments.start
-    if (now := commit()) not in kept["commits"]:
-        kept["commits"].append(now)
+    kept["commits"] = [now]
     injected = Counter(kept["injected"])
     runner = Runner()
     try:

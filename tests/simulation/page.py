@@ -207,10 +207,14 @@ def all_played() -> str:
 
 def failed_line() -> str:
     """What became of all seeds that failed."""
-    return (
-        f"What the {len(load_failed())} seeds that failed in long runs showed is mended, and they are played again with every run of the"
-        " tests, drawn as they were then."
+    mended = load_failed()
+    told = (
+        f"What {len(mended)} of the seeds that failed in long runs showed is mended, in the engine or in the auditor, and they are played"
+        " again with every run of the tests, drawn as they were then."
     )
+    known = {one["seed"] for one in mended if one["draw"] == 2}
+    still = [f"* {one['seed']}: {one['what']}" for one in load()["failed"] if one["seed"] not in known]
+    return "\n".join((f"{told} These are open:", "", *still)) if still else told
 
 
 def render() -> str:
