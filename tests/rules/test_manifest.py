@@ -216,7 +216,9 @@ def test_load_manifest_takes_any_wire_name(tmp_path: Path, path: str, value: obj
 
 
 @pytest.mark.parametrize("conflicts", ["merge_fields", {"strategy": "source_priority", "fields": {"a": "skip"}}])
-def test_load_manifest_of_a_merging_stream_is_rolled_back_where_it_can_be_read(tmp_path: Path, conflicts: object) -> None:
+def test_load_manifest_of_a_merging_stream_is_rolled_back_where_it_can_be_read(
+    tmp_path: Path, conflicts: object
+) -> None:
     """What somebody else has changed since can only be told from what a run wrote by reading the record."""
     form = deepcopy(BASE)
     stream = form["streams"]["customers"]
