@@ -82,6 +82,7 @@ class Engine:
         self.links = merging(integration)
         """Stream → the streams that work on its links, where it merges."""
         self._turns = Turns(list(self.links.values()))
+        self._has_children = frozenset(name for stream in integration.streams for name in stream.lookups)
         self._around = Surroundings(
             source=source,
             destination=destination,
@@ -91,6 +92,7 @@ class Engine:
             ids=self._ids,
             is_stopping=lambda: self._stopping,
             fetch=self._fetch,
+            referred=self._has_children,
             watchers=self.watchers,
         )
         for stream in integration.streams:
@@ -99,7 +101,6 @@ class Engine:
                 raise RequestRefused(
                     f"{stream.name}: it merges, or finds deletes by a whole pass, so it is read in one piece"
                 )
-        self._has_children = frozenset(name for stream in integration.streams for name in stream.lookups)
 
     def stream(self, name: str) -> Stream[Any, Any]:
         """A stream by its name."""

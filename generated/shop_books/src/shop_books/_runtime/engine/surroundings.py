@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock
@@ -29,4 +29,6 @@ class Surroundings:
     is_stopping: Callable[[], bool]
     fetch: Fetch | None = None
     """Syncs records of another stream that one of this stream refers to."""
+    referred: Container[str] = ()
+    """Streams whose records those of another one refer to."""
     watchers: Sequence[Watcher] = ()

@@ -64,6 +64,8 @@ class Groups:
                 if item.fate == "unknown":
                     self._progress.hold(item.version)
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
+        if stop is None and self._stream.name in self._tools.around.referred and self._tools.merger is None:
+            stop = await self._writer.learn_names(items)
         tally.count(items, bad, gone)
         tally.counts.held += len(held)
         tally.counts.read += len(held)

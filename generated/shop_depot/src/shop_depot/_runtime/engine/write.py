@@ -35,6 +35,7 @@ from .items import Item, Why
 from .json_paths import at, overlaid, raw_getter, without, wrapped
 from .pages import Params
 from .requests import Request
+from .versions import is_older
 
 _EXISTS = re.compile(r"(?i)exist|duplicat|already|unique|taken")
 _RETRIED_ITEM = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -137,6 +138,16 @@ class Writer:
         await self._in_parallel([self._looked_up(item) for item in new])
         return self._stop
 
+    async def learn_names(self, items: Sequence[Item]) -> IntegrationError | None:
+        """Find out what unchanged records are called that were written without learning it: others refer to them.
+
+        Not right after the write: what is found then may have been there before. Returns what stops the run, if anything.
+        """
+        self._stop = self._halted
+        nameless = [item for item in items if _lacks_name(item)] if self._adopter.can_find else []
+        await self._in_parallel([self._named(item) for item in nameless])
+        return self._stop
+
     # --- workers ---
 
     async def _in_parallel(self, units: Sequence[Callable[[], Awaitable[None]]]) -> None:
@@ -178,6 +189,14 @@ class Writer:
         async def look() -> None:
             if found := await self._adopter.find(item):
                 await self._take_over(item, [identity for identity, _ in found], may_be_ours=False)
+
+        return look
+
+    def _named(self, item: Item) -> Callable[[], Awaitable[None]]:
+        async def look() -> None:
+            found = await self._adopter.find(item)
+            if len(found) == 1:
+                item.destination_id = found[0][0]
 
         return look
 
@@ -530,3 +549,11 @@ def _words(value: Any) -> str:
 
 def _open(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if item.fate is None]
+
+
+def _lacks_name(item: Item) -> bool:
+    """Whether a record is as it was written, and its link does not say what it is called."""
+    link = item.link
+    if item.fate != "unchanged" or link is None or link.destination_id is not None or link.gone_at is not None:
+        return False
+    return not is_older(item.version, link.version)
