@@ -225,6 +225,10 @@ def test_environment_example_has_names_and_no_values(rendered: RenderedPackage):
     assert [line for line in lines if line and not line.startswith("#") and not line.endswith("=")] == []
 
 
+def test_environment_example_of_a_package_without_credentials_starts_with_one_empty_line():
+    assert str(outside.environment_example((), ())) == ""
+
+
 def test_base_install_names_few_packages_and_not_vitesse(rendered: RenderedPackage):
     project = tomllib.loads(rendered.paths["pyproject.toml"].content.decode())["project"]
     assert len([name for name in project["dependencies"] if "sys_platform" not in name]) == 6

@@ -142,6 +142,6 @@ def compose_environment(names: Sequence[str]) -> YamlText:
 
 
 def environment_example(required: Sequence[str], optional: Sequence[str]) -> EnvText:
-    """Names without values; optional ones as comments."""
-    lines = [f"{variable(name)}=" for name in required] + [f"# {variable(name)}=" for name in optional]
-    return EnvText("\n".join(lines), _SEAL)
+    """Names without values, optional ones as comments, each with its newline; nothing where no variable is named."""
+    lines = [f"{variable(name)}=\n" for name in required] + [f"# {variable(name)}=\n" for name in optional]
+    return EnvText("".join(lines), _SEAL)

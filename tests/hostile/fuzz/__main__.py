@@ -1,15 +1,17 @@
 """Fuzz for a while: bytes into the loaders with atheris, made-up documents through the whole compiler with hypothesis.
 
     python -m tests.hostile.fuzz --seconds 60 [--corpus FOLDER] [--seed N]
+    python -m tests.hostile.fuzz --seed N --texts 200000 --rounds 4
 
-Ends with 1 and the input when something other than a diagnostic comes out; `--seed` shows it again. Where no atheris is installed, that
-half is left out, and said so.
+Ends with 1 and the input when something other than a diagnostic comes out; `--seed` shows it again. Bounded by counts in place of
+seconds it does the same each time. Where no atheris is installed, that half is left out, and said so.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -39,20 +41,22 @@ def main() -> int:
     parser.add_argument("--half", choices=["loaders", "documents"], help="this half alone")
     parser.add_argument("--corpus", type=Path, help="keep the loaders' interesting inputs there")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
+    parser.add_argument("--texts", type=int, help="for the loaders, in place of seconds")
+    parser.add_argument("--rounds", type=int, help=f"of {ROUND} documents each, in place of seconds")
     asked = parser.parse_args()
     each = asked.seconds if asked.half else asked.seconds // 2
     code = 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name).resolve()
         if asked.half != "documents":
-            code = fuzz_loaders(each, asked.seed, asked.corpus or folder / "corpus")
+            code = fuzz_loaders(each, asked.texts, asked.seed, asked.corpus or folder / "corpus")
         if asked.half != "loaders":
-            code = fuzz_documents(each, asked.seed, folder) or code
+            code = fuzz_documents(each, asked.rounds, asked.seed, folder) or code
     return code
 
 
-def fuzz_loaders(seconds: int, number: int, corpus: Path) -> int:
-    """JSON and YAML texts, coverage-guided. 1 when one of them brings more than a TextError."""
+def fuzz_loaders(seconds: int, texts: int | None, number: int, corpus: Path) -> int:
+    """JSON and YAML texts, coverage-guided, for that long or so many. 1 when one of them brings more than a TextError."""
     if importlib.util.find_spec("atheris") is None:
         print(
             "loaders: left out, since atheris is not installed (the extra `fuzz`; it has wheels for some Pythons only)"
@@ -61,9 +65,9 @@ def fuzz_loaders(seconds: int, number: int, corpus: Path) -> int:
     corpus.mkdir(parents=True, exist_ok=True)
     for index, text in enumerate(_seeds()):
         (corpus / f"seed-{index}").write_text(text)
-    limits = (
-        f"-max_total_time={seconds} -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -seed={number}"
-    )
+    ends = f"-max_total_time={seconds}" if texts is None else f"-runs={texts}"
+    limits = f"{ends} -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -seed={number}"
+    began = time.monotonic()
     command = [
         sys.executable,
         str(HERE / "loaders.py"),
@@ -74,7 +78,8 @@ def fuzz_loaders(seconds: int, number: int, corpus: Path) -> int:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     runs = next((line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed_units" in line), "?")
     print(
-        f"loaders: {runs} texts in {seconds} s, " + ("nothing found" if done.returncode == 0 else "found:"),
+        f"loaders: {runs} texts in {time.monotonic() - began:.0f} s, "
+        + ("nothing found" if done.returncode == 0 else "found:"),
         f"(seed {number})",
     )
     if done.returncode != 0:
@@ -95,14 +100,16 @@ def _seeds() -> list[str]:
     ]
 
 
-def fuzz_documents(seconds: int, number: int, folder: Path) -> int:
-    """Made-up documents, inspected, compiled and imported, for that long. 1 when one of them brings more than a diagnostic."""
+def fuzz_documents(seconds: int, rounds: int | None, first: int, folder: Path) -> int:
+    """Made-up documents, inspected, compiled and imported, for that long or so many rounds. 1 when one of them brings more than
+    a diagnostic.
+    """
     file, memo = folder / "document.json", folder / "memo"
     file.write_text(json.dumps(base_document()))
     case = Case(id="_", group="", slot="", expected="safe", file=file, baseline=file)
     baselines = quick.baseline_files(case, folder / "baseline")
     counts: Counter[str] = Counter()
-    ends = time.monotonic() + seconds
+    began = time.monotonic()
     importer = subprocess.Popen(
         [sys.executable, str(HERE / "importing.py")],
         stdin=subprocess.PIPE,
@@ -137,9 +144,10 @@ def fuzz_documents(seconds: int, number: int, folder: Path) -> int:
             counts["packages"] += 1
 
     try:
-        while time.monotonic() < ends:
+        for number in itertools.count(first):
+            if time.monotonic() - began > seconds if rounds is None else number - first >= rounds:
+                break
             seed(number)(everything)()
-            number += 1
     except Exception:
         print(f"documents: found with --seed {number}:")
         traceback.print_exc(file=sys.stdout)
@@ -150,7 +158,7 @@ def fuzz_documents(seconds: int, number: int, folder: Path) -> int:
         importer.wait()
     print(
         f"documents: {counts['documents']} inspected ({counts['operations']} operations compile), {counts['packages']} packages"
-        f" proved and imported in {seconds} s, nothing found (seeds up to {number - 1})"
+        f" proved and imported in {time.monotonic() - began:.0f} s, nothing found (seeds {first} to {number - 1})"
     )
     return 0
 
