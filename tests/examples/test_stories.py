@@ -29,3 +29,5 @@ def test_stories_use_what_they_are_there_to_show() -> None:
     assert [found.mode for found in (stock.removes, locations.removes) if found is not None] == ["hard", "soft"]
     [webhook] = depot.webhooks
     assert webhook.deleted_topics
+    assert webhook.register_ is not None
+    assert webhook.register_.list is not None

@@ -79,6 +79,20 @@ def test_facts_are_written_for_the_operations_that_streams_use(integration: Path
     assert {change.before for change in credo.changes} == {None}
 
 
+def test_facts_are_written_for_the_operations_that_register_webhooks(tmp_path: Path):
+    """A list of webhooks has pages too: those that are on a later one would be registered again."""
+    folder = tmp_path / "shop_depot"
+    shutil.copytree(REPOSITORY / "examples" / "shop_depot", folder)
+    (folder / "facts" / "shop.yaml").unlink()
+    shop, depot = ingest(folder)
+    paging = shop.facts.get("GET /webhooks.json", "paging")
+    assert paging is not None
+    assert isinstance(paging.value, Paging)
+    assert (paging.value.style, paging.value.limit) == ("link", "limit")
+    assert shop.facts.get("POST /webhooks.json", "record") is not None
+    assert "POST /webhooks.json" not in depot.facts.operations
+
+
 def test_persons_facts_stay(integration: Path):
     shopify, _ = ingest(integration)
     rate = shopify.facts.get("GET /customers.json", "rate_limit")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from mocks.form import MockForm, read_mock
-from mocks.store import Store
+from mocks.store import Duplicate, Store
 from vitesse.api.facts import ApiFacts, Fact, Paging
 from vitesse.api.model import (
     Api,
@@ -43,6 +43,7 @@ from vitesse.plan.model import (
     OperationPlan,
     PagingPlan,
     RateLimitPlan,
+    RegistrationPlan,
     SettingValue,
     SignaturePlan,
     SincePlan,
@@ -411,6 +412,58 @@ def test_streams_name_their_operations_and_rules() -> None:
         "POST /contacts/batch",
     )
     assert source.webhooks[0].collection == "customers"
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_webhooks_that_are_registered_have_a_collection_of_their_own(is_listed: bool) -> None:
+    """None is there at first, and one of the same topic and URL is refused."""
+    hook = obj(("topic", "url"), ("hook_id",), hook_id=scalar("integer"), topic=scalar(), url=scalar())
+    wrapped = obj(("hook",), hook=hook)
+    make = operation("POST /hooks", wrapped, wrapped, status="201")
+    listed = operation("GET /hooks", Array(items=hook, place=AT))
+    plans = (
+        OperationPlan(id="POST /hooks", constant="MAKE", method_name="make", method="POST", path="/hooks", body="json"),
+        OperationPlan(id="GET /hooks", constant="HOOKS", method_name="hooks", method="GET", path="/hooks"),
+    )
+    register = RegistrationPlan(
+        operation="MAKE",
+        list="HOOKS" if is_listed else None,
+        body=((("hook", "topic"), "{topic}"), (("hook", "url"), "{url}")),
+        topic=("topic",),
+        url=("url",),
+    )
+    webhook = WebhookPlan(
+        topics=("customers/update",),
+        scheme=SignaturePlan(header="X-Hmac"),
+        secret=SettingValue(env="HOOK_SECRET", secret=True),
+        stream="customers",
+        register=register,
+    )
+    plan = plan_mocks(
+        source=Side(
+            plan=replace(SHOP_PLAN, operations=(*SHOP_PLAN.operations, *plans)),
+            api=replace(SHOP, operations=(*SHOP.operations, make, listed)),
+        ),
+        destination=Side(plan=CRM_PLAN, api=CRM),
+        streams=(STREAM,),
+        records={"customers": RECORDS},
+        webhooks=(webhook,),
+    )
+    form = read_mock(plan.source)
+    hooks = form.collections["hooks"]
+
+    assert not hooks.seeded
+    assert [part.path for part in hooks.unique[0]] == [("topic",), ("url",)]
+    body = form.operation("POST /hooks").body
+    assert body is not None
+    assert body.record == ("hook",)
+    assert ("GET /hooks" in {operation.id for operation in form.operations}) is is_listed
+    store = Store(form)
+    assert len(store.collections["hooks"]) == 0
+    sent = {"topic": "customers/update", "url": "https://a.example"}
+    store.collections["hooks"].create(sent)
+    with pytest.raises(Duplicate):
+        store.collections["hooks"].create(sent)
 
 
 def test_two_streams_over_one_operation_share_a_collection() -> None:

@@ -143,10 +143,13 @@ def _changes(before: ApiFacts, after: ApiFacts) -> Iterator[FactChange]:
 
 
 def _used(manifest: Manifest, side: str) -> tuple[str, ...]:
-    """Ids of the operations that the streams name for one side, each once, in order."""
+    """Ids of the operations that the streams name for one side, and those that register webhooks, each once, in order."""
     ids: dict[str, None] = {}
     for stream in manifest.streams.values():
         ids |= dict.fromkeys(id for id in _named(stream, side) if id is not None)
+    for webhook in manifest.webhooks if side == "source" else ():
+        if webhook.register_ is not None:
+            ids |= dict.fromkeys(id for id in (webhook.register_.operation, webhook.register_.list) if id is not None)
     return tuple(ids)
 
 

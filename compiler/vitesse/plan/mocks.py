@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -22,6 +22,7 @@ from .model import (
     JsonPath,
     MockPlan,
     OperationPlan,
+    RegistrationPlan,
     StreamPlan,
     WebhookPlan,
 )
@@ -67,9 +68,40 @@ class _Mock(MockBuilder):
                 self._written(plan)
         names = {form["name"]: form["collection"] for form in self.stream_forms}
         own = {plan.name for plan in read}
+        for webhook in webhooks if self.side == "source" else ():
+            if webhook.register is not None:
+                self._registrations(webhook.register)
         return self.whole(
             [self._webhook(webhook, names[webhook.stream]) for webhook in webhooks if webhook.stream in own]
         )
+
+    def _registrations(self, register: RegistrationPlan) -> None:
+        """The webhooks that this API was asked for: none at first, and none twice."""
+        create_plan, create = self.operation(register.operation)
+        envelope = list(_shared(path for path, _ in register.body))
+        body_type = create.body.type if create.body is not None else None
+        written = type_at(self.api, body_type, tuple(envelope))
+        listed = None
+        if register.list is not None:
+            listed = type_at(self.api, self.reply_type(register.list, register.records), (EACH,))
+        kept = listed or written
+        record = self.api.resolve(kept) if kept is not None else None
+        collection = self.new_collection(create_plan.id, create, type=kept, identity=_named(record), version=None)
+        if isinstance(record, Object):
+            collection.created = collection.created or stamps(self.api, record, _CREATED)
+        parts = [{"path": list(path), "compare": []} for path in (register.topic, register.url) if path is not None]
+        if parts and parts not in collection.unique:
+            collection.unique.append(parts)
+        for path, _ in register.body:
+            self.writer.follow(body_type, path)
+        self.put(
+            register.operation,
+            "create",
+            collection.name,
+            body=self._body(create_plan, create, envelope, []),
+        )
+        if register.list is not None:
+            self.put(register.list, "list", collection.name)
 
     def _key(self, plan: StreamPlan, *, reads: bool) -> str:
         """The operation that names a stream's records here: both streams of a pair have the same ones."""
@@ -331,6 +363,23 @@ def looked_up(rule: Rule) -> str | None:
     if rule.transform == "lookup" or rule.options.get("transform") == "lookup":
         return str(rule.options["stream"])
     return None
+
+
+def _shared(paths: Iterable[JsonPath]) -> JsonPath:
+    """What all paths begin with, and none ends with."""
+    first, *others = paths
+    kept: list[str | int] = []
+    for step, *rest in zip(first[:-1], *(path[:-1] for path in others), strict=False):
+        if any(other != step for other in rest):
+            break
+        kept.append(step)
+    return tuple(kept)
+
+
+def _named(record: Type | None) -> JsonPath:
+    """The field that names a webhook: `id`, else one that says so in its name."""
+    names = [known.name for known in record.fields] if isinstance(record, Object) else []
+    return (next((name for name in names if re.fullmatch(r"(?i)(.*_)?(id|uuid|uid|gid)", name)), "id"),)
 
 
 def _secret(env: str, encoding: str) -> str:

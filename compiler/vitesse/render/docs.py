@@ -18,6 +18,12 @@ def streams(plan: Plan) -> MarkdownText:
         f" {len(table.rows)} {'field' if len(table.rows) == 1 else 'fields'}"
         for table in plan.tables
     ]
+    lines += [
+        f"* webhooks for **{markdown(webhook.stream)}**: {code_span(f'{plan.names.distribution} webhooks register')} has"
+        f" {markdown(plan.source.title)} deliver below {code_span('PUBLIC_URL')}, once"
+        for webhook in plan.webhooks
+        if webhook.register is not None
+    ]
     if plan.draft:
         lines = [
             f"> **A draft**: {len(plan.draft)} rules are compiled that nobody has accepted. Do not deploy it.",
