@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.mocks import Mock, MockForm
 from tests.mocks.places import at, put
-from tests.package import INTEGRATION, MODULE, Unmappable, operations, runtime, sides
+from tests.package import INTEGRATION, MODULE, Unmappable, operations, runtime, sides, stream_named
 
 Json = Any
 
@@ -98,7 +98,7 @@ class Caller:
             stream
             for stream in INTEGRATION.streams
             if any(side == self.side and each.id == operation.id for side, each in operations(stream))
-        ]
+        ] or [stream_named(webhook.stream) for webhook in _registering(operation)]
         return users[self._turn % len(users)]
 
     def _arguments(self, stream: Any, method: Method) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Caller:
             if parameter.name in wire and parameter.argument in known
         }
         if "body" in known:
-            arguments["body"] = self._body(stream, operation)
+            arguments["body"] = self._registration(operation) or self._body(stream, operation)
         return arguments
 
     def _wire_values(self, stream: Any, operation: Any, form: Any) -> dict[str, Any]:
@@ -184,6 +184,16 @@ class Caller:
             return put({}, many.items, [put(deepcopy(body), many.key, name) for name in names])
         return self._mapped(stream)
 
+    def _registration(self, operation: Any) -> Any:
+        """The body that asks for a webhook; None when the operation is for something else."""
+        asked = runtime("registration")
+        wanted = (
+            asked.wanted(_registering(operation), f"https://{self._turn}.example.com")
+            if _registering(operation)
+            else ()
+        )
+        return next((asked.body_of(each) for each in wanted), None)
+
     def _mapped(self, stream: Any) -> Any:
         """The body of the next synthetic source record that can be mapped."""
         decode = runtime("http.decode")
@@ -199,6 +209,16 @@ class Caller:
             except (runtime("errors").DecodeError, runtime("values").MappingError):
                 continue
         raise Unmappable(f"none of 200 synthetic records of {stream.name} can be mapped")
+
+
+def _registering(operation: Any) -> list[Any]:
+    """The webhooks that an operation registers or lists."""
+    return [
+        webhook
+        for webhook in INTEGRATION.webhooks
+        if (register := webhook.register) is not None
+        and operation.id in [each.id for each in (register.operation, register.list) if each is not None]
+    ]
 
 
 async def _few(records: Any, most: int) -> Any:

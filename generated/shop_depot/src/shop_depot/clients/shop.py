@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from .._runtime.client import ApiClient, Page
+from .._runtime.client import ApiClient, Page, Reply
 from .._runtime.declare import Api, ApiKey, Env, Json, Operation, Paging, Parameter, RateLimit
 from .._runtime.records import MISSING
 from ..models.shop_inventory_level import InventoryLevel
@@ -66,6 +66,25 @@ GET_INVENTORY_LEVEL = Operation(
     record=("inventory_level",),
 )
 
+CREATE_WEBHOOK = Operation(
+    id="POST /webhooks.json",
+    api="shop",
+    method="POST",
+    path="/webhooks.json",
+    body="json",
+    record=("webhook",),
+)
+
+LIST_WEBHOOKS = Operation(
+    id="GET /webhooks.json",
+    api="shop",
+    method="GET",
+    path="/webhooks.json",
+    parameters=(Parameter(argument="limit", name="limit", location="query"),),
+    records=("webhooks",),
+    paging=Paging(style="link", limit="limit", max=250),
+)
+
 
 class ShopClient(ApiClient):
     """The operations of Shop Admin that this integration uses."""
@@ -104,3 +123,15 @@ class ShopClient(ApiClient):
     async def get_inventory_level(self, level_id: str) -> InventoryLevel:
         """GET /inventory_levels/{level_id}.json"""
         return await self.one(GET_INVENTORY_LEVEL, InventoryLevel, arguments={"level_id": level_id})
+
+    async def create_webhook(self, body: Json) -> Reply:
+        """POST /webhooks.json"""
+        return await self.request(CREATE_WEBHOOK, body=body)
+
+    def iter_webhooks(self, *, limit: int | MISSING = MISSING) -> AsyncIterator[Json]:
+        """GET /webhooks.json, the records of every page"""
+        return self.records(LIST_WEBHOOKS, dict, arguments={"limit": limit})
+
+    async def list_webhooks(self, *, limit: int | MISSING = MISSING, cursor: Json | None = None) -> Page[Json]:
+        """GET /webhooks.json, one page"""
+        return await self.page(LIST_WEBHOOKS, dict, arguments={"limit": limit}, cursor=cursor)
