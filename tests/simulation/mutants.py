@@ -21,6 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+from sqlalchemy import select
 
 from runtime import fence
 from runtime.engine import batches, classify, earlier, merge_memory, passes, recover, suspects, versions, write
@@ -39,7 +40,7 @@ from runtime.state.errors import LeaseLost
 from runtime.state.leases import Leases
 from runtime.state.ledger import DeadLetters
 from runtime.state.merges import Merges
-from runtime.state.rows import Lease, Look, Outcomes
+from runtime.state.rows import ConflictRow, Lease, Look, Outcomes
 from runtime.state.store import Store
 from tests.simulation.simulation import Runner
 from tests.simulation.world import story_of
@@ -385,6 +386,17 @@ def resend_a_merge_blindly(stack: ExitStack) -> None:
         return await before(self, entry)
 
     before = swap(stack, recover.Recovery, "requests", requests)
+
+
+@mutant("leaves a conflict in the queue as it was found first, whatever the sides have come to", "pair")
+def leave_the_queue_as_it_was(stack: ExitStack) -> None:
+    def put(self: Any, connection: Any, row: ConflictRow) -> None:
+        c = self._database.tables.conflicts.c
+        query = select(c.id).where(c.stream == row.stream, c.source_id == row.source_id, c.state == "open")
+        if connection.execute(query).first() is None:
+            before(self, connection, row)
+
+    before = swap(stack, Merges, "_put_conflict", put)
 
 
 @contextmanager

@@ -81,7 +81,8 @@ been seen:
 * a field that is decided by itself never goes back to a value that it had before;
 * there is one record for one thing on each side, also where both had it before;
 * when the faults are over, both sides say the same, or the conflict stands in the queue with both versions as they are; answers to it are
-  carried out;
+  carried out. A stream that goes one way does not see what people change at the destination alone: there an answer to the older version
+  brings the queue up to date first;
 * no ping-pong: runs soon find nothing to write, and then a run over everything finds nothing either.
 
 Known and left out: what is typed between a run's read and its write, in a system without ETags; a record that is made a second time
