@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,30 @@ async def test_answer_about_a_version_that_nobody_saw_is_not_carried_out(make: M
     found = conflict_of(world.state, world.streams[0], Redactor(), row["id"])
     assert found["values"]["name"]["destination"] == "yet another"
     assert (await resolve(world.engine(), row["id"], take="source", values={}, by="ana"))[1]
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+async def test_answer_is_not_carried_out_when_a_field_that_was_no_conflict_has_changed_since(
+    make: Make, side: str
+) -> None:
+    """Who takes a side takes all of it: what nobody saw is not written over."""
+    world = make(**ONE_WAY, conflicts="manual_review")
+    a, b = await clash(world)
+    await world.sync()
+    [row] = conflicts_of(world.state, None)
+    assert "amount" not in row["fields"]
+    if side == "source":
+        world.shop.put(a, price="77.00")
+        was, now = world.ledger.records[b]["amount"], "77"
+    else:
+        world.ledger.put(b, amount=77)
+        was = now = 77
+    report, is_resolved = await resolve(world.engine(), row["id"], take="source", values={}, by="ana")
+    assert (is_resolved, report.counts.held, report.counts.written) == (False, 1, 0)
+    assert world.ledger.records[b]["amount"] == was
+    found = conflict_of(world.state, world.streams[0], Redactor(), row["id"])
+    assert Decimal(str(found["values"]["amount"][side])) == Decimal(now)
+    assert (await resolve(world.engine(), row["id"], take="destination", values={}, by="ana"))[1]
 
 
 async def test_answer_that_leaves_a_field_open_is_refused(make: Make) -> None:
