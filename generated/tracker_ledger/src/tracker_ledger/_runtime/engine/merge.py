@@ -84,10 +84,12 @@ class Answer:
     """Both versions as the person saw them; `fields` are those that they differ in."""
 
     def is_about(self, source: View, destination: View) -> bool:
-        """Whether both versions are still as the person saw them."""
+        """Whether both versions are still as the person saw them: also in fields that the sides agreed on then, for who takes a side
+        takes all of it. What only one of the two readings shows (a list may say less than a record) tells nothing."""
         return all(
-            alike(source.get(name), self.source.get(name)) and alike(destination.get(name), self.destination.get(name))
-            for name in self.fields
+            alike(now.get(name), seen.get(name))
+            for now, seen in ((source, self.source), (destination, self.destination))
+            for name in {*self.fields, *(now.keys() & seen.keys())}
         )
 
 
