@@ -140,6 +140,17 @@ def test_dry_run_shows_fields_and_sends_nothing(shell: Shell) -> None:
         (("sync", "--resync", "--keep"), 2, "exclude each other"),
         (("sync", "--limit", "0"), 2, "--limit"),
         (("dead-letters", "show", "x"), 1, "there is no dead letter `x`"),
+        (("dead-letters", "list", "nobody"), 1, "there is no stream `nobody`; there is `customers`"),
+        (("dead-letters", "retry", "--all", "nobody"), 1, "there is no stream `nobody`"),
+        (("conflicts", "list", "nobody"), 1, "there is no stream `nobody`"),
+        (("runs", "list", "nobody"), 1, "there is no stream `nobody`"),
+        (("history", "nobody"), 1, "there is no stream `nobody`"),
+        (("ledger", "nobody"), 1, "there is no stream `nobody`"),
+        (("ledger", "nobody", "--id", "1"), 1, "there is no stream `nobody`"),
+        (("verify", "nobody"), 1, "there is no stream `nobody`"),
+        (("forget", "nobody", "1"), 1, "there is no stream `nobody`"),
+        (("runs", "rollback", "x"), 2, "nobody is there to be asked: say --yes, or --dry-run"),
+        (("token", "sign-in", "credo"), 1, "no API `credo` signs in with a refresh token; those that do: none"),
         (("nonsense",), 2, "nonsense"),
     ],
 )
@@ -180,6 +191,8 @@ def test_help_tells_of_each_command_with_a_whole_sentence(shell: Shell) -> None:
     _, told, _ = shell.run("--help")
     assert "..." not in told.partition("Commands:")[2]
     assert "actions of the control API and of this\n" in told
+    for group in ("dead-letters", "conflicts", "runs", "token", "webhooks"):
+        assert "..." not in shell.run(group, "--help")[1].partition("Commands:")[2], group
     assert "command line." in told
 
 
@@ -321,6 +334,31 @@ def test_past_can_be_asked_about_and_a_person_forgotten(shell: Shell) -> None:
         ("cleanup", "", "failed: KeyWrong"),
     ]
     assert {entry["role"] for entry in entries} == {"local"}
+
+
+def test_audit_says_what_was_looked_at_and_how_runs_ended(shell: Shell) -> None:
+    """A look at a record is on record; a run that failed is not called done."""
+    assert shell.run("runs", "list")[1] == shell.run("history")[1] == "no runs\n"
+    shell.shopify.put(5, total_spent="a lot")
+    assert shell.run("sync")[0] == 3
+    [letter] = json.loads(shell.run("dead-letters", "list", "--json")[1])
+    shell.run("dead-letters", "show", letter["id"])
+    shell.run("dead-letters", "retry", letter["id"])
+    shell.run("ledger", "--change", "4711")
+    shell.run("verify", "customers")
+    shell.run("sync", "customers", "--dry-run", "--resync")
+    [dry] = [run for run in json.loads(shell.run("runs", "list", "--json")[1]) if run["dry_run"]]
+    shell.run("runs", "show", dry["run_id"])
+    entries = json.loads(shell.run("audit", "--json")[1])
+    assert [(entry["action"], entry["target"], entry["outcome"]) for entry in reversed(entries)] == [
+        ("sync", "all streams", "partial"),
+        ("dead-letters show", letter["id"], "done"),
+        ("dead-letters retry", letter["id"], "partial"),
+        ("ledger", "change 4711", "failed: NotThere"),
+        ("verify", "customers", "done"),
+        ("sync", "customers", "partial"),
+        ("runs show", dry["run_id"], "done"),
+    ]
 
 
 def test_state_key_seals_and_is_asked_for(shell: Shell) -> None:

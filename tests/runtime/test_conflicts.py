@@ -112,3 +112,32 @@ def test_queue_by_command(world: Between, monkeypatch: pytest.MonkeyPatch) -> No
     assert world.shop.view("title") == {"A": ("ours",)}
     assert run(world, "conflicts", "list")[1] == "no conflicts\n"
     assert "values for name (cli)" in run(world, "conflicts", "list", "--resolved")[1]
+
+
+def test_queue_of_either_direction_is_one_and_answers_are_on_record(
+    world: Between, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both directions share conflicts and ledger; an answer that the other system refuses says where to look."""
+    import asyncio
+
+    monkeypatch.setattr(actions, "opened", partial(opened, transports=transports(world), clock=world.clock))
+    monkeypatch.setattr(actions, "setup_logging", lambda *args, **kwargs: None)
+    conflict_id = asyncio.run(clash(world))
+    assert run(world, "conflicts", "list", "entries") == run(world, "conflicts", "list", "products")
+    assert conflict_id in run(world, "conflicts", "list", "entries")[1]
+    assert run(world, "ledger", "entries") == run(world, "ledger", "products")
+    assert "products 1 " in run(world, "ledger", "entries")[1]
+    world.ledger.refuse.append(lambda asked: httpx.Response(422) if asked.method == "PUT" else None)
+    code, text = run(world, "conflicts", "resolve", conflict_id, "--take", "source")
+    assert (code, text) == (3, "still open: it could not be written; `dead-letters list` says why\n")
+    world.ledger.refuse.clear()
+    assert run(world, "conflicts", "resolve", conflict_id, "--take", "source")[0] == 0
+    entries = [
+        (entry["action"], entry["target"], entry["outcome"])
+        for entry in json.loads(run(world, "audit", "--json")[1])
+        if entry["action"] == "conflicts resolve"
+    ]
+    assert entries == [
+        ("conflicts resolve", conflict_id, "resolved"),
+        ("conflicts resolve", conflict_id, "still open"),
+    ]

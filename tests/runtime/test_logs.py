@@ -197,3 +197,15 @@ def test_line_of_the_server_says_its_message_once() -> None:
     logging.getLogger("uvicorn.error").warning("started %s", "it", extra={"color_message": "\x1b[1mstarted\x1b[0m %s"})
     assert "color_message" not in json.loads(out.getvalue())
     assert json.loads(out.getvalue())["message"] == "started it"
+
+
+def test_text_names_foreign_loggers_whole() -> None:
+    """The server's own logger is called `uvicorn.error`, whatever it says."""
+    out = io.StringIO()
+    setup_logging(Redactor(), form="text", stream=out)
+    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("runtime.engine.engine").info("run ended")
+    assert [line[9:] for line in out.getvalue().splitlines()] == [
+        "info uvicorn.error: started",
+        "info engine: run ended",
+    ]

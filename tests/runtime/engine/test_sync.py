@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from runtime.declare import Fixed
@@ -119,13 +121,17 @@ async def test_since_filters_the_source(world: World) -> None:
     assert (report.kind, report.counts.read) == ("incremental", 2)
 
 
-async def test_dry_run_sends_nothing_and_shows_what_it_would(world: World) -> None:
-    """Counts for all, fields for the first; neither the destination nor the state is touched."""
+async def test_dry_run_sends_nothing_and_shows_what_it_would(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Counts for all, fields for the first; neither the destination nor the state is touched. The log has counts alone."""
     world.shopify = Shopify(3)
     await world.sync(ids=("1",))
     world.shopify.put(1, first_name="New")
     writes = len([request for request in world.credo.requests if request.method != "GET"])
-    report = await world.sync(dry_run=True)
+    with caplog.at_level(logging.INFO, "runtime.engine"):
+        report = await world.sync(dry_run=True)
+    [line] = [record for record in caplog.records if record.getMessage().endswith("ended: done")]
+    assert vars(line)["run"]["read"] == 3
+    assert not any(str(value) in str(vars(line)) for value in ("First1", "New", "Person"))
     assert (report.counts.updated, report.counts.created) == (1, 2)
     assert len([request for request in world.credo.requests if request.method != "GET"]) == writes
     [changed] = [entry for entry in report.sample if entry["action"] == "update"]
