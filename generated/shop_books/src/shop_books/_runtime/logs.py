@@ -162,7 +162,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         clock, level = _time(record.created)[11:19], record.levelname.lower()
-        line = f"{clock} {level} {record.name.rpartition('.')[2]}: {_message(record, self.redactor)}"
+        is_own = record.name.startswith(f"{__package__}.")
+        name = record.name.rpartition(".")[2] if is_own else record.name  # `uvicorn.error` is no error
+        line = f"{clock} {level} {name}: {_message(record, self.redactor)}"
         line += "".join(f" {name}={value}" for name, value in _extras(record, self.redactor).items())
         error = _error(record, self.redactor)
         return escape_controls(line) + (

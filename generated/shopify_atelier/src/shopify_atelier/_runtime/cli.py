@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from .commands import cluster, conflicts, history, letters, runs, service, tokens, upkeep, verify, webhooks
-from .commands.common import Loader
+from .commands.common import Commands, Loader
 from .exits import EXIT_BUG, EXIT_DONE, EXIT_INPUT
 
 
@@ -48,15 +48,6 @@ def _explain(error: Exception) -> int:
     click.echo(redactor_in_use().text("".join(traceback.format_exception(error))), err=True)
     click.echo("this is a bug, not a mistake of yours: please report it with the text above", err=True)
     return EXIT_BUG
-
-
-class Commands(click.Group):
-    """Tells of each command with its whole first paragraph; click would cut it after a few words."""
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            rows = [(name, command.get_short_help_str(limit=200)) for name, command in sorted(self.commands.items())]
-            formatter.write_dl(rows)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,6 +19,7 @@ from ..declare import Integration
 from ..engine import Engine, RunReport, RunRequest, run_json
 from ..engine.opened import Opened, open_state, opened
 from ..engine.reverse import lease_name
+from ..errors import RequestRefused
 from ..exits import EXIT_DONE, EXIT_INPUT, EXIT_TERMINATED
 from ..forgetting import forget
 from ..logs import setup_logging
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..cluster.queue import Queue
 
 Show: TypeAlias = "Callable[[str], None] | None"
+_ENDED = "audit.ended"
 
 
 def settle_memory() -> None:
@@ -93,7 +95,15 @@ async def audited(state: State, target: str) -> AsyncIterator[None]:
         outcome = f"failed: {type(error).__name__}"
         await state.call(lambda: state.audit.end(row, outcome))
         raise
-    await state.call(lambda: state.audit.end(row, "done"))
+    ended = click.get_current_context().meta.pop(_ENDED, "done")
+    await state.call(lambda: state.audit.end(row, ended))
+
+
+def ended_as(outcome: str) -> None:
+    """Say, for the audit, how the command ended, when it is not just done."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_ENDED] = outcome
 
 
 def command_under_way() -> str | None:
@@ -131,8 +141,8 @@ def reading(integration: Integration) -> Iterator[tuple[Integration, State]]:
 
 
 @contextmanager
-def changing(integration: Integration, *, target: str = "") -> Iterator[tuple[Integration, State]]:
-    """The state, for commands that change something in it; the audit says so."""
+def on_record(integration: Integration, *, target: str = "") -> Iterator[tuple[Integration, State]]:
+    """The state, for commands that change something in it or show what is in a record; the audit says so."""
     with reading(integration) as (_, state):
         row = state.audit.begin(actor=account(), role="local", action=command_under_way() or "", target=target)
         try:
@@ -141,6 +151,21 @@ def changing(integration: Integration, *, target: str = "") -> Iterator[tuple[In
             state.audit.end(row, f"failed: {type(error).__name__}")
             raise
         state.audit.end(row, "done")
+
+
+def looked_at(state: State, target: str) -> None:
+    """Put on record that a command shows what is in a record."""
+    state.audit.end(
+        state.audit.begin(actor=account(), role="local", action=command_under_way() or "", target=target), "done"
+    )
+
+
+def known_stream(integration: Integration, name: str | None) -> str | None:
+    """The name of a stream, or nothing for all of them. Raises `RequestRefused`: nothing is found of one that is not there."""
+    names = [each.name for each in integration.streams]
+    if name is not None and name not in names:
+        raise RequestRefused(f"there is no stream `{name}`; there is {', '.join(f'`{each}`' for each in names)}")
+    return name
 
 
 @contextmanager
@@ -167,6 +192,7 @@ async def resume_run(integration: Integration, run_id: str, *, show: Show = None
     async with working(integration, target=run_id) as found:
         request = await found.state.call(lambda: resumed(integration, found.state, run_id))
         report = await _shown(found.engine, request, show)
+        ended_as(report.state)
     return report, worst([report])
 
 
@@ -216,6 +242,7 @@ async def sync_streams(
             )
             report = await _shown(found.engine, request, show)
             reports.append(report)
+            ended_as(_ends(reports))
             if report.state == "stopped":
                 break
     return reports, worst(reports)
@@ -228,7 +255,15 @@ async def roll_back(
     async with working(integration, target=run_id) as found:
         request = await found.state.call(lambda: rollback(found.state, run_id, dry_run=dry_run))
         report = await _shown(found.engine, request, show)
+        ended_as(report.state)
     return report, worst([report])
+
+
+def _ends(reports: Sequence[RunReport]) -> str:
+    """How runs ended, each by its stream where there is more than one."""
+    if len(reports) == 1:
+        return reports[0].state
+    return ", ".join(f"{each.stream} {each.state}" for each in reports)
 
 
 def worst(reports: Sequence[RunReport]) -> int:
@@ -315,7 +350,7 @@ def clean_up(
     integration: Integration, *, reseal: bool = False, unseal: bool = False, compact: bool = False
 ) -> dict[str, Any]:
     """Delete everything that is over and old; seal what is left anew when asked to."""
-    with changing(integration) as (_, state):
+    with on_record(integration) as (_, state):
         deleted: Counter[str] = Counter()
         is_done = False
         while not is_done:
@@ -385,11 +420,13 @@ async def retry(
     integration: Integration, letter_ids: Sequence[str], *, all_of: str | None = None, show: Show = None
 ) -> tuple[list[RunReport], int]:
     """Sync the records of dead letters again: as the source has them now, or else as they were kept."""
+    known_stream(integration, all_of)
     async with working(integration, target=all_of or ", ".join(letter_ids)) as found:
         letters = await found.state.call(lambda: letters_wanted(found.state, letter_ids, all_of))
         reports: list[RunReport] = []
         for request in retry_requests(found.engine, letters):
             reports.append(await _shown(found.engine, request, show))
+            ended_as(_ends(reports))
     if show is not None and not reports:
         show("no dead letters")
     return reports, worst(reports)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 import click
 
 from ..exits import EXIT_DONE
-from .common import AS_JSON, Loader, finished, show_json
+from .common import AS_JSON, Commands, Loader, finished, show_json
 
 
 def _when(seconds: float | None) -> str:
     return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))
 
 
-@click.group()
+@click.group(cls=Commands)
 def runs() -> None:
     """Runs: look at them, end one, go on with one, put one back."""
 
@@ -27,15 +28,17 @@ def runs() -> None:
 @click.pass_obj
 def list_runs(load: Loader, stream: str | None, limit: int, as_json: bool) -> int:
     """List the last runs, newest first."""
-    from ..actions.runs import history_of, reading, summary
+    from ..actions.runs import history_of, known_stream, reading, summary
 
-    with reading(load()) as (_, state):
-        found = history_of(state, stream, limit)
+    with reading(load()) as (integration, state):
+        found = history_of(state, known_stream(integration, stream), limit)
     if as_json:
         show_json(found)
         return EXIT_DONE
     for each in found:
         click.echo(f"{each['run_id']} {each['stream']}: {summary(each)}")
+    if not found:
+        click.echo("no runs")
     return EXIT_DONE
 
 
@@ -46,10 +49,12 @@ def list_runs(load: Loader, stream: str | None, limit: int, as_json: bool) -> in
 def show_run(load: Loader, run_id: str, as_json: bool) -> int:
     """Show one run; while it is under way, how far it has come."""
     from ..actions.past import run_shown, sample_of
-    from ..actions.runs import reading, sample_lines, summary
+    from ..actions.runs import looked_at, reading, sample_lines, summary
 
     with reading(load()) as (integration, state):
         found, sample = run_shown(integration, state, run_id), sample_of(state, run_id)
+        if sample:
+            looked_at(state, run_id)
     if as_json:
         show_json({**found, "sample": sample} if sample else found)
         return EXIT_DONE
@@ -76,10 +81,10 @@ def show_run(load: Loader, run_id: str, as_json: bool) -> int:
 def cancel(load: Loader, run_id: str) -> int:
     """End a run at its next safe place, whichever process carries it out; one that still waits does not begin."""
     from ..actions.past import cancel_run
-    from ..actions.runs import asking_queue, changing
+    from ..actions.runs import asking_queue, on_record
 
     integration = load()
-    with changing(integration, target=run_id) as (_, state), asking_queue(integration) as queue:
+    with on_record(integration, target=run_id) as (_, state), asking_queue(integration) as queue:
         found = cancel_run(integration, state, run_id, queue)
     if found["state"] == "cancelled":
         click.echo(f"{found['run_id']} was taken out of the queue")
@@ -116,6 +121,8 @@ def rollback(load: Loader, run_id: str, dry_run: bool, yes: bool, as_json: bool)
     from ..actions.runs import roll_back
 
     if not dry_run and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is there to be asked: say --yes, or --dry-run")
         click.confirm(f"put back everything that {run_id} wrote?", abort=True)
     report, code = finished(roll_back(load(), run_id, dry_run=dry_run, show=None if as_json else click.echo))
     if as_json:
@@ -134,14 +141,16 @@ def rollback(load: Loader, run_id: str, dry_run: bool, yes: bool, as_json: bool)
 def ledger(load: Loader, /, stream: str | None, change_id: int | None, as_json: bool, **asked: Any) -> int:
     """Say what was written: when, why, by which run and which rules."""
     from ..actions import past
-    from ..actions.runs import reading
+    from ..actions.runs import known_stream, on_record, reading
 
     if asked["source_id"] is not None and asked["run_id"] is not None:
         raise click.UsageError("--id and --run exclude each other")
-    with reading(load()) as (integration, state):
-        if change_id is not None:
+    if change_id is not None:
+        with on_record(load(), target=f"change {change_id}") as (integration, state):
             show_json(past.change_shown(integration, state, change_id))
-            return EXIT_DONE
+        return EXIT_DONE
+    with reading(load()) as (integration, state):
+        known_stream(integration, stream)
         found = past.ledger(integration, state, stream=stream, **asked)
     if as_json:
         show_json(found)

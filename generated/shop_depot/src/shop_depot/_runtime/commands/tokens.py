@@ -7,10 +7,10 @@ import sys
 import click
 
 from ..exits import EXIT_DONE, EXIT_INPUT
-from .common import AS_JSON, Loader, finished, show_json
+from .common import AS_JSON, Commands, Loader, finished, show_json
 
 
-@click.group()
+@click.group(cls=Commands)
 def token() -> None:
     """Tokens of the APIs that sign in with OAuth2. No command shows one."""
 
@@ -50,13 +50,15 @@ def sign_in(load: Loader, api: str, name: str | None, path: str | None, no_check
       token sign-in credo --env NEW_TOKEN
       token sign-in credo --file /run/secrets/credo
     """
-    from ..actions.tokens import given_token, sign_in
+    from ..actions.tokens import given_token, sign_in, takes_sign_in
 
     if name is not None and path is not None:
         raise click.UsageError("--env and --file exclude each other")
+    integration = load()
+    takes_sign_in(integration, api)  # before anybody is asked for a secret
     if name is None and path is None and sys.stdin.isatty():
         refresh = given_token(text=click.prompt("refresh token", hide_input=True))
     else:
         refresh = given_token(name=name, path=path or (None if name else "-"))
-    click.echo(f"{api}: {finished(sign_in(load(), api, refresh, check=not no_check))}")
+    click.echo(f"{api}: {finished(sign_in(integration, api, refresh, check=not no_check))}")
     return EXIT_DONE

@@ -83,6 +83,16 @@ def given_token(*, name: str | None = None, path: str | None = None, text: str |
     return refresh
 
 
+def takes_sign_in(integration: Integration, name: str) -> Api:
+    """The API of that name. Raises `RequestRefused`: there is none, or it takes no refresh token."""
+    known = [api for api in fetched(integration) if isinstance(api.auth, OAuth2) and api.auth.grant == "refresh_token"]
+    api = next((each for each in known if each.name == name), None)
+    if api is None:
+        names = ", ".join(f"`{each.name}`" for each in known) or "none"
+        raise RequestRefused(f"no API `{name}` signs in with a refresh token; those that do: {names}")
+    return api
+
+
 async def sign_in(
     integration: Integration,
     name: str,
@@ -99,11 +109,7 @@ async def sign_in(
         RequestRefused: no API of that name takes a refresh token.
         SignInNeeded: the token endpoint refuses this one too.
     """
-    known = [api for api in fetched(integration) if isinstance(api.auth, OAuth2) and api.auth.grant == "refresh_token"]
-    api = next((each for each in known if each.name == name), None)
-    if api is None:
-        names = ", ".join(f"`{each.name}`" for each in known) or "none"
-        raise RequestRefused(f"no API `{name}` signs in with a refresh token; those that do: {names}")
+    api = takes_sign_in(integration, name)
     async with opened(integration, environ, transports=transports, clock=clock) as found:
         found.settings.redactor.register(refresh)
         assert isinstance(api.auth, OAuth2)

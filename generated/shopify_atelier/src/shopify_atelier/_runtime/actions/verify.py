@@ -9,7 +9,7 @@ from .runs import working
 
 async def verify_streams(integration: Integration, stream: str | None, *, repair: bool = False) -> list[Verified]:
     """Compare one stream, or all that have links of their own."""
-    async with working(integration) as found:
+    async with working(integration, target=stream or "all streams") as found:
         names = [stream] if stream is not None else own_links(integration)
         return [await verify(found.engine, name, repair=repair) for name in names]
 

@@ -82,15 +82,17 @@ def status(load: Loader, as_json: bool) -> int:
 @click.pass_obj
 def history(load: Loader, stream: str | None, limit: int, as_json: bool) -> int:
     """List the last runs, newest first."""
-    from ..actions.runs import history_of, reading
+    from ..actions.runs import history_of, known_stream, reading
 
-    with reading(load()) as (_, state):
-        runs = history_of(state, stream, limit)
+    with reading(load()) as (integration, state):
+        runs = history_of(state, known_stream(integration, stream), limit)
     if as_json:
         show_json(runs)
         return EXIT_DONE
     for each in runs:
         click.echo(f"{each['run_id']} {each['stream']}: {_run_line(each)}")
+    if not runs:
+        click.echo("no runs")
     return EXIT_DONE
 
 

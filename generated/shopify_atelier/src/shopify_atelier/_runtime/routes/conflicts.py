@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..actions.conflicts import conflict_of, conflicts_of, resolve
+from ..actions.past import links_of
 from ..hashing import decode_exact, encode_json
 from .common import Control, asked_for, limit_of, problem, target
 
@@ -48,6 +49,7 @@ class ConflictRoutes:
             return problem(400, "`state` is `open` or `resolved`")
         if stream is not None:
             self._engine.stream(stream)
+            stream = links_of(self._service.opened.integration, stream)
         found = await self._state.call(lambda: conflicts_of(self._state, stream, state_name=state_name, limit=limit))
         return JSONResponse({"conflicts": found})
 

@@ -148,6 +148,11 @@ def sample_of(state: State, run_id: str) -> list[dict[str, Any]]:
 # --- the ledger ---
 
 
+def links_of(integration: Integration, stream: str | None) -> str | None:
+    """The stream under whose name links, ledger and conflicts are kept: of two directions, the first."""
+    return next((each.reverse_of or each.name for each in integration.streams if each.name == stream), stream)
+
+
 def ledger(
     integration: Integration,
     state: State,
@@ -171,7 +176,7 @@ def ledger(
         return found
     if run_id is not None:
         return state.history.of_run(run_row(state, run_id)["id"], limit=limit)
-    return state.history.latest(stream, limit=limit, certain_s=certain_s)
+    return state.history.latest(links_of(integration, stream), limit=limit, certain_s=certain_s)
 
 
 def change_shown(integration: Integration, state: State, change_id: int) -> dict[str, Any]:

@@ -16,6 +16,15 @@ Loader = Callable[[], "Integration"]
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class Commands(click.Group):
+    """Tells of each command with its whole first paragraph; click would cut it after a few words."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            rows = [(name, command.get_short_help_str(limit=200)) for name, command in sorted(self.commands.items())]
+            formatter.write_dl(rows)
+
+
 def show_json(value: Any) -> None:
     """Print a value for programs."""
     click.echo(json.dumps(value, indent=2, default=str))

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import click
 
 from ..exits import EXIT_DONE, EXIT_PARTIAL
-from .common import AS_JSON, Loader, finished, show_json
+from .common import AS_JSON, Commands, Loader, finished, show_json
 
 
-@click.group()
+@click.group(cls=Commands)
 def conflicts() -> None:
     """Records that both sides changed and that wait for a person: look at them, and decide."""
 
@@ -24,10 +24,12 @@ def conflicts() -> None:
 def list_conflicts(load: Loader, stream: str | None, limit: int, resolved: bool, as_json: bool) -> int:
     """List conflicts, newest first."""
     from ..actions.conflicts import conflicts_of
-    from ..actions.runs import reading
+    from ..actions.past import links_of
+    from ..actions.runs import known_stream, reading
 
-    with reading(load()) as (_, state):
-        found = conflicts_of(state, stream, state_name="resolved" if resolved else "open", limit=limit)
+    with reading(load()) as (integration, state):
+        name = links_of(integration, known_stream(integration, stream))
+        found = conflicts_of(state, name, state_name="resolved" if resolved else "open", limit=limit)
     if as_json:
         show_json(found)
         return EXIT_DONE
@@ -48,11 +50,11 @@ def list_conflicts(load: Loader, stream: str | None, limit: int, resolved: bool,
 def show_conflict(load: Loader, conflict_id: str, as_json: bool) -> int:
     """Show one conflict: what was agreed on, and what each side has now."""
     from ..actions.conflicts import conflict_of
-    from ..actions.runs import reading
+    from ..actions.runs import on_record
     from ..settings import resolve_settings
 
     integration = load()
-    with reading(integration) as (_, state):
+    with on_record(integration, target=conflict_id) as (_, state):
         row = state.conflicts.get(conflict_id)
         stream = next((each for each in integration.streams if row and each.name == row["stream"]), None)
         found = conflict_of(state, stream, resolve_settings(integration).redactor, conflict_id)
@@ -89,20 +91,26 @@ def resolve_conflict(
       conflicts resolve 5f0c… --take destination --value price=19.90
     """
     from ..actions.conflicts import given_values, resolve
-    from ..actions.runs import working
+    from ..actions.runs import ended_as, working
 
     if take is None and not values:
         raise click.UsageError("say --take source, --take destination, or --value FIELD=JSON")
 
     async def decide() -> tuple[Any, bool]:
-        async with working(load()) as found:
-            return await resolve(found.engine, conflict_id, take=take, values=given_values(values), by="cli")
+        async with working(load(), target=conflict_id) as found:
+            report, is_resolved = await resolve(
+                found.engine, conflict_id, take=take, values=given_values(values), by="cli"
+            )
+            ended_as("resolved" if is_resolved else "still open")
+            return report, is_resolved
 
     report, is_resolved = finished(decide())
     if as_json:
         show_json({"resolved": is_resolved, "run": report.to_json()})
     elif is_resolved:
         click.echo("resolved")
+    elif report.counts.dead:
+        click.echo("still open: it could not be written; `dead-letters list` says why", err=True)
     else:
         click.echo("still open: a side has changed since, or could not be written; look at it again", err=True)
     return EXIT_DONE if is_resolved else EXIT_PARTIAL

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from ..exits import EXIT_DONE
-from .common import AS_JSON, Loader, finished, show_json
+from .common import AS_JSON, Commands, Loader, finished, show_json
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Commands)
 def dead_letters() -> None:
     """Records that could not be synced: look at them, try again, or let them be."""
 
@@ -21,9 +21,10 @@ def dead_letters() -> None:
 @click.pass_obj
 def list_letters(load: Loader, stream: str | None, limit: int, discarded: bool, as_json: bool) -> int:
     """List dead letters, newest first."""
-    from ..actions.runs import letters_of, reading
+    from ..actions.runs import known_stream, letters_of, reading
 
-    with reading(load()) as (_, state):
+    with reading(load()) as (integration, state):
+        known_stream(integration, stream)
         letters = letters_of(state, stream, state_name="discarded" if discarded else "open", limit=limit)
     if as_json:
         show_json(letters)
@@ -40,9 +41,9 @@ def list_letters(load: Loader, stream: str | None, limit: int, discarded: bool, 
 @click.pass_obj
 def show_letter(load: Loader, letter_id: str) -> int:
     """Show one dead letter with the record as it was read, secrets hidden."""
-    from ..actions.runs import letter_of, reading
+    from ..actions.runs import letter_of, on_record
 
-    with reading(load()) as (integration, state):
+    with on_record(load(), target=letter_id) as (integration, state):
         show_json(letter_of(integration, state, letter_id))
     return EXIT_DONE
 

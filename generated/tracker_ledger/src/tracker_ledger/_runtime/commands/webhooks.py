@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exits import EXIT_DONE
-from .common import AS_JSON, Loader, finished, show_json
+from .common import AS_JSON, Commands, Loader, finished, show_json
 
 if TYPE_CHECKING:
     from ..engine.opened import Opened
     from ..registration import Registered
 
 
-@click.group()
+@click.group(cls=Commands)
 def webhooks() -> None:
     """Webhooks at the vendor: those that this package wants, below PUBLIC_URL."""
 

@@ -382,7 +382,8 @@ class Engine:
             )
             await self._close(report)
         level = logging.INFO if outcome == "done" else logging.WARNING
-        log.log(level, "run %s of %s ended: %s", run_id, stream.name, outcome, extra={"run": report.to_json()})
+        told = {name: value for name, value in report.to_json().items() if name != "sample"}  # logs hold no records
+        log.log(level, "run %s of %s ended: %s", run_id, stream.name, outcome, extra={"run": told})
         return report
 
     async def _close(self, report: RunReport) -> None:
