@@ -9,14 +9,10 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from ..forms import Form
 from .operations import StreamDestination, StreamSource
+from .schedules import check_schedule
 from .texts import Name, PathText, Setting, check_length, matching, seconds, shape
 
 _FIXED = re.compile(r"(?:source|destination)\..+", re.DOTALL)
-_EVERY = re.compile(r"every ([1-9][0-9]{0,3}) (minute|hour|day)s?")
-_CRON_FIELD = r"(?:\*|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?"
-_CRON = re.compile(
-    rf"(?:{_CRON_FIELD}(?:,{_CRON_FIELD})* ){{4}}{_CRON_FIELD}(?:,{_CRON_FIELD})*(?: [A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*)?"
-)
 
 
 class Match(Form):
@@ -51,15 +47,6 @@ class Deletes(Form):
     @property
     def every_s(self) -> int:
         return seconds(self.every)
-
-
-def _check_schedule(value: str) -> str:
-    if value in ("hourly", "daily") or _EVERY.fullmatch(value) or _CRON.fullmatch(value):
-        return value
-    raise ValueError(
-        f"`{value[:80]}` is not a schedule: `hourly`, `daily`, `every 30 minutes`, or five cron fields with a zone "
-        "such as `0 6 * * 1-5 Europe/Berlin`"
-    )
 
 
 Hint: TypeAlias = Annotated[
@@ -131,7 +118,8 @@ class Stream(Form):
     """Streams that go first when all are run; those that a `lookup` names do so anyway."""
     parents: Literal["wait", "fetch", "dead"] = "wait"
     """A record that a `lookup` names and that has no link yet: hold this one, sync that one first, or a dead letter."""
-    schedule: Annotated[str, AfterValidator(_check_schedule)] | None = None
+    schedule: Annotated[str, AfterValidator(check_schedule)] | None = None
+    """`hourly`, `daily`, `weekly`, `every 30 minutes`, or five cron fields and a zone: `0 6 * * 1-5 Europe/Berlin`."""
     overlap: Annotated[str, AfterValidator(check_length)] = "60 seconds"
     """How far an incremental run reaches back behind the watermark."""
     max_dead_share: Annotated[float, Field(ge=0, le=1)] = 0.1
