@@ -56,6 +56,7 @@ class Writer:
         ids: Callable[[], str],
         note: Callable[[Sequence[Request]], Awaitable[None]],
         owner_of: Callable[[str], Awaitable[str | None]],
+        written_at: Callable[[str], Awaitable[float | None]],
         judge: Callable[[int], IntegrationError | None],
         excerpt: Callable[[str], str],
         drift: Drift,
@@ -72,6 +73,7 @@ class Writer:
         self._ids = ids
         self._note = note
         self._owner_of = owner_of
+        self._written_at = written_at
         self._judge = judge
         self._excerpt = excerpt
         self._drift = drift
@@ -81,6 +83,8 @@ class Writer:
         self.remover: Remover | None = None
         """Of a stream with deletes."""
         self._rereads: dict[str, int] = {}
+        self._lost: dict[str, str] = {}
+        """Record that is to be made again → what it was called before, until it has a new name."""
         self.repeated: set[str] = set()
         """Requests of earlier runs that are sent again to find out what became of them."""
         self._stop: IntegrationError | None = None
@@ -206,9 +210,12 @@ class Writer:
         [item] = request.items
         operation = self._destination.create
         body = item.body if operation.body == "json" else decode_exact(item.body)
+        was = self._lost.pop(item.source_id, None)
         try:
             reply = await self._session.request(operation, params=self._fixed, body=body, idempotency_key=request.id)
         except IntegrationError as error:
+            if was is not None:
+                self._adopter.lost(was)
             self._create_failed(item, self._in_doubt(request, error))
             return
         item.fate = "created"
@@ -218,6 +225,8 @@ class Writer:
             item.destination_id = identity_of(self._created(reply.body))
         except msgspec.MsgspecError:
             item.destination_id = None  # an empty reply: it is found by match when it changes
+        if item.destination_id is None and was is not None:
+            self._adopter.lost(was)
         if item.destination_id is None and reply.body.strip():
             self._drift.lacks((*operation.record, *self._destination.identity))
         if self._merger is not None:
@@ -271,6 +280,7 @@ class Writer:
             if self._merger is not None:
                 await self._merger.written(item, reply, operation)
         except NotFound as error:
+            self._lost[item.source_id] = item.destination_id
             if self._merger is not None and self._merger.is_asked_about(item):
                 await self._merge_again(item, error)
                 return
@@ -338,6 +348,8 @@ class Writer:
     async def _locate(self, item: Item) -> bool:
         """Find the identity of a record that was written without learning it."""
         found = await self._adopter.find(item)
+        if not found and (written_at := await self._written_at(item.source_id)) is not None:
+            found = await self._adopter.find_late(item, written_at)
         if len(found) == 1:
             item.destination_id = found[0][0]
             return True
@@ -490,6 +502,8 @@ class Writer:
             item.fate = None
             number, _, reason = self._item_refusal(read, result) if result is not UNTOLD else (0, "", "")
             if number in (404, 410):
+                if item.destination_id is not None:
+                    self._lost[item.source_id] = item.destination_id
                 item.destination_id, item.is_create = None, True
                 self._follow.append(Request(self._ids(), "create", [item]))
             elif result is UNTOLD or number in _RETRIED_ITEM:

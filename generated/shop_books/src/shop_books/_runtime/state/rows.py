@@ -147,6 +147,7 @@ class Known(NamedTuple):
     destination_version: str | None
     conflict: str | None
     """The open conflict about it."""
+    written_at: float
 
 
 class ConflictRow(NamedTuple):

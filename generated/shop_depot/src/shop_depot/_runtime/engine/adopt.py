@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from ..state import State
 from ..state.rows import Lease, Look
 from .items import Item
 from .json_paths import at
+from .lag import Lag
 from .pages import Params
 
 PutIndex: TypeAlias = Callable[[list[tuple[str, str]], bool], Awaitable[None]]
@@ -49,17 +51,30 @@ class Adopter:
     """Finds destination records by match value: with the find operation, or in an index of the whole list."""
 
     def __init__(
-        self, stream: Stream[Any, Any], session: Session, fixed: Params, *, put_index: PutIndex, ask_index: AskIndex
+        self,
+        stream: Stream[Any, Any],
+        session: Session,
+        fixed: Params,
+        *,
+        put_index: PutIndex,
+        ask_index: AskIndex,
+        lag: Lag,
     ) -> None:
         self._stream = stream
         self._session = session
         self._fixed = fixed
         self._put_index = put_index
         self._ask_index = ask_index
+        self._lag = lag
         self._paths = tuple(match.destination for match in stream.match)
         self._steps = tuple(match.compare for match in stream.match)
         self.is_indexed = False
         """Whether this run has read all match values of the destination."""
+        self._indexed_at = float("-inf")
+        self._readings = 0
+        self._gone: dict[str, int] = {}
+        """Destination record that is known to be gone → how often all match values had been read by then."""
+        self._one_reads = asyncio.Lock()
 
     @property
     def can_find(self) -> bool:
@@ -73,33 +88,63 @@ class Adopter:
             return []
         if self._stream.destination.find is not None:
             return await self._ask(item)
-        await self.index()
-        entry = await self._ask_index(item.match)
+        entry = await self._entry(item.match)
         if entry is None:
             return []
         identity, several = entry
         return [(identity, None)] * (2 if several else 1)
 
+    async def find_late(self, item: Item, written_at: float) -> list[tuple[str, dict[str, Any] | None]]:
+        """As `find`, for a record that was written then and has just not been found: once more, when it is shown for sure."""
+        has_waited = await self._lag.wait(written_at)
+        if self._stream.destination.find is None and self._indexed_at < written_at + self._lag.seconds:
+            self.is_indexed = False
+        elif not has_waited:
+            return []
+        return await self.find(item)
+
+    def lost(self, identity: str) -> None:
+        """A destination record is gone that the index may still know."""
+        if self._stream.destination.find is None:
+            self._gone[identity] = self._readings
+
     async def locate(self, item: Item) -> str | None:
         """What a record is called there that was written without learning it; only its digest need be known."""
         if item.match is None or self._stream.destination.list is None:
             return None
-        await self.index()
-        entry = await self._ask_index(item.match)
+        entry = await self._entry(item.match)
         return entry[0] if entry is not None and not entry[1] else None
 
     async def index(self) -> None:
         """Read the match values of all destination records, once a run."""
+        async with self._one_reads:
+            await self._read_index()
+
+    async def _entry(self, match: str) -> tuple[str, bool] | None:
+        """What the index has for a match value; read anew when that is known to be gone since."""
+        async with self._one_reads:  # an index that is being read is not whole
+            await self._read_index()
+            entry = await self._ask_index(match)
+            if entry is None or entry[0] not in self._gone:
+                return entry
+            if self._gone[entry[0]] == self._readings:
+                self.is_indexed = False
+                await self._read_index()
+                entry = await self._ask_index(match)
+            return None if entry is not None and entry[0] in self._gone and not entry[1] else entry
+
+    async def _read_index(self) -> None:
         operation = self._stream.destination.list
         if operation is None or self.is_indexed:
             return
-        first = True
+        first, self._indexed_at = True, self._lag.now()
         async for page in self._session.pages(operation, params=self._fixed):
             await self._put_index(list(self._entries(page.records)), first)
             first = False
         if first:
             await self._put_index([], True)
         self.is_indexed = True
+        self._readings += 1
 
     def _entries(self, records: Iterable[Any]) -> Iterable[tuple[str, str]]:
         for raw in records:

@@ -105,6 +105,11 @@ class Merger:
             return await self._state.call(lambda: store.owner_of(name, destination_id))
         return await self._state.call(lambda: store.merges.owner_back(name, destination_id))
 
+    def written_at(self, identity: str) -> float | None:
+        """When a record was last written, by the identity that items of this direction have."""
+        known = self._memory.known.get(identity)
+        return known.written_at if known is not None else None
+
     # --- before requests are made ---
 
     def classify(self, items: Sequence[Item], found: Found, unknown: Container[str]) -> dict[str, Link]:
@@ -238,6 +243,8 @@ class Merger:
         record, etag = listed, None
         if record is None:
             found = await self._other.read(item)
+            if found is None and (written_at := self.written_at(item.source_id)) is not None:
+                found = await self._other.read_late(item, written_at)
             if found is None and self._other.finds_only:
                 reason = "it is linked, and looking it up by its match value does not give the linked record any more"
                 item.fate, item.why = "dead", Why("match", "permanent_record", reason)

@@ -30,7 +30,7 @@ class Merges:
         links, conflicts = t.links, t.conflicts
         known = (
             links.c.source_id, links.c.destination_id, links.c.base, links.c.hash, links.c.version, links.c.match,
-            links.c.destination_version, conflicts.c.id,
+            links.c.destination_version, conflicts.c.id, links.c.written_at,
         )  # fmt: skip
         both = links.outerjoin(
             conflicts,

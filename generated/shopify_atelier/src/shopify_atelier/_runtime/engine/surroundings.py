@@ -10,6 +10,7 @@ from ..http.session import Session
 from ..settings import Settings
 from ..state import State
 from ..watch.watching import Watcher
+from .lag import Lag
 from .parents import Fetch
 
 GROUP_RECORDS = 500
@@ -32,3 +33,8 @@ class Surroundings:
     referred: Container[str] = ()
     """Streams whose records those of another one refer to."""
     watchers: Sequence[Watcher] = ()
+
+    @property
+    def lag(self) -> Lag:
+        """Of the destination."""
+        return Lag(self.clock, self.settings.options.destination_lag_s)

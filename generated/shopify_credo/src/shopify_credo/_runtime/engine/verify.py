@@ -233,7 +233,9 @@ class Comparison:
         reader: Reader[Any, Any] = Reader(stream, drift)
         self._reader = reader
         self._parents = ParentReader(stream, reader, engine.state, None) if stream.lookups else None
-        self._adopter = Adopter(stream, around.destination, self._theirs, put_index=_never, ask_index=_never)
+        self._adopter = Adopter(
+            stream, around.destination, self._theirs, put_index=_never, ask_index=_never, lag=around.lag
+        )
         self._tombstones = Tombstones(stream.deletes) if stream.deletes is not None else None
         self._shown: set[str] = set()
         self._hidden: set[str] = set()

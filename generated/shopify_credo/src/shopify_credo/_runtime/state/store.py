@@ -198,6 +198,12 @@ class Store:
         rows = self.database.read(lambda connection: connection.execute(query).all())
         return next((source_id for source_id, of in rows if of == stream), None)
 
+    def written_at(self, stream: str, source_id: str) -> float | None:
+        """When a source record was last written."""
+        links = self.database.tables.links
+        query = select(links.c.written_at).where(links.c.stream == stream, links.c.source_id == source_id)
+        return self.database.read(lambda connection: connection.execute(query).scalar())
+
     def intents(self, stream: str) -> list[IntentRow]:
         """Requests of earlier runs whose outcome is not known, oldest first."""
         return self.database.read(lambda connection: self._intents(connection, stream))

@@ -152,6 +152,6 @@ def _cleared(items: Sequence[Item], dead: Sequence[Item | Bad]) -> list[str]:
 
 def _is_well(item: Item) -> bool:
     """Whether what came shows that a dead letter of the record is over. An old state, read once more, does not."""
-    if item.fate == "unchanged":
+    if item.fate in ("unchanged", "held"):  # held: it waits in the queue of conflicts now
         return item.version is None or item.link is None or item.link.version != item.version
     return item.fate in ("created", "updated", "deleted") or (item.fate == "skipped" and item.why.failure != "older")

@@ -45,7 +45,27 @@ class OtherSide:
             except NotFound:
                 return None
             return object_of(reply), reply.headers.get("etag")
-        for identity, record in await self._adopter.find(item):
+        return self._that(item, await self._adopter.find(item))
+
+    async def read_late(self, item: Item, written_at: float) -> tuple[dict[str, Any], str | None] | None:
+        """As `read`, for a record that was written then and has just not been found: it may not have been shown yet."""
+        if self._destination.get is not None:
+            return None  # who is asked for it by name knows it
+        found = self._that(item, await self._adopter.find_late(item, written_at))
+        if (
+            found is None
+            and not self.reads_one
+            and (record := (await self.listed([item])).get(item.destination_id or ""))
+        ):
+            return record, None
+        return found
+
+    @staticmethod
+    def _that(
+        item: Item, found: Iterable[tuple[str, dict[str, Any] | None]]
+    ) -> tuple[dict[str, Any], str | None] | None:
+        """The record that an item is linked to, among those that were found."""
+        for identity, record in found:
             if identity == item.destination_id and record is not None:
                 return record, None
         return None

@@ -78,6 +78,8 @@ class Preview:
             return index.get(match)
 
         async def put(entries: list[tuple[str, str]], is_first: bool) -> None:
+            if is_first:
+                index.clear()
             for match, identity in entries:
                 index[match] = (identity, match in index)
 
@@ -87,7 +89,7 @@ class Preview:
             backward,
             session=around.destination,
             fixed=self._fixed,
-            adopter=Adopter(stream, around.destination, self._fixed, put_index=put, ask_index=ask),
+            adopter=Adopter(stream, around.destination, self._fixed, put_index=put, ask_index=ask, lag=around.lag),
             state=around.state,
             run_id="",
             ids=around.ids,

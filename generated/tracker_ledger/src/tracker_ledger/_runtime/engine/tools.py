@@ -82,7 +82,12 @@ class Tools:
         self._fixed = fixed_params(stream.destination.parameters, around.settings.text)
         self.index = MatchIndex(stream.name, around.state, lease, is_used=point.indexed_at is not None)
         self.adopter = Adopter(
-            stream, around.destination, self._fixed, put_index=self.index.put, ask_index=self.index.ask
+            stream,
+            around.destination,
+            self._fixed,
+            put_index=self.index.put,
+            ask_index=self.index.ask,
+            lag=around.lag,
         )
         self.merger = self._merging(forward, backward) if forward is not None else None
         if self.merger is not None:
@@ -106,6 +111,7 @@ class Tools:
             ids=around.ids,
             note=self.journal.note,
             owner_of=self._owner_of,
+            written_at=self._written_at,
             judge=self.tally.judge,
             excerpt=around.settings.redactor.excerpt,
             drift=self.drift,
@@ -161,6 +167,11 @@ class Tools:
                 refused=writer.refused,
             )
         return None
+
+    async def _written_at(self, source_id: str) -> float | None:
+        if self.merger is not None:
+            return self.merger.written_at(source_id)
+        return await self.state.call(lambda: self.state.store.written_at(self.stream.name, source_id))
 
     async def _owner_of(self, destination_id: str) -> str | None:
         if self.merger is not None:
