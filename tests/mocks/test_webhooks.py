@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ import pytest
 from mocks.form import SchemeForm, WebhookForm, read_mock
 from mocks.store import Store
 from mocks.webhooks import delivery, sign
+from runtime.declare import SignatureScheme
+from runtime.webhooks import Delivery, Refused, Verifier
+from vitesse.hooks import SignaturePreset
+from vitesse.registry.schemes import PRESETS
 
 from .forms import shop
 
@@ -89,3 +94,26 @@ def test_forged_delivery_carries_another_signature() -> None:
     assert raw == same
     assert headers["X-Hmac"] != forged["X-Hmac"]
     assert json.loads(raw)["id"] == int(id)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_delivery_of_each_known_scheme_is_proved_by_the_package(preset: SignaturePreset) -> None:
+    """Mocks and packages are two readings of one declaration; forms (Twilio) come with their digest in the URL."""
+    members = {field.name: getattr(preset, field.name) for field in fields(SignatureScheme)}
+    secret = "whsec_c2VjcmV0" if preset.secret_encoding == "whsec_base64" else "s3cret"
+    webhook = WebhookForm(topics=("t",), scheme=SchemeForm(**members), secret=secret, collection="c")
+    now, body = 1700000000.0, {"a": "Zoë", "z": [1]}
+    url = "https://x.example/hook?tenant=a%20b%2Fc"
+    if "{form}" in preset.content:
+        url += (
+            "&bodySHA256="
+            + hashlib.sha256(sign(webhook, body, url=url, secret=secret, now_s=now, delivery_id="d1")[1]).hexdigest()
+        )
+    headers, raw = sign(webhook, body, url=url, secret=secret, now_s=now, delivery_id="d1")
+    given = Delivery(body=raw, headers={name.lower(): [value] for name, value in headers.items()}, url=url)
+    verifier = Verifier(SignatureScheme(**members), [secret])
+    verifier.verify(given, now)
+    is_named = preset.id_header is not None or preset.id_path is not None
+    assert (verifier.delivery_id(given, json.loads(raw)) == "d1") is is_named
+    with pytest.raises(Refused):
+        Verifier(SignatureScheme(**members), ["whsec_b3RoZXI=" if "whsec" in secret else "other"]).verify(given, now)

@@ -15,6 +15,7 @@ _SCHEMES = {
     "x-hub-signature-256": "github",
     "x-slack-signature": "slack",
     "x-hubspot-signature-v3": "hubspot",
+    "x-gitlab-token": "gitlab",
     "x-xero-signature": "xero",
     "x-square-hmacsha256-signature": "square",
     "x-zendesk-webhook-signature": "zendesk",
@@ -25,7 +26,7 @@ _SCHEMES = {
     "x-wc-webhook-signature": "woocommerce",
     "x-twilio-signature": "twilio",
     "webhook-signature": "standard",
-    "svix-signature": "standard",
+    "svix-signature": "svix",
 }
 """A header that only one scheme uses → the scheme's name."""
 _HEADER = re.compile("|".join(re.escape(name) for name in _SCHEMES), re.IGNORECASE)

@@ -17,6 +17,7 @@ from ..hooks import Plugin, SignaturePreset, Vendor
 from .custom import read_custom
 from .model import RegisteredFunction, Registry, SourceFile, ValueType, parse_type, union
 from .plugins import load_plugin, read_plugin
+from .schemes import PRESETS
 
 __all__ = [
     "BUILT_IN",
@@ -80,7 +81,10 @@ def load_registry(names: Sequence[str], integration: Path, *, folders: Sequence[
     raise_errors(problems)
     return Registry(
         functions={function.name: function for function in sorted(functions, key=lambda function: function.name)},
-        signatures={preset.name: preset for preset, _ in sorted(presets, key=lambda pair: pair[0].name)},
+        signatures={
+            **{preset.name: preset for preset in PRESETS},
+            **{preset.name: preset for preset, _ in sorted(presets, key=lambda pair: pair[0].name)},
+        },
         vendors=tuple(vendor for plugin in plugins for vendor in plugin.vendors),
         words=tuple(plugin.words for plugin in plugins if plugin.words is not None),
         plugins=tuple((plugin.name, plugin.version) for plugin in plugins),
