@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from runtime import inbox, logs, webhooks
+from runtime import inbox, logs, settling, webhooks
 from runtime.declare import Retention
 from runtime.engine import drift, letters, recover, surroundings, suspects, tally
 from runtime.http import breaker, limiter, paging, retry, wire, wire_aiohttp
@@ -146,6 +146,11 @@ BOUNDS = (
         what="attempts to find out one unknown outcome",
         value=lambda: str(recover.MAX_ATTEMPTS),
         test=f"{_ENGINE}::test_outcome_that_cannot_be_found_out_waits_for_a_person",
+    ),
+    Bound(
+        what="runs that follow up on what deliveries of one stream left unknown, before that is left to its next run",
+        value=lambda: str(settling.TRIES),
+        test="tests/runtime/test_settling.py::test_destination_that_stays_away_is_asked_less_and_less_often_and_not_for_ever",
     ),
     Bound(
         what="starts that a record may end before it is a dead letter",
