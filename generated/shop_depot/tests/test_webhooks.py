@@ -190,6 +190,32 @@ async def test_delivery_that_was_answered_survives_the_end_of_the_process(
 
 
 @pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
+async def test_write_of_a_delivery_whose_answer_is_lost_is_found_out_by_itself(
+    webhook: WebhookForm, topic: str, tmp_path: Path
+) -> None:
+    """In seconds, without a schedule: nothing stays unknown, and nothing is there twice."""
+    async with receiving(webhook, tmp_path, MAX_ATTEMPTS="1") as (bench, ready, client):
+        to, store = bench.stream.destination, ready.state.store
+        if not runtime("engine.adopt").can_find(bench.stream) or bench.stream.mode == "append":
+            pytest.skip("whether a record of this stream was made cannot be looked up")
+        creates = [to.create, *([to.batch.operation] if to.batch is not None else [])]
+        for operation in creates:
+            bench.destination.faults.add("truncate", operation=operation.id, after_effect=True)
+        if to.find is not None and to.find.operation.id != to.create.id:
+            looks_first = int(bench.stream.adopt == "lookup")
+            bench.destination.faults.add("status", operation=to.find.operation.id, skip=looks_first)
+        path, headers, raw, _ = _signed(bench, topic)
+        assert (await client.post(path, content=raw, headers=headers)).status_code == 200
+        await _settled(ready)
+        async with asyncio.timeout(PATIENCE_S):
+            while await ready.state.call(lambda: store.intents(bench.stream.name)):
+                await asyncio.sleep(0.02)
+
+        assert len(bench.destination_records) == 1
+        assert sum(entry.effect == "create" for entry in bench.destination.store.log) == 1
+
+
+@pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
 async def test_delivery_is_not_answered_well_while_it_cannot_be_stored(
     webhook: WebhookForm, topic: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from .engine.drift import Drift
 from .engine.items import Reader
 from .errors import IntegrationError
 from .http.paging import walk
+from .settling import Settling
 from .state import LeaseHeld, State, StateUnavailable
 
 log = logging.getLogger(__name__)
@@ -141,23 +142,23 @@ class InboxWorker:
             for topic in (*webhook.topics, *webhook.deleted_topics)
         }
         self._aside = {webhook.stream: Aside() for webhook in engine.integration.webhooks}
+        self.settling = Settling(engine, self._aside)
 
     async def run(self) -> None:
         """Until it is cancelled."""
         forget_at = 0.0
         kept_s = self._engine.integration.retention.deliveries_s
+        due: dict[str, float] = {}
+        monotonic = self._engine.clock.monotonic
         while True:
+            if self._arrived.is_set():
+                due.clear()
             self._arrived.clear()
-            wait_s = 60.0
-            for name in dict.fromkeys(webhook.stream for webhook in self._engine.integration.webhooks):
-                try:
-                    wait_s = min(wait_s, await self.drain(name))
-                except IntegrationError as error:
-                    log.error("deliveries of %s wait: %s", name, error)
-                    wait_s = min(wait_s, FAILED_RETRY_S)
-                except Exception:  # one bug must not end all deliveries
-                    log.exception("deliveries of %s met a bug", name)
-                    wait_s = min(wait_s, FAILED_RETRY_S)
+            for name in self._aside:
+                if monotonic() >= due.get(name, 0.0):
+                    due[name] = await self._drained(name) + monotonic()
+            settle_s = await self._settle()
+            wait_s = min([settle_s, *(at - monotonic() for at in due.values())])
             now = self._engine.clock.now()
             if now >= forget_at:
                 forget_at = now + 3600
@@ -165,10 +166,31 @@ class InboxWorker:
                     await self._state.call(lambda now=now: self._state.inbox.forget_before(now - kept_s))  # type: ignore[misc]
                 except IntegrationError as error:
                     log.warning("old deliveries were not forgotten: %s", error)
+            wait_s = max(wait_s, 0.01)
             with suppress(TimeoutError):
                 # Not `wait_for`: before Python 3.12 it forgets to be cancelled when a delivery arrives at that moment.
                 async with asyncio.timeout(wait_s):
                     await self._arrived.wait()
+
+    async def _drained(self, name: str) -> float:
+        """As `drain`, whatever happens."""
+        try:
+            return await self.drain(name)
+        except IntegrationError as error:
+            log.error("deliveries of %s wait: %s", name, error)
+        except Exception:  # one bug must not end all deliveries
+            log.exception("deliveries of %s met a bug", name)
+        return FAILED_RETRY_S
+
+    async def _settle(self) -> float:
+        """Find out what became of writes of deliveries. Returns seconds until it is worth looking again."""
+        try:
+            return await self.settling.turn()
+        except IntegrationError as error:
+            log.warning("what became of deliveries' writes is not found out yet: %s", error)
+        except Exception:
+            log.exception("finding out what became of deliveries' writes met a bug")
+        return FAILED_RETRY_S
 
     async def drain(self, stream_name: str) -> float:
         """Carry out what waits for one stream. Returns seconds until it is worth looking again."""
@@ -267,9 +289,11 @@ class InboxWorker:
                 await call(lambda: inbox.tried(ids, -1))
             raise
         except Exception:
+            self.settling.ended(stream_name, is_done=False)
             if not counted:
                 await call(lambda: inbox.tried(ids))
             raise
+        self.settling.ended(stream_name, is_done=report.state == "done")
         if report.state in ("done", "partial"):
             await self._end(ids, "done", report.run_id, None)
             return report

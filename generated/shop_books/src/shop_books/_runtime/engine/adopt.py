@@ -47,6 +47,12 @@ class MatchIndex:
         return found.index.get(match)
 
 
+def can_find(stream: Stream[Any, Any]) -> bool:
+    """Whether there is a way to know that a record is not there."""
+    destination = stream.destination
+    return bool(stream.match) and (destination.find is not None or destination.list is not None)
+
+
 class Adopter:
     """Finds destination records by match value: with the find operation, or in an index of the whole list."""
 
@@ -79,8 +85,7 @@ class Adopter:
     @property
     def can_find(self) -> bool:
         """Whether there is a way to know that a record is not there."""
-        destination = self._stream.destination
-        return bool(self._stream.match) and (destination.find is not None or destination.list is not None)
+        return can_find(self._stream)
 
     async def find(self, item: Item) -> list[tuple[str, dict[str, Any] | None]]:
         """Destination records that match an item: identity and, when it was read, the whole record."""

@@ -175,7 +175,7 @@ class Engine:
         async with self._turns.turn(links, request.stream):
             await self._settle_partner(links, request)
             report = await self._run(request, started)
-            if report.state in ("done", "partial") and not request.only_settle:
+            if report.state in ("done", "partial") and (not request.only_settle or request.trigger == "settle"):
                 await self._catch_up(links, request)
             return report
 
@@ -189,7 +189,10 @@ class Engine:
     async def _catch_up(self, links: Links, request: RunRequest) -> None:
         """Carry over what a merge left for the other direction, or what could not be merged before."""
         name = links.forward.name
-        for stream in (links.partner(self.stream(request.stream)), self.stream(request.stream)):
+        streams = [links.partner(self.stream(request.stream)), self.stream(request.stream)]
+        if request.only_settle:
+            streams.reverse()  # what was settled is merged anew, and that may leave something for the other direction
+        for stream in streams:
             if stream is None or stream.source.get is None or self._stopping:
                 continue
             is_back = stream.reverse_of is not None

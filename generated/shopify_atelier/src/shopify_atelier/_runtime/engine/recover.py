@@ -17,13 +17,13 @@ from typing import Any
 from ..declare import Stream
 from ..hashing import decode_exact, encode_json
 from ..state.rows import IntentRow, Link
-from .adopt import Adopter
+from .adopt import Adopter, can_find
 from .classify import SEVERAL_MATCHES
 from .deletes import is_removal
 from .items import Item, Past, Why
 from .json_paths import at
 from .merge import alike
-from .requests import CREATES, SETTLED, Request
+from .requests import CREATES, SETTLED, Request, read_back
 
 KEY_REMEMBERED_S = 20 * 3600.0
 """Vendors keep idempotency keys for a day; a key that is older proves nothing."""
@@ -169,6 +169,17 @@ class Recovery:
         self._has_waited = True
         self._adopter.is_indexed = False
         return await self._adopter.find(item)
+
+
+def may_be_found_out(stream: Stream[Any, Any], row: IntentRow, *, leaving: int) -> bool:
+    """Whether a run could find out more of what is open, and has more than so many attempts at it left."""
+    if stream.mode == "append" or row.attempts >= MAX_ATTEMPTS - leaving:
+        return False
+    to = stream.destination
+    creates = (to.create, *((to.batch.operation,) if to.batch is not None else ()))
+    if can_find(stream) or any(each.idempotency_header is not None for each in creates):
+        return True
+    return any(request.kind not in CREATES for request in read_back(row))
 
 
 def answered(entries: Sequence[Unresolved], *, not_there: Sequence[str], settled: Sequence[str]) -> list[Unresolved]:

@@ -29,8 +29,9 @@ class RunRequest:
     """What somebody asks for: one execution of one stream."""
 
     stream: str
-    trigger: Literal["cli", "http", "schedule", "webhook", "retry", "parent", "child", "verify"] = "cli"
-    """parent: a record it waited for is there. child: another stream needs the record. verify: to mend a difference."""
+    trigger: Literal["cli", "http", "schedule", "webhook", "retry", "parent", "child", "verify", "settle"] = "cli"
+    """parent: a record it waited for is there. child: another stream needs the record. verify: to mend a difference. settle: to
+    find out what became of a delivery's write."""
     run_id: str | None = None
     since: str | None = None
     ids: tuple[str, ...] = ()
