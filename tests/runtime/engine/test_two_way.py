@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.runtime.fakes import iso
 from tests.runtime.two_way import Between
 
 Make = Callable[..., Between]
@@ -238,3 +240,61 @@ def _somebody(world: Between, chance: random.Random, made: Iterator[int]) -> Non
     elif world.ledger.records:
         edit = chance.choice([{"name": f"n{number}"}, {"quantity": number}, {"amount": number + 0.25}])
         world.ledger.put(chance.choice(list(world.ledger.records)), **edit)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["create", "update"])
+@pytest.mark.parametrize("way", ["products", "entries"])
+async def test_change_between_a_silent_write_and_its_reading_back_is_a_change(
+    make: Make, way: str, is_new: bool
+) -> None:
+    """What is read back a minute later has a version of then: it is not the vendor's spelling of what was written (seed 4632)."""
+    world = make()
+    here, there = (world.shop, world.ledger) if way == "products" else (world.ledger, world.shop)
+    names = ("title", "name", "sku", "changed"), ("name", "title", "code", "updated_at")
+    name, other, match, version = names[0] if way == "products" else names[1]
+    there.is_silent = True
+    there.normalise = lambda record: {**record, other: str(record.get(other)).upper()}
+    first = here.put(**{match: "A", name: "one"})
+    if not is_new:
+        await world.both()
+        await settled(world)
+        here.put(first, **{name: "one again"})
+
+    def stands_still(request: httpx.Request) -> None:
+        if there.effects != before and request.method == "GET" and there.records:
+            there.refuse.remove(stands_still)
+            world.clock.moment += 60
+            [written] = there.records
+            there.put(written, **{other: "theirs"})
+            assert there.records[written][version] == iso(world.clock.moment)
+
+    before = list(there.effects)
+    there.refuse.append(stands_still)
+    await world.sync(way)
+    assert stands_still not in there.refuse
+    await world.both()
+    await world.both()
+    assert [record[name] for record in here.records.values()] == ["THEIRS"]
+    assert world.agree()
+    await settled(world)
+
+
+async def test_change_between_a_silent_write_and_its_reading_back_meets_another_one(make: Make) -> None:
+    """Both sides have changed the record since it was made: a person decides."""
+    world = make(conflicts="manual_review")
+    world.shop.is_silent = True
+    b = world.ledger.put(code="A", name="one", amount=1, quantity=1)
+
+    def stands_still(request: httpx.Request) -> None:
+        if world.shop.records and request.method == "GET":
+            world.shop.refuse.remove(stands_still)
+            world.clock.moment += 60
+            [a] = world.shop.records
+            world.shop.put(a, title="theirs")
+            world.ledger.put(b, name="ours")
+
+    world.shop.refuse.append(stands_still)
+    assert (await world.sync("entries")).counts.created == 1
+    on, back = await world.both()
+    assert (on.counts.held + back.counts.held > 0, on.counts.written, back.counts.written) == (True, 0, 0)
+    assert (world.shop.view("title"), world.ledger.view("name")) == ({"A": ("theirs",)}, {"A": ("ours",)})
