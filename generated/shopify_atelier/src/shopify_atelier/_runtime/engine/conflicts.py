@@ -26,17 +26,19 @@ from .adopt import Adopter
 from .classify import classify, new_item
 from .items import Item, Why
 from .json_paths import at, wrapped
-from .merge import Answer, Base, Merged, View, changed_by_destination, laid_in, merge, newer_side
+from .merge import Answer, Base, Merged, View, alike, changed_by_destination, laid_in, merge, newer_side
 from .merge_memory import OWED, Decision, MergeMemory
 from .other_side import OtherSide, shown_in
 from .pages import Params
 from .partings import Partings
 from .requests import Request
 from .sides import Sides
-from .versions import is_older
+from .versions import is_older, seconds_of
 
 TRIES = 3
 """How often a record that changes under our hands is read and merged anew within one run."""
+CLOCKS_OF_ONE_S = 2.0
+"""How much later than the date of its answer a write may seem to be: the date is in whole seconds, a vendor has several machines."""
 _STAYS_GONE = "the record that it is linked to was deleted"
 
 
@@ -365,25 +367,37 @@ class Merger:
         if decision is None:
             decision = self._memory.about_new(item)
             self._memory.keep(item, decision)
+        read = None
         if self._sides.is_pair:
             await self._other.identify(item)
             if not self._is_whole(decision, record):
-                record = await self._other.after_write(item) or record
+                read = await self._other.after_write(item)
+                record = read or record
         if record is None:
             return
         after = decision.after
         if self._sides.direction == "forward":
+            version = self._sides.version_of(record)
             shown = decision.settled(self._sides.view(record))
+            if read is not None and _is_after(version, reply):
+                shown, version = _as_written(shown, after.destination), None
             decision.after = Base(after.source, {**after.destination, **shown}, after.to_source, after.to_destination)
-            decision.other_version = self._sides.version_of(record) or decision.other_version
+            decision.other_version = version or decision.other_version
             return
         twin = self._sides.mapped_forward(record)
         if twin is None:
             decision.hash = OWED
             return
         view = decision.settled(self._sides.mapped_view(twin.body))
+        is_changed = read is not None and _is_after(twin.version, reply)
+        if is_changed:
+            view = _as_written(view, after.source)
         decision.after = Base({**after.source, **view}, after.destination, after.to_source, after.to_destination)
-        decision.version, decision.match = twin.version, twin.match
+        decision.match = twin.match
+        if is_changed:
+            decision.hash = OWED  # what it has now is another change, which the way on is still to carry
+            return
+        decision.version = twin.version
         if not after.to_destination:
             decision.hash = twin.hash
 
@@ -409,6 +423,17 @@ class Merger:
 def _comes_again(item: Item) -> bool:
     """A record whose link was given up: it is written whole."""
     return item.link is not None and item.link.gone_at is not None
+
+
+def _is_after(version: str | None, reply: Reply) -> bool:
+    """Whether a record that was read back has changed since the write: its version is past the date of the answer to that."""
+    changed_s, answered_s = seconds_of(version), reply.server_date_s
+    return changed_s is not None and answered_s is not None and changed_s > answered_s + CLOCKS_OF_ONE_S
+
+
+def _as_written(shown: View, written: View) -> View:
+    """What a record that has changed since still shows of what was written, in its own spelling."""
+    return {name: value for name, value in shown.items() if name in written and alike(value, written[name])}
 
 
 def _shows(shown: View, written: View) -> bool:
