@@ -212,7 +212,7 @@ class _Mock(MockBuilder):
         return {
             "topics": list(webhook.topics),
             **({"deleted_topics": list(webhook.deleted_topics)} if webhook.deleted_topics else {}),
-            "scheme": asdict(webhook.scheme),
+            "scheme": {name: _as_json(value) for name, value in asdict(webhook.scheme).items()},
             "secret": self._value(webhook.secret),
             "collection": collection,
             "record": list(webhook.record),
@@ -380,6 +380,11 @@ def _named(record: Type | None) -> JsonPath:
     """The field that names a webhook: `id`, else one that says so in its name."""
     names = [known.name for known in record.fields] if isinstance(record, Object) else []
     return (next((name for name in names if re.fullmatch(r"(?i)(.*_)?(id|uuid|uid|gid)", name)), "id"),)
+
+
+def _as_json(value: object) -> object:
+    """What JSON reads back: field paths are lists there."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _secret(env: str, encoding: str) -> str:
