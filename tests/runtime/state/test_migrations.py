@@ -133,6 +133,14 @@ def test_sqlite_commits_survive_a_power_cut(tmp_path: Path) -> None:
     database.close()
 
 
+def test_finished_intents_are_not_written_a_second_time_as_zeros(tmp_path: Path) -> None:
+    """Whatever the build of SQLite does by default; `compact` takes what was deleted out of the files."""
+    database = Database(f"sqlite:///{tmp_path / 's.db'}", name="x")
+    fast = 2
+    assert database.read(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete").scalar()) == fast
+    database.close()
+
+
 def test_damaged_sqlite_file_is_refused_and_kept(tmp_path: Path) -> None:
     """A state that cannot be read is never re-created in silence."""
     path = tmp_path / "s.db"
