@@ -78,21 +78,13 @@ class Store:
         self.lifecycle = Lifecycle(database, self._sql, sealer or Plain())
         self.merges = Merges(database, self._sql)
         t = database.tables
-        self._links_of = self._sql.compile(
-            select(
-                t.links.c.source_id, t.links.c.destination_id, t.links.c.hash, t.links.c.version, t.links.c.match,
-                t.links.c.gone_at,
-            ).where(t.links.c.stream == bindparam("stream"), self._sql.is_one_of(t.links.c.source_id)),
-            ("stream", "many"),
-        )  # fmt: skip
-        self._index_of = self._sql.compile(
-            select(
-                t.destination_index.c.match, t.destination_index.c.destination_id, t.destination_index.c.several
-            ).where(
-                t.destination_index.c.stream == bindparam("stream"), self._sql.is_one_of(t.destination_index.c.match)
-            ),
-            ("stream", "many"),
+        links, index = t.links.c, t.destination_index.c
+        self._links_of = self._sql.find(
+            (links.source_id, links.destination_id, links.hash, links.version, links.match, links.gone_at),
+            of="stream",
+            by=links.source_id,
         )
+        self._index_of = self._sql.find((index.match, index.destination_id, index.several), of="stream", by=index.match)
         self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"), gone_at=null())
         self._keep_link = self._upsert(
             t.links, NewLink._fields, ("stream", "source_id"), kept=("run_id", "written_at"), gone_at=null()

@@ -25,12 +25,7 @@ class Matches:
         self._logged: dict[str, dict[str, str]] = {}
         """Stream → match digest → source identity, as the log has it; only of streams that are being run."""
         self._log_length = 0
-        self._owners = sql.compile(
-            select(t.matches.c.match, t.matches.c.source_id).where(
-                t.matches.c.stream == bindparam("of"), sql.is_one_of(t.matches.c.match)
-            ),
-            ("of", "many"),
-        )
+        self._owners = sql.find((t.matches.c.match, t.matches.c.source_id), of="of", by=t.matches.c.match)
         self._log_of = sql.compile(
             select(t.match_log.c.match, t.match_log.c.source_id)
             .where(t.match_log.c.stream == bindparam("of"))
