@@ -15,6 +15,7 @@ from vitesse.openapi import build_api, read_document
 from vitesse.plan.build import build_plan
 from vitesse.plan.model import Call, Read, SettingValue
 from vitesse.plan.systems import address_of, planned_headers
+from vitesse.plan.tables import stream_table
 
 
 def codes(caught):
@@ -133,6 +134,16 @@ def test_build_plan_fits_the_body_to_an_update_that_takes_less_and_repeats_the_i
     [update] = [known for known in plan.destination.operations if known.method == "PATCH"]
     assert update.not_taken == (("town",),)
     assert update.repeats == ((("id",), "id", "string"),)
+
+
+def test_build_plan_tells_the_reviewer_which_fields_only_creations_write():
+    """A change of them never reaches the destination: it says so beside the rule."""
+    inputs = inputs_for(manifest=manifest_for(update="PATCH /persons/{id}/details"))
+    table = stream_table(inputs.rules[CUSTOMERS])
+    plan = build_plan(replace(inputs, tables=(table,)))
+    notes = {row.destination: row.notes for row in plan.tables[0].rows}
+    assert notes.pop("town") == ("written when the record is created; PATCH /persons/{id}/details does not take it",)
+    assert set(notes.values()) == {()}
 
 
 def test_build_plan_when_nothing_fills_what_an_update_requires_refuses_it():

@@ -50,6 +50,16 @@ def test_hash_is_of_the_canonical_form() -> None:
     assert digest != content_hash({"firstName": "a", "money": {"amount": "2"}, "spent": "1.1"})
 
 
+def test_what_is_not_hashed_is_sent_and_its_change_is_none() -> None:
+    """Also inside an object, and the rest of it counts."""
+    encode = BodyCodec(Body, unhashed=(("spent",), ("money", "amount"), ("extra", "a"), ("absent", "b"))).encode
+    one = Body(first_name="a", spent=Decimal("1"), money=Money(amount=Decimal("2")), extra={"a": 1, "b": 2})
+    two = Body(first_name="a", spent=Decimal("9"), money=Money(amount=Decimal("9")), extra={"a": 9, "b": 2})
+    assert encode(one)[1] == encode(two)[1] == encode(Body(first_name="a", money=Money(), extra={"b": 2}))[1]
+    assert (encode(one)[0], encode(two)[0]) == (ENCODE(one)[0], ENCODE(two)[0])
+    assert encode(one)[1] != encode(one.model_copy(update={"extra": {"a": 1, "b": 3}}))[1]
+
+
 class Flat(Record):
     """Nothing in it but plain values: its bodies are never sorted."""
 

@@ -42,6 +42,7 @@ from .order import in_order
 from .sides import SideNames
 from .streams import StreamBuilder
 from .systems import plan_api, setting, side_names
+from .tables import noted
 
 CONTRACT = 2
 """The runtime contract that the derived code is written for."""
@@ -169,7 +170,7 @@ def build_plan(inputs: Inputs) -> Plan:
         retention=plan_retention(manifest.retention),
         settings=_settings(source, destination, streams, webhooks),
         copied=inputs.copied,
-        tables=inputs.tables,
+        tables=_tables(inputs, builders),
         corrections=inputs.corrections,
         mocks=plan_mocks(
             source=Side(plan=source, api=inputs.source, facts=inputs.source_facts),
@@ -188,6 +189,17 @@ def build_plan(inputs: Inputs) -> Plan:
             port=manifest.deploy.port,
         ),
         inputs=dict(inputs.digests),
+    )
+
+
+def _tables(inputs: Inputs, builders: Sequence[StreamBuilder]) -> tuple[StreamTable, ...]:
+    """The tables of the review, with what the operations say about single fields."""
+    by_name = {builder.name: builder for builder in builders}
+    return tuple(
+        noted(table, builder.rules, builder.only_created, builder.stream.destination.update)
+        if (builder := by_name.get(table.stream)) is not None
+        else table
+        for table in inputs.tables
     )
 
 

@@ -17,7 +17,7 @@ from .operations import json_path
 from .record_types import below, keys_of, optional_path, record_type
 from .shape import as_object
 from .sides import StreamSide
-from .updates import Update, fit_update, unlike
+from .updates import Update, fit_update, not_taken_by, unlike
 
 
 class DestinationBuilder:
@@ -74,7 +74,9 @@ class DestinationBuilder:
         for key, batch in (("batch", destination.batch), ("batch_update", destination.batch_update)):
             if batch is not None:
                 operation = batch.operation if isinstance(batch, Batch) else batch
-                uses.use(operation, key, side.at("destination", key))
+                use = uses.use(operation, key, side.at("destination", key))
+                if key == "batch_update":
+                    use.update = self._fitted_items(use.operation)
 
     def _planned_update(self, update: Operation) -> Update:
         """Fit the body to the update. Raises V508 for what the update requires and nothing fills."""
@@ -90,6 +92,24 @@ class DestinationBuilder:
         if fitted.unfilled:
             raise DiagnosticError([_unfilled_in_update(update, known) for known in fitted.unfilled])
         return fitted
+
+    def _fitted_items(self, operation: Operation) -> Update:
+        """What the items of a batch of updates have no place for."""
+        fact, api = self._side.facts.get(operation.id, "batch"), self._side.api
+        if operation.body is None or fact is None or not isinstance(fact.value, BatchResults):
+            return Update()
+        above = (*json_path(fact.value.items), 0)
+        item = below(api, operation.body.type, above)
+        if item is None or below(api, item, self.envelope) is None:
+            return Update()
+        filled = [rule.rule.destination for rule in self._rules.rules]
+        return Update(not_taken=tuple((*above, *path) for path in not_taken_by(item, api.types, filled)))
+
+    @property
+    def only_created(self) -> tuple[JsonPath, ...]:
+        """Fields of a written body that the update has no place for."""
+        uses, update = self._side.uses.by_id, self._given.update
+        return uses[update].update.not_taken if update is not None and update in uses else ()
 
     def plan(self, constants: Mapping[str, str], body_model: str, module: str) -> DestinationPlan:
         """The destination, now that its operations have names."""

@@ -94,6 +94,11 @@ class StreamBuilder:
 
     # --- first pass ---------------------------------------------------------------------------------------------------
 
+    @property
+    def only_created(self) -> tuple[JsonPath, ...]:
+        """Fields of a written body that creations write and the update has no place for."""
+        return self._written.only_created
+
     def collect(self) -> None:
         """Make models and mapper; record the use of each operation.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ..api.paths import format_path
 from ..rules.model import CheckedRule, Default, End, ReviewedRules
 from ..rules.sample import sample_of
-from .model import RuleRow, StreamTable
+from .model import JsonPath, RuleRow, StreamTable
+from .record_types import keys_of
 
 
 def stream_table(rules: ReviewedRules) -> StreamTable:
@@ -23,6 +26,21 @@ def stream_table(rules: ReviewedRules) -> StreamTable:
         unfilled=tuple(format_path(path) for path in rules.unfilled),
         unread=tuple(format_path(path) for path in rules.unread),
     )
+
+
+def noted(
+    table: StreamTable, rules: ReviewedRules, only_created: Sequence[JsonPath], update: str | None
+) -> StreamTable:
+    """The table, with a note at each rule whose field only creations write."""
+    if not only_created:
+        return table
+    rows = []
+    for row, rule in zip(table.rows, rules.rules, strict=True):
+        keys = keys_of(rule.rule.destination)
+        is_left_out = any(keys[: len(path)] == path for path in only_created)
+        note = f"written when the record is created; {update} does not take it"
+        rows.append(replace(row, notes=(*row.notes, note)) if is_left_out else row)
+    return replace(table, rows=tuple(rows))
 
 
 def _row(rule: CheckedRule, source: End) -> RuleRow:

@@ -53,18 +53,22 @@ def fit_update(
     if update.body is None:
         return Update()
     body, types = resolve(update.body.type, api.types), api.types
-    not_taken = dict.fromkeys(found for path in filled if (found := _not_taken(body, types, path)) is not None)
     repeated = None if any(_keys(path) == identity for path in filled) else _required_at(body, types, identity)
     if "{" + argument + "}" not in update.path:
         repeated = None
     here = [*map(_keys, (*filled, *waived)), *([identity] if repeated else [])]
     return Update(
-        not_taken=tuple(
-            path for path in not_taken if not any(path[:size] in not_taken for size in range(1, len(path)))
-        ),
+        not_taken=not_taken_by(update.body.type, types, filled),
         repeats=((identity, argument, repeated),) if repeated else (),
         unfilled=tuple(_unfilled(body, types, here, counts=not replaces)),
     )
+
+
+def not_taken_by(body: Type, types: Mapping[str, Type], filled: Sequence[Path]) -> tuple[JsonPath, ...]:
+    """What of the fields that the rules fill a body has no place for: outermost, in order."""
+    body = resolve(body, types)
+    lacking = dict.fromkeys(found for path in filled if (found := _not_taken(body, types, path)) is not None)
+    return tuple(path for path in lacking if not any(path[:size] in lacking for size in range(1, len(path))))
 
 
 def _not_taken(body: Type, types: Mapping[str, Type], path: Path) -> JsonPath | None:

@@ -371,6 +371,19 @@ def test_body_that_an_operation_takes_less_of_is_fitted_to_it(body: bytes | None
     }
 
 
+def test_items_of_a_batch_are_fitted_one_by_one() -> None:
+    operation = Operation(
+        id="PATCH /people",
+        api="crm",
+        method="PATCH",
+        path="/people",
+        body="json",
+        not_taken=(("people", 0, "a", "b"), ("people", 0, "c")),
+    )
+    given = {"people": [{"a": {"b": 1, "d": 2}, "c": 3}, {"e": 4}, 5], "c": 6}
+    assert fitted(operation, given, {}) == {"people": [{"a": {"d": 2}}, {"e": 4}, 5], "c": 6}
+
+
 def test_body_that_is_no_object_is_not_fitted() -> None:
     """There is nothing to take out of a list."""
     operation = Operation(
