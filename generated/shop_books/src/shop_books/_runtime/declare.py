@@ -344,6 +344,18 @@ class Destination(Generic[D]):
     """Fields taken out of a record that is laid under a replacing update: the server's own, and what the body does not take."""
     parameters: tuple[Fixed, ...] = ()
 
+    @property
+    def only_created(self) -> tuple[Path, ...]:
+        """Mapped fields, as paths in a record, that a creation writes and no update takes: a change of them is nothing to write."""
+        if self.update is None:
+            return ()
+        found, depth = self.update.not_taken, len(self.envelope)
+        if self.batch_update is not None:
+            above = (*self.batch_update.items, 0)
+            many = self.batch_update.operation.not_taken
+            found = tuple(path for path in found if (*above, *path) in many)
+        return tuple(path[depth:] for path in found if path[:depth] == self.envelope and len(path) > depth)
+
 
 Strategy: TypeAlias = Literal[
     "source_priority", "destination_priority", "manual_review", "merge_fields", "timestamp_based", "skip"

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from .declare import Path
 from .records import MISSING, Record
 from .values import MappingError
 
@@ -30,7 +31,9 @@ _UNWRITABLE = (UnicodeEncodeError, OverflowError, TypeError, RecursionError)
 class BodyCodec:
     """Encodes the bodies of one destination."""
 
-    def __init__(self, model: type[Record]) -> None:
+    def __init__(self, model: type[Record], *, unhashed: Sequence[Path] = ()) -> None:
+        """`unhashed`: parts of a body that are sent, and whose change is none."""
+        self._unhashed = tuple(unhashed)
         self._dump: Callable[..., dict[str, Any]] = model.__pydantic_serializer__.to_python
         wire = {name: field.serialization_alias or name for name, field in model.model_fields.items()}
         with_decimals = [
@@ -41,7 +44,7 @@ class BodyCodec:
         self._is_flat = _is_flat(model)
         self._row: Callable[..., Any] | None = None
         self._members: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None
-        if self._is_flat and len(wire) > 1:  # else nothing needs sorting
+        if self._is_flat and len(wire) > 1 and not self._unhashed:  # else nothing needs sorting
             in_order = sorted(wire, key=lambda name: wire[name].encode("utf-8", "surrogatepass"))
             self._row = _row([wire[name] for name in in_order])
             self._members = itemgetter(*in_order)
@@ -84,7 +87,10 @@ class BodyCodec:
         try:
             plain = self._plain(record) if self._is_flat else self._dump(record, by_alias=True)
             data = _TO_SEND.encode(plain)
-            hashed = _TO_HASH.encode(plain) if self._decimals else data
+            if self._unhashed:
+                hashed = _TO_HASH.encode(_lacking(plain, self._unhashed))
+            else:
+                hashed = _TO_HASH.encode(plain) if self._decimals else data
         except _UNWRITABLE as error:
             raise _unwritable(error) from None
         for _, name in self._decimals:
@@ -101,6 +107,18 @@ class BodyCodec:
         if self._renamed is None:
             return values
         return {wire: values[name] for name, wire in self._renamed if name in values}
+
+
+def _lacking(value: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """A copy without what stands at some paths."""
+    below: dict[int | str, list[Path]] = {}
+    for key, *rest in paths:
+        below.setdefault(key, []).append(tuple(rest))
+    kept = {name: each for name, each in value.items() if () not in below.get(name, ())}
+    for name, rests in below.items():
+        if isinstance(name, str) and isinstance(each := kept.get(name), dict):
+            kept[name] = _lacking(each, rests)
+    return kept
 
 
 def content_hash(body: dict[str, Any]) -> bytes:

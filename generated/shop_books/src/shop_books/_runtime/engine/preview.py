@@ -19,7 +19,7 @@ from .deletes import Tombstones, seen_in
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
-from .json_paths import at
+from .json_paths import at, without
 from .letters import Letters
 from .pages import Params, Prefetch, fixed_params
 from .parents import Held, ParentReader
@@ -234,6 +234,8 @@ class Preview:
                 current = object_of(await self._around.destination.request(destination.get, params=params))
             except IntegrationError:
                 current = {}
+        for path in destination.only_created if not item.is_create else ():
+            without(body, path)
         self._show({
             "source_id": item.source_id,
             "destination_id": item.destination_id,

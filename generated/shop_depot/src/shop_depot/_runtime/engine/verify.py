@@ -36,7 +36,7 @@ from .deletes import Tombstones
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
-from .json_paths import at
+from .json_paths import at, without
 from .merge import Base, view_of
 from .pages import Prefetch, fixed_params, listed
 from .parents import ParentReader
@@ -69,6 +69,8 @@ class Verified:
     """The first of each kind: identities and field names, no values."""
     not_shown: list[str] = field(default_factory=list)
     """Mapped fields that the destination shows in no record."""
+    not_updated: list[str] = field(default_factory=list)
+    """Mapped fields that no update takes: what the creation wrote is not compared."""
     not_known: list[str] = field(default_factory=list)
     """Kinds that could not be looked for: nothing lists the destination."""
     seconds: float = 0.0
@@ -105,6 +107,7 @@ class Verified:
             **self.counts,
             "findings": self.findings,
             "not_shown": self.not_shown,
+            "not_updated": self.not_updated,
             "not_known": self.not_known,
             "seconds": round(self.seconds, 3),
         }
@@ -127,6 +130,8 @@ class Verified:
             lines.append(f"  {found['kind']} {names}{fields}")
         if self.not_shown:
             lines.append(f"  the destination never shows {', '.join(self.not_shown)}")
+        if self.not_updated:
+            lines.append(f"  no update takes {', '.join(self.not_updated)}: not compared")
         if self.not_known:
             lines.append(f"  nothing lists the destination, so {' and '.join(self.not_known)} are not known")
         if self.left is not None:
@@ -216,7 +221,8 @@ class Comparison:
     """One comparison of all records."""
 
     def __init__(self, stream: Stream[Any, Any], engine: Engine) -> None:
-        self.verified = Verified(stream=stream.name)
+        only_created = [".".join(map(str, path)) for path in stream.destination.only_created]
+        self.verified = Verified(stream=stream.name, not_updated=only_created)
         self.shelf = Shelf()
         self._stream = stream
         self._engine = engine
@@ -359,10 +365,14 @@ class Comparison:
             else:
                 self.shelf.mend(item)
             return
-        body = at(decode_exact(item.body), self._stream.destination.envelope)
+        to = self._stream.destination
+        body = at(decode_exact(item.body), to.envelope)
+        for path in to.only_created:
+            without(body, path)
         if base is not None and (rule := self._stream.merge) is not None:
             wanted, shown = Base.decode(base, rule.fields).destination, view_of(record, rule.fields)
-            fields = sorted(name for name, value in wanted.items() if shown.get(name) != value)
+            left_out = {field.name for field in rule.fields if field.path in to.only_created}
+            fields = sorted(name for name in wanted.keys() - left_out if shown.get(name) != wanted[name])
         else:
             fields = list(dict.fromkeys(differing(body, record, self._shown, self._hidden)))
         if fields:

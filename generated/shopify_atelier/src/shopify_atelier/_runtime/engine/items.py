@@ -126,7 +126,9 @@ class Reader(Generic[S, D]):
         self._drift = drift
         self._decode = record_decoder(stream.source.record, exact=stream.source.exact_numbers)
         self._check: Callable[..., S] = stream.source.record.__pydantic_validator__.validate_python
-        self._encode = BodyCodec(stream.destination.body).encode
+        to = stream.destination
+        unhashed = [(*to.envelope, *path) for path in to.only_created]
+        self._encode = BodyCodec(to.body, unhashed=unhashed).encode
         self._match_of = digester([match.source for match in stream.match], [match.compare for match in stream.match])
 
     def read(self, raws: Sequence[bytes | Picked]) -> tuple[list[Item], list[Bad]]:

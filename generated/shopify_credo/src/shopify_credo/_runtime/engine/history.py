@@ -18,7 +18,7 @@ from ..http.session import Reply
 from ..state.rows import NewBase, NewChange
 from ..values import MappingError
 from .items import Item, Past
-from .json_paths import at, projected, wrapped
+from .json_paths import at, projected, without, wrapped
 
 
 def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, now: float) -> list[NewChange]:
@@ -137,6 +137,8 @@ def _without_nulls(value: Any) -> Any:
 def before_of(stream: Stream[Any, Any], item: Item, record: Any) -> bytes:
     """What `record`, as the destination had it, says in the fields that an item's body is about to write."""
     mapped = at(decode_exact(item.body), stream.destination.envelope)
+    for path in stream.destination.only_created:
+        without(mapped, path)
     before = projected(record, mapped)
     if stream.merge is not None or stream.reverse_of is not None:
         before = _with_nulls(before, mapped)  # what was written, and was not there before

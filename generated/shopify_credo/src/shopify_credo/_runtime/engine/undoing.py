@@ -150,10 +150,12 @@ class Undoing:
 
     def _settable(self, record: Any) -> Any:
         """Without what no update takes: it cannot have been set, and cannot be put back."""
-        if not isinstance(record, dict) or not self._stream.destination.never_sent:
+        to = self._stream.destination
+        paths = (*to.never_sent, *to.only_created)
+        if not isinstance(record, dict) or not paths:
             return record
         record = copy.deepcopy(record)
-        for path in self._stream.destination.never_sent:
+        for path in paths:
             without(record, path)
         return record
 

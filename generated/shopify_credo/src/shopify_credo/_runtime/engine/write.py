@@ -93,6 +93,7 @@ class Writer:
         self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
         self._created = raw_getter((*stream.destination.create.record, *stream.destination.identity))
         """What a reply names the record that was made."""
+        self._only_created = stream.destination.only_created
         batch = stream.destination.batch
         self._wrap = wrapper(batch.items) if batch is not None else None
         self._read = Results(batch, self._destination.identity, adopter.digest) if batch is not None else None
@@ -331,7 +332,11 @@ class Writer:
         for path in destination.never_sent:
             without(current, path)
         mapped = at(decode_exact(item.body), destination.envelope)
-        merged = overlaid(current, mapped if isinstance(mapped, dict) else {})
+        mapped = mapped if isinstance(mapped, dict) else {}
+        for path in self._only_created:
+            without(current, path)
+            without(mapped, path)
+        merged = overlaid(current, mapped)
         return None if merged == current else encode_json(wrapped(destination.envelope, merged))
 
     async def keep_before(self, item: Item) -> None:

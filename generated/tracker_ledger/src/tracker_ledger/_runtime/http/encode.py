@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..declare import FieldStyle, Operation, Parameter
+from ..declare import FieldStyle, Operation, Parameter, Path
 from ..errors import RequestRefused
 from ..records import MISSING, Record
 
@@ -258,11 +258,7 @@ def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> 
         return body
     holder: Any
     for path in operation.not_taken:
-        holder = data
-        for step in path[:-1]:
-            holder = holder.get(step) if isinstance(holder, dict) else None
-        if isinstance(holder, dict):
-            holder.pop(path[-1], None)
+        _take_out(data, path)
     for path, name, kind in operation.repeats:
         holder = data
         for step in path[:-1]:
@@ -271,6 +267,19 @@ def fitted(operation: Operation, body: object, values: Mapping[str, object]) -> 
             text = str(values[name])
             holder[path[-1]] = int(text) if kind == "integer" and text.isdecimal() else text
     return data
+
+
+def _take_out(value: Any, path: Path) -> None:
+    """Take out what is at a path; of a list, of each of its items."""
+    key, rest = path[0], path[1:]
+    if isinstance(key, int):
+        for each in value if isinstance(value, list) and rest else ():
+            _take_out(each, rest)
+    elif isinstance(value, dict):
+        if not rest:
+            value.pop(key, None)
+        elif key in value:
+            _take_out(value[key], rest)
 
 
 def asking_body(operation: Operation, params: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
