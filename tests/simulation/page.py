@@ -86,9 +86,8 @@ been seen:
 * no ping-pong: runs soon find nothing to write, and then a run over everything finds nothing either.
 
 Known and left out: what is typed between a run's read and its write, in a system without ETags; a record that is made a second time
-because the destination does not show it to a look-up yet and takes two of a kind; and, where the answer to a creation, or to the first
-write to a record that was there before, is lost on the way back, what changed before the next run counts as changed by both: the strategy
-decides, and what loses is in the history.
+because the destination does not show it to a look-up yet and takes two of a kind; and, where nobody learnt how a write ended that was
+carried out, what changed before the next run counts as changed by both: the strategy decides, and what loses is in the history.
 
 ## A seed that fails
 

@@ -219,6 +219,8 @@ class Side:
         before, self.book.unanswered = self.book.unanswered, self.book.unanswered | self._made(method, body)
         if is_first:
             self.book.adopting[self.name, id] = None
+        if method == "PUT":
+            self.book.told[self.name, id] = (None, world.now)
         if world.happens("destination-lost-after"):
             raise TransportError("lost on the way back", sent=None if world.chance.random() < 0.5 else True)
         if world.happens("destination-500-after"):
@@ -227,6 +229,8 @@ class Side:
             return status, headers, b'{"cut'
         if is_first:
             self.book.adopting[self.name, id] = process
+        if method == "PUT":
+            self.book.told[self.name, id] = (process, world.now)
         if (method == "PUT" and self.shape.silent) or world.happens("destination-empty-reply"):
             return 204, headers, b""
         self.book.unanswered = before
@@ -383,6 +387,11 @@ class Book:
         """Keys of records that were made with a request whose answer was lost, or said nothing."""
         self.adopting: dict[tuple[str, str], str | None] = {}
         """(side, record) that was there before it was linked → the process that was told how its first write ended, if one was."""
+        self.told: dict[tuple[str, str], tuple[str | None, float]] = {}
+        """(side, record) → the process that was told how the last write to it ended, if one was, and when that was carried out; until
+        a run of that process ends in good order."""
+        self.is_owed: Callable[[str, str], bool] = lambda side, id: False
+        """Whether the state says that it does not know what a record was last written as."""
         self.remembers: Callable[[str, str], bool] = lambda side, id: True
         """Whether the state says what both sides of a record had last."""
         self.dry: set[str] = set()
@@ -434,6 +443,7 @@ class Book:
             self._check_strategy(side, key, name, old, process)
             is_lost = key in self.unanswered  # without a link, what is there on both sides is all that is known
             is_lost = is_lost or self._is_adoption_open(side.name, id, process)
+            is_lost = is_lost or self._is_update_open(side.name, id, process, at)
             if new in older and self._shape.is_single(name) and key not in self.answers and not is_lost:
                 world.violate(
                     "I3", f"`{name}` of {key} in the {side.name} went back from {old} to {new}, which it had before"
@@ -445,6 +455,14 @@ class Book:
         was changed since counts as changed by both, as after a creation without an answer. What loses is in the history all the
         same: that is checked for every value, these too."""
         return self.adopting.get((side, id), process) != process and not self.remembers(side, id)
+
+    def _is_update_open(self, side: str, id: str, process: str, at: float) -> bool:
+        """Whether a value was typed after a write whose outcome is not on record: its answer was lost, or the process ended that had
+        it. Had it not been carried out, both sides would have changed the field, and the strategy would decide; from what is there
+        now nobody can tell that it had been. So the strategy decides, what loses is in the history, and the record has what the
+        source has now: it does not go back to an older state of that."""
+        told, carried_out = self.told.get((side, id), (process, 0.0))
+        return told != process and at > carried_out and self.is_owed(side, id)
 
     def _check_strategy(self, side: Side, key: str, name: str, old: str, process: str) -> None:
         if key in self.answers:
@@ -477,6 +495,8 @@ class PairAuditor(Auditor):
     def reported(
         self, process: Process, request: RunRequest, report: RunReport, effects: list[Effect], *, is_calm: bool
     ) -> None:
+        book = self._simulation.book  # type: ignore[attr-defined]
+        book.told = {each: known for each, known in book.told.items() if known[0] != process.name}
         world, counts = self._world, report.counts
         clean = counts.dead == counts.unknown == counts.held == 0
         if report.state == "done" and not clean:
@@ -497,6 +517,11 @@ class PairAuditor(Auditor):
         column = "source_id" if side == "source" else "destination_id"
         query = f"SELECT 1 FROM links WHERE {column} = ? AND base IS NOT NULL"
         return bool(self._rows(query, id))
+
+    def is_owed(self, side: str, id: str) -> bool:
+        """Whether a link says that what a record was last written as is not known."""
+        column, digest = ("source_id", "destination_hash") if side == "source" else ("destination_id", "hash")
+        return bool(self._rows(f"SELECT 1 FROM links WHERE {column} = ? AND length({digest}) = 0", id))
 
     def losers(self) -> set[tuple[str, str, str]]:
         """(source record, field, value) that lost and was kept."""
@@ -625,6 +650,7 @@ class PairSimulation(Simulation):
         self.source.on_listing = self.destination.on_listing = lambda: self._people(1)
         self.auditor = PairAuditor(self)
         self.book.remembers = self.auditor.has_base
+        self.book.is_owed = self.auditor.is_owed
         self._tokens = 0
         self._turn = 0
 
