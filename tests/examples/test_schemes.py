@@ -33,7 +33,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = folder / "integration.yaml"
     head, _, rest = manifest.read_text().partition("\nwebhooks:\n")
     entries = [
-        f"  - {{topics: [{preset.name}], scheme: {preset.name}, secret: {{env: HOOK_SECRET}}, stream: stock}}"
+        f"  - {{topics: [{preset.name}], scheme: {preset.name}, secret: {{env: HOOK_SECRET}}, stream: stock, record: data.object}}"
         for preset in PRESETS
     ]
     manifest.write_text("\n".join([head, "webhooks:", *entries, "", rest[rest.index("deploy:") :]]))

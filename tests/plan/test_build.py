@@ -207,6 +207,18 @@ def test_build_plan_when_no_plugin_knows_the_signature_scheme_lists_the_known_on
     assert codes(caught) == ["V503"]
 
 
+def test_build_plan_when_a_delivery_has_its_records_name_refuses_it():
+    """V520: each later change of a record would count as a repetition of the first delivery."""
+    scheme = {"header": "X-Sign", "id_path": "id"}
+    webhook = {"topics": ["customers/update"], "scheme": scheme, "secret": {"env": "SECRET"}, "stream": CUSTOMERS}
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(webhooks=[webhook])))
+    assert codes(caught) == ["V520"]
+    assert "`id`" in caught.value.diagnostics[0].message
+    inner = {**webhook, "record": "data.object"}
+    assert build_plan(inputs_for(manifest=manifest_for(webhooks=[inner]))).webhooks[0].record == ("data", "object")
+
+
 def test_build_plan_when_the_spec_has_no_such_security_scheme_names_those_it_has():
     """V504: nothing is sent without the credential that was asked for."""
     manifest = manifest_for(auth={"scheme": "token", "token": {"env": "CRM_TOKEN"}})

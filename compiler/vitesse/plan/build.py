@@ -5,19 +5,20 @@ Pure: same inputs, same plan. What is inferred was pinned in the facts; what a p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from ..api.facts import ApiFacts
 from ..api.model import Api
-from ..diagnostics import Diagnostic, DiagnosticError
+from ..api.paths import Path
+from ..diagnostics import Diagnostic, DiagnosticError, Place, raise_errors
 from ..forms import pointer
 from ..frozen import dataclass
 from ..manifest import Manifest, Registration, SignatureScheme
 from ..rules.model import ReviewedRules
 from .history import plan_retention
 from .merges import check_pair
-from .mock_builder import Side
+from .mock_builder import Side, positions
 from .mocks import plan_mocks
 from .model import (
     ApiPlan,
@@ -154,6 +155,7 @@ def build_plan(inputs: Inputs) -> Plan:
             check_pair(next(each for each in streams if each.name == stream_plan.reverse_of), stream_plan, records)
     streams = in_order(streams, manifest)
     webhooks = _webhooks(manifest, inputs.schemes, source)
+    raise_errors(_named_by_records(webhooks, {name: each.identity for name, each in records.items()}))
     return Plan(
         names=PackageNames(
             distribution=manifest.name, module=manifest.module, version=manifest.version, python=manifest.python
@@ -271,9 +273,22 @@ def _settings(
     return tuple(named[name] for name in sorted(named))
 
 
-def _unknown_scheme(position: int, name: str, schemes: Mapping[str, SignaturePlan]) -> Diagnostic:
-    from ..diagnostics import Place
+def _named_by_records(webhooks: Sequence[WebhookPlan], identities: Mapping[str, Path]) -> Iterator[Diagnostic]:
+    """A record's own name would make each of its later deliveries a repetition of the first."""
+    for position, webhook in enumerate(webhooks):
+        inner = webhook.scheme.id_path
+        if inner is None or inner != (*webhook.record, *positions(identities[webhook.stream])):
+            continue
+        yield Diagnostic(
+            code="V520",
+            message=f"deliveries are named by `{'.'.join(map(str, inner))}`, which is their record of `{webhook.stream}`: "
+            "each change after the first would count as a repetition",
+            places=(Place(file="integration.yaml", pointer=pointer("webhooks", position)),),
+            help="say where the record is in the body (`record: data.object`), or write a scheme without `id_path`",
+        )
 
+
+def _unknown_scheme(position: int, name: str, schemes: Mapping[str, SignaturePlan]) -> Diagnostic:
     known = ", ".join(sorted(schemes)) or "none"
     return Diagnostic(
         code="V503",
