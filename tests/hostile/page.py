@@ -88,7 +88,8 @@ make fuzz SECONDS=60             # made-up documents through the compiler, made-
 
 A corpus is a JSON list of `id`, `slot`, `payload` and `expected` (`safe`, `error`, `safe_or_error`) with a `build.py` beside it that
 writes one document a case. `tests/hostile/own/` is one; each of its cases runs in `make test` too, short of calling the package.
-`make fuzz` runs for a minute in CI. It builds documents with odd texts, values and schemas in odd places, inspects every operation,
+`make fuzz` draws anew with each run and prints its seed; CI runs it with a fixed seed and fixed counts. It builds documents with
+odd texts, values and schemas in odd places, inspects every operation,
 compiles packages in both roles, holds them to the rules above and imports them; atheris drives the JSON and YAML loaders. What it
 found is a case in the corpus."""
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import OperationalError
 
 from runtime.state import LeaseLost, State
+from runtime.state.connect import end_frozen
 from runtime.state.rows import (
     Checkpoint,
     Commit,
@@ -333,3 +337,61 @@ def test_transaction_of_a_process_that_was_frozen_is_ended_by_the_server(
     assert row["cancel_at"] is not None
     frozen.close()
     other.close()
+
+
+@pytest.mark.postgres
+def test_transaction_of_a_process_that_was_frozen_in_the_midst_of_a_pipeline_is_ended_by_who_waits(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server does not end it: it counts the silence after an answer alone."""
+    monkeypatch.setattr("runtime.state.connect.HELD_S", 1)
+    monkeypatch.setattr("runtime.state.connect.STUCK_S", 1)
+    name = f"shop-{uuid.uuid4().hex[:8]}"
+    other = State(postgresql_url, name=name)
+    other.prepare()
+    run(other)
+    with sending(postgresql_url, name) as send:
+        send(f'update "{other.store.database.tables.schema}".runs set holder = $$frozen$$')
+        assert other.runs.cancel("r1")
+    row = other.runs.get("r1")
+    assert row is not None
+    assert row["holder"] != "frozen"
+    other.close()
+
+
+@pytest.mark.postgres
+def test_transaction_of_a_process_that_goes_on_with_its_pipeline_is_left_alone(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.state.connect.HELD_S", 2)
+    name = f"shop-{uuid.uuid4().hex[:8]}"
+    other = State(postgresql_url, name=name)
+    other.prepare()
+    database = other.store.database
+    with sending(postgresql_url, name) as send, sending(postgresql_url, "another program") as idle:
+        idle("select 1")
+        send("select 1")
+        time.sleep(2.5)
+        send("select 2")
+        assert database.write(end_frozen) == 0
+    other.close()
+
+
+@contextmanager
+def sending(url: str, name: str) -> Iterator[Callable[[str], None]]:
+    """A process amid statements of one transaction that it sends one after another, before it says that these were all."""
+    with psycopg.connect(url, application_name=name) as connection:
+        driver = connection.pgconn
+        driver.enter_pipeline_mode()
+
+        def send(statement: str) -> None:
+            driver.send_query_params(statement.encode(), None)
+            driver.send_flush_request()
+            result = driver.get_result()  # it has been carried out
+            assert result is not None
+            assert result.error_message == b""
+            assert driver.get_result() is None
+
+        send("begin")
+        yield send
+        driver.finish()
