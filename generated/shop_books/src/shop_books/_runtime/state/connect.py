@@ -32,6 +32,7 @@ from sqlalchemy import (
     func,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
@@ -49,6 +50,9 @@ POOLER = "pooler"
 HELD_S = 20
 """A transaction whose process says nothing for so long is ended by the server: one that was frozen in it, or is cut off, would
 keep its rows locked from whoever takes over."""
+STUCK_S = 5
+"""The server does not count the time between statements that a process sends one after another without waiting for answers. Who has
+waited for a lock by so much longer than `HELD_S` ends such transactions itself (`end_frozen`)."""
 READING = "vitesse_reading"
 """Execution option of a connection: its transactions only read, so they take no write lock."""
 
@@ -68,7 +72,7 @@ def connect(url: str, *, name: str) -> tuple[Engine, str | None]:
         case "sqlite":
             return _sqlite(parsed), None
         case "postgresql" | "postgres":
-            return _postgresql(parsed), _schema(name)
+            return _postgresql(parsed, name), _schema(name)
         case other:
             raise StateError(f"DATABASE_URL names `{other}`; the state is kept in SQLite or PostgreSQL")
 
@@ -106,20 +110,25 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, name: str) -> Engine:
     url = url.set(drivername="postgresql+psycopg")
     if "connect_timeout" not in url.query:
         url = url.update_query_dict({"connect_timeout": "10"})
-    url, options = session_options(url)
+    url, options = session_options(url, lock_timeout_s=HELD_S + STUCK_S)
     try:
         # `format` gives positional parameters, the quicker way through a driver.
-        return create_engine(url, poolclass=NullPool, paramstyle="format", connect_args=options)
+        return create_engine(
+            url, poolclass=NullPool, paramstyle="format", connect_args={**options, "fallback_application_name": name}
+        )
     except ModuleNotFoundError as error:
         raise StateError("DATABASE_URL names PostgreSQL: install the extra `postgres`") from error
 
 
-def session_options(url: URL) -> tuple[URL, dict[str, Any]]:
+def session_options(url: URL, *, lock_timeout_s: int = 0) -> tuple[URL, dict[str, Any]]:
     """The URL without what is for us, and what the driver is told for each connection.
+
+    Args:
+        lock_timeout_s: For one lock; 0 is as long as it takes.
 
     Raises:
         StateError: `pooler` is something else than `transaction`.
@@ -131,7 +140,22 @@ def session_options(url: URL) -> tuple[URL, dict[str, Any]]:
         return url.difference_update_query([POOLER]), {"prepare_threshold": None}
     if "options" in url.query:
         return url, {}
-    return url, {"options": f"-c idle_in_transaction_session_timeout={HELD_S * 1000}"}
+    held = f"-c idle_in_transaction_session_timeout={HELD_S * 1000} -c lock_timeout={lock_timeout_s * 1000}"
+    return url, {"options": held}
+
+
+def end_frozen(connection: Connection) -> int:
+    """End transactions of ours that wait for their process in the midst of what it sends; returns how many.
+
+    One that goes on meanwhile is not among them: it has sent something within `HELD_S`.
+    """
+    query = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+        " AND application_name = current_setting('application_name')"
+        " AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - make_interval(secs => :held)"
+    )
+    return len(connection.execute(query, {"held": HELD_S}).all())
 
 
 Row: TypeAlias = "tuple[Any, ...]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,16 +11,18 @@ from typing import TypeVar
 from sqlalchemy import Connection, Executable, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from .connect import READING, connect
+from .connect import READING, connect, end_frozen
 from .errors import StateError, StateUnavailable
 from .migrations import migrate
 from .tables import Tables
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TRIES = 6
 """Of one transaction, with pauses that double from 50 ms: about three seconds in all."""
-_RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
+_LOCKED = "55P03"
+_RETRIED_STATES = frozenset({"40001", "40P01", _LOCKED})
 
 
 class Database:
@@ -70,7 +73,7 @@ class Database:
                 return not busy
         except Exception as error:
             failed = error.orig if isinstance(error, DBAPIError) else error
-            if "locked" in str(failed) or "busy" in str(failed):
+            if any(word in str(failed) for word in ("locked", "lock timeout", "busy")):
                 return False
             if isinstance(error, DBAPIError):
                 raise _unavailable(error) from error
@@ -119,6 +122,8 @@ class Database:
                 self._drop()
                 if attempt == TRIES or not _is_passing(error):
                     raise _unavailable(error) from error
+                if getattr(error.orig, "sqlstate", None) == _LOCKED:
+                    self._end_frozen()
             self._pause(wait)
             wait *= 2
             if done and is_done is not None and self._asked(is_done):
@@ -127,6 +132,16 @@ class Database:
 
     def _asked(self, is_done: Callable[[Connection], bool]) -> bool:
         return self._transact(is_done, reading=True, is_done=None)
+
+    def _end_frozen(self) -> None:
+        """Somebody holds a lock for longer than the server lets a process be silent."""
+        try:
+            with self._transaction(reading=True) as connection:
+                if count := end_frozen(connection):
+                    log.warning("%d transactions of processes that do not go on were ended: they held locks", count)
+        except DBAPIError as error:
+            self._drop()
+            log.warning("who holds a lock could not be seen: %s", type(error.orig).__name__)
 
     @contextmanager
     def _transaction(self, reading: bool) -> Iterator[Connection]:

@@ -63,6 +63,7 @@ def migrate(
         if connection.dialect.name == "postgresql":
             # Held until the transaction ends, so it works behind a pooler too.
             key = crc32(f"vitesse:{tables.schema}".encode())
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # another one's migration takes as long as it takes
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             if tables.schema is not None:
                 connection.execute(CreateSchema(tables.schema, if_not_exists=True))
