@@ -182,7 +182,7 @@ def used_operations(manifest: Manifest, side: str) -> tuple[str, ...]:
                 named[id] = None
     for webhook in manifest.webhooks if side == "source" else ():
         if webhook.register_ is not None:
-            named |= {id: None for id in (webhook.register_.operation, webhook.register_.list) if id is not None}
+            named |= dict.fromkeys(webhook.register_.operations)
     return tuple(named)
 
 

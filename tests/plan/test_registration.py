@@ -142,6 +142,16 @@ def test_package_registers_what_its_manifest_says_and_only_once(folder: Path, tm
             '    register: {operation: POST /webhooks.json, list: GET /webhooks.json, body: {webhook.address: "{url}"}}\n',
             "V008",
         ),
+        (
+            '    register: {operation: POST /webhooks.json, body: {webhook.address: "{url}"}, '
+            'delete: "DELETE /webhooks/{id}.json"}\n',
+            "V008",
+        ),
+        (
+            "    register: {operation: POST /webhooks.json, list: GET /webhooks.json, url: address, "
+            'body: {webhook.address: "{url}"}, delete: DELETE /webhooks.json}\n',
+            "V008",
+        ),
         ('    register: {operation: POST /hooks, body: {address: "{url}"}}\n', "V219"),
     ],
 )

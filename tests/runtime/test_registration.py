@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from runtime.clock import SystemClock
-from runtime.declare import Operation, Registration
+from runtime.declare import Operation, Parameter, Registration
 from runtime.engine.opened import Opened, opened
 from runtime.errors import RequestRefused, TransportError
-from runtime.registration import Registered, register, registrations
+from runtime.registration import Registered, register, registrations, unregister
 from tests.runtime.engine.conftest import ENVIRON
 from tests.runtime.fakes import Credo, Shopify
 from tests.runtime.sample.app import INTEGRATION
@@ -24,6 +24,13 @@ from tests.runtime.sample.app import INTEGRATION
 URL = "https://hooks.example.com"
 POST = Operation(id="POST /webhooks.json", api="shopify", method="POST", path="/webhooks.json", body="json")
 GET = Operation(id="GET /webhooks.json", api="shopify", method="GET", path="/webhooks.json")
+DELETE = Operation(
+    id="DELETE /webhooks/{id}",
+    api="shopify",
+    method="DELETE",
+    path="/webhooks/{id}",
+    parameters=(Parameter(argument="id", name="id", location="path", style="simple", explode=False, required=True),),
+)
 REGISTER = Registration(
     operation=POST,
     list=GET,
@@ -44,9 +51,16 @@ class Vendor(Shopify):
         self.loses = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        if not request.url.path.endswith("/webhooks.json"):
+        if "/webhooks" not in request.url.path:
             return super().__call__(request)
         self.requests.append(request)
+        if request.method == "DELETE":
+            before = len(self.hooks)
+            self.hooks = [hook for hook in self.hooks if str(hook["id"]) != request.url.path.rpartition("/")[2]]
+            if self.loses:
+                self.loses = False
+                raise httpx.ReadError("lost", request=request)
+            return httpx.Response(200 if len(self.hooks) < before else 404, json={})
         if request.method == "GET":
             return httpx.Response(200, json={"webhooks": self.hooks})
         hook = json.loads(request.content)["webhook"]
@@ -140,3 +154,35 @@ async def test_integration_that_does_not_say_how_is_refused(tmp_path: Path) -> N
     async with opening(Vendor(), tmp_path, None) as found:
         with pytest.raises(RequestRefused, match="register"):
             await registrations(found, URL)
+
+
+@pytest.mark.parametrize("loses", [False, True])
+async def test_own_ones_are_removed_and_nothing_else_is(tmp_path: Path, loses: bool) -> None:
+    """Also when an answer is lost: what is gone is gone. Another topic at our address was not asked for by us."""
+    vendor = Vendor()
+    async with opening(vendor, tmp_path, replace(REGISTER, delete=DELETE)) as found:
+        await register(found, URL)
+        others = {"id": 77, "topic": "orders/paid", "address": f"{URL}/webhooks/{TOPICS[0]}"}
+        vendor.hooks.append(others)
+        vendor.loses = loses
+        assert states(await unregister(found, URL)) == ["removed", "removed"]
+        assert states(await unregister(found, URL)) == ["missing", "missing"]
+    assert [hook["id"] for hook in vendor.hooks] == [1, 77]
+
+
+@pytest.mark.parametrize("how", [REGISTER, replace(REGISTER, delete=DELETE, list=None)], ids=["no-delete", "no-list"])
+async def test_without_a_way_to_remove_them_it_is_said(tmp_path: Path, how: Registration) -> None:
+    vendor = Vendor()
+    async with opening(vendor, tmp_path, how) as found:
+        with pytest.raises(RequestRefused, match="remove them at the vendor"):
+            await unregister(found, URL)
+    assert vendor.requests == []
+
+
+async def test_one_that_does_not_say_what_it_is_called_is_not_guessed_at(tmp_path: Path) -> None:
+    vendor = Vendor()
+    async with opening(vendor, tmp_path, replace(REGISTER, delete=DELETE, identity=("name",))) as found:
+        await register(found, URL)
+        with pytest.raises(RequestRefused, match="does not say what it is called"):
+            await unregister(found, URL)
+    assert len(vendor.hooks) == 3

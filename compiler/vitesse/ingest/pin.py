@@ -149,7 +149,7 @@ def _used(manifest: Manifest, side: str) -> tuple[str, ...]:
         ids |= dict.fromkeys(id for id in _named(stream, side) if id is not None)
     for webhook in manifest.webhooks if side == "source" else ():
         if webhook.register_ is not None:
-            ids |= dict.fromkeys(id for id in (webhook.register_.operation, webhook.register_.list) if id is not None)
+            ids |= dict.fromkeys(webhook.register_.operations)
     return tuple(ids)
 
 

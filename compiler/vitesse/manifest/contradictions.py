@@ -193,6 +193,10 @@ def _registration(index: int, webhook: Webhook) -> list[Diagnostic]:
         wrong.append(("says nowhere where deliveries go", "give one field of `body` the value `{url}`"))
     if register.list is not None and register.url is None:
         wrong.append(("lists what there is and does not say where the URL stands in it", "add `url: <field>`"))
+    if register.delete is not None and register.list is None:
+        wrong.append(("removes registrations and lists none, so it cannot name them", "add `list` and `url`"))
+    if register.delete is not None and "{" not in register.delete:
+        wrong.append(("is removed by an operation whose path names none", "use the operation for one webhook, or none"))
     return [_fault("V008", f"the registration of a webhook {what}", at, help=help) for what, help in wrong]
 
 

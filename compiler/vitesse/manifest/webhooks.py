@@ -58,6 +58,15 @@ class Registration(Form):
     """Where a listed registration says its topic, or its topics."""
     url: PathText | None = None
     """Where it says the URL."""
+    delete: OperationId | None = None
+    """Removes one, named in its path: `DELETE /webhooks/{webhook_id}.json`. Needs `list`."""
+    identity: PathText = "id"
+    """Where a listed registration says what `delete` calls it."""
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Ids of all operations that it names."""
+        return tuple(id for id in (self.operation, self.list, self.delete) if id is not None)
 
 
 class Webhook(Form):

@@ -38,7 +38,7 @@ from .model import (
 )
 from .monitoring import plan_monitoring
 from .names import Scope
-from .operations import json_path
+from .operations import json_path, path_parameters
 from .order import in_order
 from .sides import SideNames
 from .streams import StreamBuilder
@@ -120,6 +120,9 @@ def build_plan(inputs: Inputs) -> Plan:
             source_uses.use(webhook.register_.operation, "create", f"{at}/operation")
             if webhook.register_.list is not None:
                 source_uses.use(webhook.register_.list, "list", f"{at}/list")
+            if webhook.register_.delete is not None:
+                use = source_uses.use(webhook.register_.delete, "delete", f"{at}/delete")
+                use.parameters.update(path_parameters(use.operation))
         except DiagnosticError as error:
             found.extend(error.diagnostics)
     apis: list[ApiPlan] = []
@@ -235,6 +238,10 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan], source: 
 
 def _registration(register: Registration, source: ApiPlan) -> RegistrationPlan:
     constants = {operation.id: operation.constant for operation in source.operations}
+    ids = {
+        operation.id: [each.name for each in operation.parameters if each.location == "path"]
+        for operation in source.operations
+    }
     return RegistrationPlan(
         operation=constants[register.operation],
         list=constants[register.list] if register.list is not None else None,
@@ -242,6 +249,9 @@ def _registration(register: Registration, source: ApiPlan) -> RegistrationPlan:
         records=json_path(register.records),
         topic=json_path(register.topic) if register.topic is not None else None,
         url=json_path(register.url) if register.url is not None else None,
+        delete=constants[register.delete] if register.delete is not None else None,
+        delete_argument=next(reversed(ids[register.delete]), "id") if register.delete is not None else "id",
+        identity=json_path(register.identity),
     )
 
 

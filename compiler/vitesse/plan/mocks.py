@@ -86,7 +86,8 @@ class _Mock(MockBuilder):
             listed = type_at(self.api, self.reply_type(register.list, register.records), (EACH,))
         kept = listed or written
         record = self.api.resolve(kept) if kept is not None else None
-        collection = self.new_collection(create_plan.id, create, type=kept, identity=_named(record), version=None)
+        identity = register.identity if register.delete is not None else _named(record)
+        collection = self.new_collection(create_plan.id, create, type=kept, identity=identity, version=None)
         if isinstance(record, Object):
             collection.created = collection.created or stamps(self.api, record, _CREATED)
         parts = [{"path": list(path), "compare": []} for path in (register.topic, register.url) if path is not None]
@@ -102,6 +103,8 @@ class _Mock(MockBuilder):
         )
         if register.list is not None:
             self.put(register.list, "list", collection.name)
+        if register.delete is not None:
+            self.put(register.delete, "delete", collection.name, identity_parameter=register.delete_argument)
 
     def _key(self, plan: StreamPlan, *, reads: bool) -> str:
         """The operation that names a stream's records here: both streams of a pair have the same ones."""

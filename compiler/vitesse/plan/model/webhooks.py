@@ -44,6 +44,9 @@ class RegistrationPlan:
     records: JsonPath = ()
     topic: JsonPath | None = None
     url: JsonPath | None = None
+    delete: str | None = None
+    delete_argument: str = "id"
+    identity: JsonPath = ("id",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
