@@ -217,7 +217,8 @@ def _registering(operation: Any) -> list[Any]:
         webhook
         for webhook in INTEGRATION.webhooks
         if (register := webhook.register) is not None
-        and operation.id in [each.id for each in (register.operation, register.list) if each is not None]
+        and operation.id
+        in [each.id for each in (register.operation, register.list, register.delete) if each is not None]
     ]
 
 

@@ -142,6 +142,25 @@ async def test_those_of_others_stay_as_they_are(tmp_path: Path) -> None:
         assert urls(bench).count("https://others.example.com/hook") == 1
 
 
+async def test_unregistered_only_its_own_below_that_url_are_removed(tmp_path: Path) -> None:
+    """Of the URL of before, so that nothing is delivered there any more; those for the new one stay. Twice is once."""
+    if any(webhook.register.delete is None for webhook in WEBHOOKS):
+        pytest.skip("no operation of the source removes webhooks")
+    async with serving(WEBHOOKS[0].stream, tmp_path, count=3, parents=False) as bench:
+        for url in (URL, MOVED):
+            await told(bench, "register", url)
+        register = LISTED[0].register
+        foreign = put(kept(bench)[0], register.url, f"{URL}/webhooks/of-others")
+        foreign.pop(str(register.identity[0]))
+        collections(bench)[0].add(foreign)
+
+        count = len(wanted())
+        assert await told(bench, "unregister") == ["removed"] * count
+        assert sorted(urls(bench)) == sorted([f"{URL}/webhooks/of-others", *(url for _, url in wanted(MOVED))])
+        assert await told(bench, "unregister") == ["missing"] * count
+        assert await told(bench, "registrations", MOVED) == ["there"] * count
+
+
 async def test_command_tells_what_it_did(tmp_path: Path) -> None:
     async with serving(WEBHOOKS[0].stream, tmp_path, count=3, parents=False) as bench:
 

@@ -6,17 +6,18 @@ What is asked for is the integration's own: each topic of each webhook whose dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .declare import Registration, Webhook
+from .declare import Path, Registration, Webhook
 from .engine.json_paths import at
 from .engine.opened import Opened
-from .errors import ApiError, Conflict, IntegrationError, RequestRefused
+from .errors import ApiError, Conflict, IntegrationError, NotFound, RequestRefused
 from .hashing import decode_exact
 
-State = Literal["there", "missing", "made", "not known"]
+State = Literal["there", "missing", "made", "removed", "not known"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,31 @@ async def register(opened: Opened, public_url: str | None) -> list[Registered]:
     return found
 
 
+async def unregister(opened: Opened, public_url: str | None) -> list[Registered]:
+    """Remove those that deliver below a URL: this integration's topics at its own addresses, and nothing else.
+
+    Raises:
+        RequestRefused: the API has no operation that removes them, or it cannot be known which there are.
+    """
+    found = []
+    for each in wanted(opened.integration.webhooks, public_url):
+        if each.register.delete is None or each.register.list is None:
+            raise RequestRefused(
+                f"no operation removes webhooks of {', '.join(each.topics)}: remove them at the vendor"
+            )
+        state: State = "missing"
+        own = [listed async for listed in _own(opened, each)]
+        for identity in [at(listed, each.register.identity) for listed in own]:
+            if isinstance(identity, bool) or not isinstance(identity, str | int):
+                raise RequestRefused(f"a webhook of {', '.join(each.topics)} does not say what it is called")
+            params = {each.register.delete_argument: identity}
+            with suppress(NotFound):  # somebody was faster, or an answer was lost
+                await opened.source.request(each.register.delete, params=params, repeatable=True)
+            state = "removed"
+        found.append(Registered(topics=each.topics, url=each.url, state=state))
+    return found
+
+
 async def _make(opened: Opened, each: Wanted) -> State:
     try:
         await opened.source.request(each.register.operation, body=body_of(each))
@@ -122,14 +148,27 @@ async def _state(opened: Opened, each: Wanted) -> State:
     if register.list is None or register.url is None:
         return "not known"
     told: set[str] = set()
-    async for listed in _listed(opened, register):
-        if at(listed, register.url) != each.url:
-            continue
+    async for listed in _own(opened, each):
         if register.topic is None:
             return "there"
-        topic = at(listed, register.topic)
-        told |= {str(one) for one in (topic if isinstance(topic, list) else [topic])}
+        told |= _topics(listed, register.topic)
     return "there" if set(each.topics) <= told else "missing"
+
+
+async def _own(opened: Opened, each: Wanted) -> AsyncIterator[Any]:
+    """The listed ones that deliver some of these topics to this URL."""
+    register = each.register
+    assert register.url is not None
+    async for listed in _listed(opened, register):
+        if at(listed, register.url) == each.url and (
+            register.topic is None or _topics(listed, register.topic) & set(each.topics)
+        ):
+            yield listed
+
+
+def _topics(listed: Any, path: Path) -> set[str]:
+    topic = at(listed, path)
+    return {str(one) for one in (topic if isinstance(topic, list) else [topic])}
 
 
 async def _listed(opened: Opened, register: Registration) -> Any:

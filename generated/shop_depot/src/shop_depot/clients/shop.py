@@ -85,6 +85,18 @@ LIST_WEBHOOKS = Operation(
     paging=Paging(style="link", limit="limit", max=250),
 )
 
+DELETE_WEBHOOK = Operation(
+    id="DELETE /webhooks/{webhook_id}.json",
+    api="shop",
+    method="DELETE",
+    path="/webhooks/{webhook_id}.json",
+    parameters=(
+        Parameter(
+            argument="webhook_id", name="webhook_id", location="path", style="simple", explode=False, required=True
+        ),
+    ),
+)
+
 
 class ShopClient(ApiClient):
     """The operations of Shop Admin that this integration uses."""
@@ -135,3 +147,7 @@ class ShopClient(ApiClient):
     async def list_webhooks(self, *, limit: int | MISSING = MISSING, cursor: Json | None = None) -> Page[Json]:
         """GET /webhooks.json, one page"""
         return await self.page(LIST_WEBHOOKS, dict, arguments={"limit": limit}, cursor=cursor)
+
+    async def delete_webhook(self, webhook_id: int) -> None:
+        """DELETE /webhooks/{webhook_id}.json"""
+        await self.request(DELETE_WEBHOOK, arguments={"webhook_id": webhook_id})

@@ -519,6 +519,12 @@ class Registration:
     """Where a listed one says its topic, or its topics."""
     url: Path | None = None
     """Where it says the URL."""
+    delete: Operation | None = None
+    """Removes one; None: nothing does."""
+    delete_argument: str = "id"
+    """Wire name of the path parameter that names it."""
+    identity: Path = ("id",)
+    """Where a listed one says what `delete` calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Commands about webhooks at the vendor: list, register."""
+"""Commands about webhooks at the vendor: list, register, unregister."""
 
 from __future__ import annotations
 
@@ -40,13 +40,29 @@ def register_webhooks(load: Loader, as_json: bool) -> int:
     return _told(load, register, as_json)
 
 
-def _told(load: Loader, act: Callable[[Opened, str | None], Awaitable[list[Registered]]], as_json: bool) -> int:
+@webhooks.command("unregister")
+@click.option("--url", metavar="URL", help="Those below this URL, such as the PUBLIC_URL of before.")
+@AS_JSON
+@click.pass_obj
+def unregister_webhooks(load: Loader, url: str | None, as_json: bool) -> int:
+    """Remove this package's own below PUBLIC_URL, or below another URL."""
+    from ..registration import unregister
+
+    return _told(load, unregister, as_json, url)
+
+
+def _told(
+    load: Loader,
+    act: Callable[[Opened, str | None], Awaitable[list[Registered]]],
+    as_json: bool,
+    url: str | None = None,
+) -> int:
     from ..actions.runs import working
     from ..serving import public_url
 
     async def carry_out() -> list[Any]:
         async with working(load()) as found:
-            return await act(found, public_url())
+            return await act(found, url or public_url())
 
     found = finished(carry_out())
     if as_json:
