@@ -118,12 +118,12 @@ BOUNDS = (
     ),
     Bound(
         what="pages read ahead of their use",
-        value=lambda: "1",
-        test="tests/faults/test_bounds.py::test_source_is_read_one_page_ahead_of_a_slow_destination",
+        value=lambda: f"2, or small ones that hold a group, {surroundings.PAGES_AHEAD} at most",
+        test="tests/faults/test_bounds.py::test_source_is_read_a_group_ahead_of_a_slow_destination",
     ),
     Bound(
         what="records of one transaction, and so outcomes that a crash leaves open",
-        value=lambda: str(surroundings.GROUP_RECORDS),
+        value=lambda: f"{surroundings.GROUP_RECORDS}, or {surroundings.BATCHED_RECORDS:,} where they go in batches",
         test="tests/faults/test_bounds.py::test_crash_leaves_at_most_one_group_open",
     ),
     Bound(

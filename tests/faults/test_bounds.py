@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from runtime.engine.opened import opened
-from runtime.engine.surroundings import GROUP_RECORDS
+from runtime.engine.surroundings import GROUP_RECORDS, PAGES_AHEAD
 from runtime.http.session import open_api
 from runtime.inbox import ATTEMPTS, InboxWorker, InboxWriter
 from runtime.settings import resolve
@@ -23,6 +24,7 @@ from tests.runtime.engine.conftest import ENVIRON, SINGLE, World, world
 from tests.runtime.fakes import Credo, FakeClock, Shopify
 from tests.runtime.http.test_session import API, GET
 from tests.runtime.sample.app import INTEGRATION
+from tests.runtime.sample.clients import shopify
 from tests.runtime.virtual_time import VirtualClock, run_virtual
 from tests.waiting import PATIENCE_S
 
@@ -46,20 +48,25 @@ def test_request_gives_up_after_its_whole_time() -> None:
     assert 400 < run_virtual(start) <= 600
 
 
-async def test_source_is_read_one_page_ahead_of_a_slow_destination(world: World) -> None:
+@pytest.mark.parametrize(("size", "together", "ahead"), [(250, {}, 4), (250, SINGLE, 2), (50, {}, PAGES_AHEAD)])
+async def test_source_is_read_a_group_ahead_of_a_slow_destination(
+    world: World, size: int, together: dict[str, Any], ahead: int
+) -> None:
     """However slow the writing is: the pages that wait do not grow in number."""
-    world.shopify = Shopify(3000)
-    world.shopify.page_size = 250
+    world.shopify = Shopify(12 * size)
+    world.shopify.page_size = size
+    paging = replace(shopify.LIST_CUSTOMERS.paging, max=size)
     most = 0
 
     def watch(request: httpx.Request) -> None:
         nonlocal most
         if request.method == "POST":
-            most = max(most, len(world.shopify.requests) - len(world.credo.created()) // 250)
+            most = max(most, len(world.shopify.requests) - len(world.credo.created()) // size)
 
     world.credo.fail.append(watch)
-    assert (await world.sync()).counts.created == 3000
-    assert most <= 5  # those of a group or two that are written, one in the queue, one being asked for
+    changes = {"source__list": replace(shopify.LIST_CUSTOMERS, paging=paging), **together}
+    assert (await world.sync(changes=changes)).counts.created == 12 * size
+    assert most <= 2 * ahead + 1  # those of the group that is written, as many in the queue, one being asked for
 
 
 async def test_crash_leaves_at_most_one_group_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -406,19 +406,20 @@ class Runner:
         began = time.process_time()
         loop = VirtualLoop()
         loop.set_exception_handler(lambda *_: None)
-        kept = run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
+        kept = run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
         simulation = (story or simulation_of(seed, draw))(seed, loop, self.states, draw=draw)
         world = simulation.world
         self._handler.lines = world.log_lines
         shape = world.shape
-        run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST = shape.group, shape.dead_at_least
+        run_module.GROUP_RECORDS = run_module.BATCHED_RECORDS = shape.group
+        tally.DEAD_AT_LEAST = shape.dead_at_least
         matches_module.MERGE_AT = shape.merge_at
         try:
             loop.run_until_complete(simulation.play())
         except RuntimeError as error:
             world.violate("I5", f"it hangs: {error}")
         finally:
-            run_module.GROUP_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT = kept
+            run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT = kept
             _cancel_all(loop)
             loop.close()
             simulation.auditor.close()

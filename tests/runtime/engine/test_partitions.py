@@ -95,7 +95,7 @@ async def test_windows_that_share_a_bound_write_each_record_once(cut: World) -> 
 async def test_the_watermark_moves_for_the_whole_when_all_parts_are_done(
     cut: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.engine.run.GROUP_RECORDS", 40)
+    monkeypatch.setattr("runtime.engine.run.BATCHED_RECORDS", 40)
     assert isinstance(cut.shopify, Cut)
     cut.shopify.fail_at = 250
     report = await run(cut)
