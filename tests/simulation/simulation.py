@@ -406,12 +406,14 @@ class Runner:
         began = time.process_time()
         loop = VirtualLoop()
         loop.set_exception_handler(lambda *_: None)
-        kept = run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT
+        kept = run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, run_module.PAGES_AHEAD
+        bounds = tally.DEAD_AT_LEAST, matches_module.MERGE_AT
         simulation = (story or simulation_of(seed, draw))(seed, loop, self.states, draw=draw)
         world = simulation.world
         self._handler.lines = world.log_lines
         shape = world.shape
         run_module.GROUP_RECORDS = run_module.BATCHED_RECORDS = shape.group
+        run_module.PAGES_AHEAD = 2  # pages are a few records here, and a group is a few pages
         tally.DEAD_AT_LEAST = shape.dead_at_least
         matches_module.MERGE_AT = shape.merge_at
         try:
@@ -419,7 +421,8 @@ class Runner:
         except RuntimeError as error:
             world.violate("I5", f"it hangs: {error}")
         finally:
-            run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, tally.DEAD_AT_LEAST, matches_module.MERGE_AT = kept
+            run_module.GROUP_RECORDS, run_module.BATCHED_RECORDS, run_module.PAGES_AHEAD = kept
+            tally.DEAD_AT_LEAST, matches_module.MERGE_AT = bounds
             _cancel_all(loop)
             loop.close()
             simulation.auditor.close()

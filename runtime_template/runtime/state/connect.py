@@ -96,7 +96,7 @@ def _sqlite(url: URL) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA wal_autocheckpoint=4000")
-        cursor.execute("PRAGMA cache_size=-4000")
+        cursor.execute("PRAGMA cache_size=-3000")
         cursor.execute("PRAGMA synchronous=FULL")
         # Some builds of SQLite write zeros over every finished intent; `compact` takes what was deleted out of the files.
         cursor.execute("PRAGMA secure_delete=FAST")
