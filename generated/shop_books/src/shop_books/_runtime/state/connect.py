@@ -7,6 +7,7 @@ transactions that take the write lock at their begin. PostgreSQL: psycopg, a sch
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -95,7 +96,7 @@ def _sqlite(url: URL) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA wal_autocheckpoint=4000")
-        cursor.execute("PRAGMA cache_size=-4000")
+        cursor.execute("PRAGMA cache_size=-3000")
         cursor.execute("PRAGMA synchronous=FULL")
         # Some builds of SQLite write zeros over every finished intent; `compact` takes what was deleted out of the files.
         cursor.execute("PRAGMA secure_delete=FAST")
@@ -263,8 +264,8 @@ class Statement:
 
 
 _ONE_ROW = re.compile(r"\bVALUES (\(\?(?:, \?)*\))(?! *,)")
-_TOGETHER = (64, 16, 4, 1)
-"""Rows of one statement: few sizes, so that the driver keeps them all prepared; 64 rows stay far below SQLite's limit of parameters."""
+_TOGETHER = (*((250,) if sqlite3.sqlite_version_info >= (3, 32) else ()), 64, 16, 4, 1)
+"""Rows of one statement: few sizes, so that the driver keeps them all prepared; all stay far below SQLite's limit of parameters."""
 
 
 class _InThisOrder(Join):

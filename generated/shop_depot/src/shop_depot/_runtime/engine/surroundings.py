@@ -15,6 +15,10 @@ from .parents import Fetch
 
 GROUP_RECORDS = 500
 """Records that share one transaction. After a crash, the outcomes of so many at most are unknown."""
+BATCHED_RECORDS = 1000
+"""The same where one request writes many: they are on their way for no longer, and a transaction costs the less for each."""
+PAGES_AHEAD = 8
+"""So many pages are read ahead at most, however small they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

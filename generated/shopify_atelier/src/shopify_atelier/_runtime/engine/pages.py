@@ -1,6 +1,6 @@
 """Where records come from: all pages of a list, single records by identity, or records at hand; each as a stream of pages.
 
-The next pages are read while the last ones are written, two ahead and no more, so memory does not grow with the source.
+The next pages are read while the last ones are written, two ahead or a few small ones, so memory does not grow with the source.
 """
 
 from __future__ import annotations

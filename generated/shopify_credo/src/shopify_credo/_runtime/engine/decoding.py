@@ -39,10 +39,10 @@ def record_decoder(model: type[S], *, exact: bool) -> Callable[[bytes | Picked],
         return whole
 
     def narrow(raw: bytes | Picked) -> S:
-        if isinstance(raw, Picked):
+        if isinstance(raw, Picked) and raw.members is not None:
             return validate(raw.members, by_alias=True, by_name=False)
         try:
-            picked = pick(raw)
+            picked = pick(bytes(raw))
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return whole(raw)
         return validate(picked, by_alias=True, by_name=False)

@@ -24,7 +24,7 @@ from .parts import Part
 from .passes import RunRequest
 from .reconcile import Reconciler
 from .source_pages import source_pages
-from .surroundings import GROUP_RECORDS, Surroundings
+from .surroundings import BATCHED_RECORDS, GROUP_RECORDS, PAGES_AHEAD, Surroundings
 from .suspects import Suspects
 from .tools import Tools
 
@@ -56,6 +56,8 @@ class Run:
         self._lease = lease
         self._around = around
         self._state = around.state
+        in_batches = stream.destination.batch is not None and backward is None
+        self._together = together = BATCHED_RECORDS if in_batches else GROUP_RECORDS
         self._tools = tools = Tools(
             stream,
             request,
@@ -66,7 +68,7 @@ class Run:
             forward=forward,
             backward=backward,
             part=part,
-            together=GROUP_RECORDS,
+            together=together,
         )
         self.counts = tools.tally.counts
         self.progress = tools.progress
@@ -135,8 +137,8 @@ class Run:
 
     async def _read_all(self) -> None:
         watchers, request, journal = self._around.watchers, self._request, self._journal
-        found = source_pages(self._stream, request, self.progress, self._around, self.part, together=GROUP_RECORDS)
-        pages = Prefetch(watched_pages(watchers, self._stream.name, found))
+        found = source_pages(self._stream, request, self.progress, self._around, self.part, together=self._together)
+        pages = Prefetch(watched_pages(watchers, self._stream.name, found), self._ahead)
         group = watched_group(watchers, self._groups.sync)
         left = request.limit
         try:
@@ -151,7 +153,7 @@ class Run:
                 if page is None:
                     return
                 records = list(page.records)
-                while page.next is not None and len(records) < GROUP_RECORDS and pages.is_ready:
+                while page.next is not None and len(records) < self._together and pages.is_ready:
                     if (more := await pages.next()) is None:
                         break
                     records += more.records
@@ -170,6 +172,12 @@ class Run:
             raise
         finally:
             await pages.close()
+
+    @property
+    def _ahead(self) -> int:
+        """Pages to read ahead: two, or as many small ones as make a group."""
+        asked_for = self._stream.source.list.paging.max or self._together
+        return min(max(2, self._together // asked_for), PAGES_AHEAD)
 
     async def _sync(self, raws: Sequence[bytes | Picked]) -> None:
         await self._groups.sync(raws, None)
@@ -190,7 +198,7 @@ class Run:
         request = self._request
         if self.part is not None or not self._stream.lookups or request.limit is not None or request.only_settle:
             return
-        ready = partial(self._state.store.lifecycle.ready, self._stream.name, GROUP_RECORDS)
+        ready = partial(self._state.store.lifecycle.ready, self._stream.name, self._together)
         tried: set[str] = set()
         while True:
             await self._journal.flush()

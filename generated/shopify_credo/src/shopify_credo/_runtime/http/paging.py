@@ -96,7 +96,8 @@ class Picks:
 class Picked(msgspec.Struct, eq=False, gc=False):
     """One record of a page of which the wanted members were read with the page. `bytes` of it is the record as it came."""
 
-    members: dict[str, Any]
+    members: dict[str, Any] | None
+    """None: whoever read the record has taken them."""
     page: _Page
     index: int
 

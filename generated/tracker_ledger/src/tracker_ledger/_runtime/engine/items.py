@@ -144,9 +144,11 @@ class Reader(Generic[S, D]):
             version: str | None = None
             stage = "decode"
             try:
-                record = (
-                    check(raw.members, by_alias=True, by_name=False) if type(raw) is Picked else decode(raw)
-                )  # most are picked: without a call in between
+                if type(raw) is Picked and (members := raw.members) is not None:  # most are: no call in between
+                    raw.members = None  # they are wanted once; the room serves the next record
+                    record = check(members, by_alias=True, by_name=False)
+                else:
+                    record = decode(raw)
                 stage = "map"
                 identity = identity_of(record)
                 version = version_of(record) if version_of is not None else None
