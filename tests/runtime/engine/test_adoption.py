@@ -39,6 +39,36 @@ async def test_prefetch_asks_once_and_makes_no_look_up_per_record(world: World) 
     assert len(lists) == 2
 
 
+async def test_match_value_that_moved_on_to_another_record_leads_it_to_no_object_of_the_first(world: World) -> None:
+    """The list was read while the contact of the one had it: the other one's is not that contact (seed 7583)."""
+    changes = {"adopt": "prefetch"}
+    known = world.credo.seed(email="ana@example.com")
+    world.shopify.put(1, email="ana@example.com", first_name="Ana")
+    assert (await world.sync(changes=changes)).counts.updated == 1
+    world.shopify.put(1, email="ana.new@example.com")
+    await world.sync(changes=changes)
+    world.shopify.put(2, email="ana@example.com", first_name="Another")
+    report = await world.sync(changes=changes)
+    assert (report.counts.created, report.counts.dead) == (1, 0)
+    assert world.credo.contacts[known]["first_name"] == "Ana"
+    assert [each["first_name"] for each in world.credo.by_email("ana@example.com")] == ["Another"]
+    assert [each["first_name"] for each in world.credo.by_email("ana.new@example.com")] == ["Ana"]
+
+
+async def test_match_value_that_several_contacts_had_is_ambiguous_when_one_is_taken(world: World) -> None:
+    """Which of the others is meant nobody can tell, so none is written over, whoever comes first."""
+    for _ in range(2):
+        world.credo.seed(email="ana@example.com")
+    world.shopify.put(1, email="ana@example.com", first_name="Ana")
+    changes = {"adopt": "prefetch", "duplicates": "first"}
+    assert (await world.sync(changes=changes)).counts.updated == 1
+    world.shopify.put(1, email="ana.new@example.com")
+    await world.sync(changes=changes)
+    world.shopify.put(2, email="ana@example.com", first_name="Another")
+    assert (await world.sync(changes=changes)).counts.dead == 1
+    assert sorted(each.get("first_name") or "" for each in world.credo.contacts.values()) == ["", "Ana"]
+
+
 async def test_adopt_never_leaves_what_exists_alone(world: World) -> None:
     """The conflict is the record's own trouble."""
     world.shopify = Shopify(2)

@@ -292,6 +292,7 @@ def test_hot_look_ups_go_by_an_index(tmp_path: Path) -> None:
         store._links_of: "links USING INDEX sqlite_autoindex_links_1 (stream=? AND source_id=?)",
         store.matches._owners: "matches USING PRIMARY KEY (stream=? AND match=?)",
         store._index_of: "destination_index USING INDEX sqlite_autoindex_destination_index_1 (stream=? AND match=?)",
+        store._linked_to: "links USING INDEX links_by_destination (destination_id=?)",
         store._clear_dead: "dead_letters USING INDEX dead_letters_once (stream=? AND source_id=?)",
     }
     for statement, plan in wanted.items():
