@@ -298,3 +298,28 @@ async def test_change_between_a_silent_write_and_its_reading_back_meets_another_
     on, back = await world.both()
     assert (on.counts.held + back.counts.held > 0, on.counts.written, back.counts.written) == (True, 0, 0)
     assert (world.shop.view("title"), world.ledger.view("name")) == ({"A": ("theirs",)}, {"A": ("ours",)})
+
+
+@pytest.mark.parametrize("side", ["shop", "ledger"])
+async def test_record_that_is_made_by_a_later_run_is_what_both_sides_had(make: Make, side: str) -> None:
+    """The first run did not learn that it was not made; what one side changes afterwards is no conflict (seed 7824)."""
+    world = make(conflicts="destination_priority" if side == "shop" else "source_priority")
+    b = world.ledger.put(code="A", name="one", amount=1, quantity=1)
+
+    def lost(request: httpx.Request) -> None:
+        if request.method == "POST":
+            world.shop.refuse.remove(lost)
+            raise httpx.ReadError("connection reset by peer", request=request)
+
+    world.shop.refuse.append(lost)
+    assert (await world.sync("entries")).counts.unknown == 1
+    assert (await world.sync("entries", only_settle=True)).counts.resolved == 1
+    [a] = world.shop.records
+    if side == "shop":
+        world.shop.put(a, title="two")
+    else:
+        world.ledger.put(b, name="two")
+    await world.both()
+    assert (world.shop.records[a]["title"], world.ledger.records[b]["name"]) == ("two", "two")
+    assert world.agree()
+    await settled(world)
