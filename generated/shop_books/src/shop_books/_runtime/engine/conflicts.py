@@ -392,7 +392,9 @@ class Merger:
         is_changed = read is not None and _is_after(twin.version, reply)
         if is_changed:
             view = _as_written(view, after.source)
-        decision.after = Base({**after.source, **view}, after.destination, after.to_source, after.to_destination)
+        # Of an earlier run, what it was made from is not kept: what was sent is what both sides had.
+        destination = after.destination or view
+        decision.after = Base({**after.source, **view}, destination, after.to_source, after.to_destination)
         decision.match = twin.match
         if is_changed:
             decision.hash = OWED  # what it has now is another change, which the way on is still to carry

@@ -44,7 +44,8 @@ class MatchIndex:
         """Match digest → destination identity, and whether several records have it."""
         look = Look(stream=self._stream, source_ids=(), matches=(match,), index=True)
         found = await self._state.call(lambda: self._state.store.look(look))
-        return found.index.get(match)
+        entry = found.index.get(match)
+        return (entry.destination_id, entry.several) if entry is not None else None
 
 
 def can_find(stream: Stream[Any, Any]) -> bool:

@@ -85,6 +85,11 @@ class Store:
             by=links.source_id,
         )
         self._index_of = self._sql.find((index.match, index.destination_id, index.several), of="stream", by=index.match)
+        # Not by the stream too: SQLite would go through all links of it.
+        self._linked_to = self._sql.compile(
+            select(links.destination_id, links.stream, links.gone_at).where(self._sql.is_one_of(links.destination_id)),
+            ("many",),
+        )
         self._put_link = self._upsert(t.links, NewLink._fields, ("stream", "source_id"), gone_at=null())
         self._keep_link = self._upsert(
             t.links, NewLink._fields, ("stream", "source_id"), kept=("run_id", "written_at"), gone_at=null()
@@ -311,8 +316,18 @@ class Store:
         index: dict[str, IndexEntry] = {}
         if look.index:
             entries = self._index_of.rows(connection, (look.stream, self._sql.many(look.matches)))
-            index = {row[0]: IndexEntry(row[1], bool(row[2])) for row in entries}
+            linked = self._linked(connection, look, [row[1] for row in entries]) if entries else set()
+            index = {row[0]: IndexEntry(row[1], bool(row[2]), row[1] in linked) for row in entries}
         return Found(links=links, owners=owners, index=index, known=known)
+
+    def _linked(self, connection: Connection, look: Look, named: Sequence[str]) -> set[str]:
+        """Which of these records of the written side are linked to one of the other side."""
+        name = look.links_of or look.stream
+        if look.merges == "backward":
+            rows = self._links_of.rows(connection, (name, self._sql.many(named)))
+            return {row[0] for row in rows if row[1] is not None and row[5] is None}
+        found = self._linked_to.rows(connection, (self._sql.many(named),))
+        return {identity for identity, stream, gone_at in found if stream == name and gone_at is None}
 
     def _links(self, connection: Connection, look: Look, ids: Sequence[str]) -> dict[str, Link]:
         if look.merges == "backward":

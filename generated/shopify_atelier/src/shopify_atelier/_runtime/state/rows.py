@@ -24,6 +24,8 @@ class IndexEntry(NamedTuple):
 
     destination_id: str
     several: bool
+    is_linked: bool = False
+    """To a source record: the match value is one that it had before."""
 
 
 class NewLink(NamedTuple):

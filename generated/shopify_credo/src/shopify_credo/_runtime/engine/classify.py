@@ -95,9 +95,9 @@ def new_item(stream: Stream[Any, Any], item: Item, found: Found, in_group: dict[
         refuse_duplicate(stream, item, owner)
         return
     entry = found.index.get(item.match)
-    if entry is None:
-        return
-    if entry.several and stream.duplicates == "dead":
+    if entry is None or (entry.is_linked and not entry.several):
+        return  # what had the match value is another record's, and has one of its own by now
+    if entry.several and (stream.duplicates == "dead" or entry.is_linked):
         item.fate, item.why = "dead", Why("match", "permanent_record", SEVERAL_MATCHES)
         return
     item.is_create = False
