@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LEASE_S = 60.0
 LONGEST_RUN_S = 4 * 3600.0
 MOST_GATES = 60_000
+MOST_ATTEMPTS = 5
+"""To find out one unknown outcome, before a person is asked."""
 
 
 class Auditor:
@@ -311,7 +313,7 @@ class Auditor:
             if state.is_bad or state.name == "refused":
                 return f"dead: {reason}"
             if stage == "resolve":
-                return None if knows else f"unknown: {reason}"
+                return f"unknown: {reason}" if not knows or self._has_asked_enough(ext) else None
             if shape.update == "none" and "no operation to update" in reason:
                 return f"dead: {reason}"
             if "same match value" in reason or "several destination records" in reason or "exist" in reason:
@@ -322,6 +324,13 @@ class Auditor:
         if source.unnamed(state.id, state.rev) in letters and (state.name == "poison" or self._crashes() >= 5):
             return "dead, without a name"
         return "left out by a rule" if self._is_left_out(state.id, links) else None
+
+    def _has_asked_enough(self, ext: str) -> bool:
+        """Whether a creation without a key was in doubt with each of the attempts that are stated (docs/reliability.md): the record was
+        looked up, was not there, was sent again, and nobody learnt how that ended. A person is asked then, as stated; a process that
+        ended with an attempt has made it."""
+        attempts = self._simulation.destination.unanswered[ext] - 1 + self._crashes()
+        return not self._shape.key and attempts >= MOST_ATTEMPTS
 
     def _knows(self) -> bool:
         """Whether every outcome could be found out: a key that is a day old, or seems so, proves nothing any more."""

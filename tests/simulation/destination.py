@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,8 +37,8 @@ class Destination:
     made_at: dict[str, float] = field(default_factory=dict)
     taken_away: set[str] = field(default_factory=set)
     """Source records whose object somebody removed over there."""
-    in_doubt: set[str] = field(default_factory=set)
-    """Source records with a write that was not answered as it should be."""
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """How often a creation of a source record was not answered as it should be."""
     untold: set[str] = field(default_factory=set)
     """Source records that stood in a batch whose answer, each time it is asked for again, says nothing of them."""
     down_until: float = 0.0
@@ -78,13 +79,13 @@ class Destination:
             self.down_until = world.now + world.chance.uniform(1, 400)
             return 503, {}, b'{"error":"maintenance"}'
         if world.happens("destination-lost-before"):
-            self._doubt(body)
+            self._doubt(method, body)
             raise TransportError("lost on the way there", sent=None)
         if world.happens("destination-503"):
-            self._doubt(body)
+            self._doubt(method, body)
             return 503, {}, b"{}"
         if world.happens("destination-500-before"):
-            self._doubt(body)
+            self._doubt(method, body)
             return 500, {}, b"{}"
         if world.happens("destination-throttled"):
             return 429, {"retry-after": str(world.chance.randint(0, 30))} if world.chance.random() < 0.5 else {}, b"{}"
@@ -97,24 +98,24 @@ class Destination:
         if status >= 300:
             return status, {}, json.dumps(reply).encode()
         if world.happens("destination-lost-after"):
-            self._doubt(body)
+            self._doubt(method, body)
             if world.has("destination-busy-key") and (key := headers.get("idempotency-key")):
                 self._busy.add(key)
             raise TransportError("lost on the way back", sent=None if world.chance.random() < 0.5 else True)
         if world.happens("destination-500-after"):
-            self._doubt(body)
+            self._doubt(method, body)
             return world.chance.choice([500, 502, 504]), {}, b"{}"
         if world.happens("destination-cut-reply"):
-            self._doubt(body)
+            self._doubt(method, body)
             return status, {}, b'{"cut'
         can_be_empty = method == "POST" and path == "/items" and self.shape.can_find
         if can_be_empty and world.happens("destination-empty-reply"):
             return 204, {}, b""
         return status, {}, json.dumps(reply).encode()
 
-    def _doubt(self, body: bytes) -> None:
-        for each in _bodies(body):
-            self.in_doubt.add(each.get("ext") or "")
+    def _doubt(self, method: str, body: bytes) -> None:
+        if method == "POST":
+            self.unanswered.update(each.get("ext") or "" for each in _bodies(body))
 
     def _write_once(self, process: str, method: str, path: str, key: str | None, body: bytes) -> tuple[int, Any]:
         world = self.world
