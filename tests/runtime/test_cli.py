@@ -137,6 +137,11 @@ def test_dry_run_shows_fields_and_sends_nothing(shell: Shell) -> None:
     [
         (("sync", "nobody"), 1, "there is no stream `nobody`; there is `customers`"),
         (("sync", "--ids", "1"), 2, "--ids needs a STREAM"),
+        (
+            ("sync", "customers", "--ids", "1", "--since", "2026-01-01T00:00:00Z"),
+            1,
+            "`--since` says nothing beside `--ids`",
+        ),
         (("sync", "--resync", "--keep"), 2, "exclude each other"),
         (("sync", "--limit", "0"), 2, "--limit"),
         (("dead-letters", "show", "x"), 1, "there is no dead letter `x`"),

@@ -13,10 +13,17 @@ def intent(plan: Plan) -> MarkdownText:
 
 def streams(plan: Plan) -> MarkdownText:
     """A line for each stream: from where to where, and how."""
+    schedules = {stream.name: stream.schedule for stream in plan.streams}
     lines = [
         f"* **{markdown(table.stream)}**: {_way(table)},"
         f" {len(table.rows)} {'field' if len(table.rows) == 1 else 'fields'}"
+        + (f", {code_span(when)}" if (when := schedules.get(table.stream)) is not None else "")
         for table in plan.tables
+    ]
+    lines += [
+        f"* webhooks for **{markdown(webhook.stream)}** come to "
+        + ", ".join(code_span(f"POST /webhooks/{topic}") for topic in (*webhook.topics, *webhook.deleted_topics))
+        for webhook in plan.webhooks
     ]
     lines += [
         f"* webhooks for **{markdown(webhook.stream)}**: {code_span(f'{plan.names.distribution} webhooks register')} has"

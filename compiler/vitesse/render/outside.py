@@ -136,8 +136,8 @@ def variable(name: str) -> str:
 
 
 def compose_environment(names: Sequence[str]) -> YamlText:
-    """Members of a Compose service's `environment`; one that is not set stops Compose."""
-    lines = [f"      {variable(name)}: ${{{name}:?is not set, see .env.example}}" for name in names]
+    """Members of a Compose service's `environment`. One that is not set is empty, which counts as not set: its file may be named."""
+    lines = [f"      {variable(name)}: ${{{name}:-}}" for name in names]
     return YamlText("\n".join(lines), _SEAL)
 
 

@@ -13,7 +13,7 @@ from .model import Around, Gap, LockFile, Page
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _SPAN = re.compile(r"(?<!\\)`[^`\n]*`")
-_COMPOSE = re.compile(r"      ([A-Za-z_][A-Za-z0-9_]*): \$\{\1:\?is not set, see \.env\.example\}")
+_COMPOSE = re.compile(r"      ([A-Za-z_][A-Za-z0-9_]*): \$\{\1:-\}")
 _ENV = re.compile(r"(?:# )?[A-Za-z_][A-Za-z0-9_]*=")
 
 

@@ -13,6 +13,7 @@ import pytest
 from runtime.declare import Deletes
 from runtime.engine import RunReport, RunRequest
 from runtime.errors import RequestRefused
+from runtime.mask import MASKED
 from tests.runtime.engine.conftest import World
 from tests.runtime.engine.test_deletes import DELETE
 from tests.runtime.engine.test_kept import empty
@@ -118,6 +119,17 @@ async def test_dry_run_shows_what_would_be_put_back_and_sends_nothing(kept: Kept
     assert [(entry["source_id"], entry["action"]) for entry in report.sample] == [("1", "put back"), ("3", "delete")]
     assert report.sample[0]["fields"] == {"first_name": {"from": "Wrong", "to": "First1"}}
     assert (kept.credo.effects, kept.shown()) == (effects, after)
+
+
+async def test_dry_run_names_a_masked_field_that_would_be_put_back_and_not_its_values(kept: Kept) -> None:
+    """Whoever looks is to know that it changes."""
+    kept.changes = {**kept.changes, "mask": (("email",),), "mask_destination": (("email",),)}
+    kept.shopify = Shopify(1)
+    await kept.synced()
+    kept.shopify.put(1, email="other@example.com")
+    run = await kept.synced()
+    report = await kept.back(run.run_id, dry_run=True)
+    assert report.sample[0]["fields"] == {"email": {"from": MASKED, "to": MASKED}}
 
 
 async def test_what_changed_since_is_a_conflict_that_is_told_and_left(kept: Kept) -> None:
