@@ -179,7 +179,8 @@ def test_readme_says_when_streams_run_and_where_deliveries_go(rendered: Rendered
     page = rendered.paths["README.md"].content.decode()
     assert " field, `hourly`\n" in page
     assert (
-        "* webhooks for **customers** come to `POST /webhooks/customers/create`, `POST /webhooks/customers/update`\n" in page
+        "* webhooks for **customers** come to `POST /webhooks/customers/create`, `POST /webhooks/customers/update`\n"
+        in page
     )
 
 
