@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from .declare import Api, Integration, Operation, Stream
+from .declare import Api, Fixed, Integration, Operation, Stream
 from .engine.opened import Opened, database_url, opened
 from .engine.pages import fixed_params
 from .errors import IntegrationError, SettingsError
@@ -115,18 +115,25 @@ def _webhooks(found: Opened) -> list[Check]:
 
 
 async def _source(found: Opened) -> Check:
-    stream = found.integration.streams[0]
+    stream = next(each for each in found.integration.streams if each.reverse_of is None)
     fixed = fixed_params(stream.source.parameters, found.settings.text)
     return await _answers(found.source, found.integration.source, stream.source.list, fixed)
 
 
 async def _destination(found: Opened) -> Check:
-    stream: Stream[Any, Any] = found.integration.streams[0]
     api = found.integration.destination
-    if (operation := stream.destination.list) is None:
-        return Check(name=api.title, is_ok=True, text="not asked: no operation lists its records")
-    fixed = fixed_params(stream.destination.parameters, found.settings.text)
-    return await _answers(found.destination, api, operation, fixed)
+    for operation, parameters in _lists_of_destination(found.integration.streams):
+        return await _answers(found.destination, api, operation, fixed_params(parameters, found.settings.text))
+    return Check(name=api.title, is_ok=True, text="not asked: no operation lists its records")
+
+
+def _lists_of_destination(streams: Iterable[Stream[Any, Any]]) -> Iterator[tuple[Operation, tuple[Fixed, ...]]]:
+    """What lists records there: of streams that write to it, and of those that go back and read it."""
+    for stream in streams:
+        if stream.reverse_of is not None:
+            yield stream.source.list, stream.source.parameters
+        elif stream.destination.list is not None:
+            yield stream.destination.list, stream.destination.parameters
 
 
 async def _answers(session: Session, api: Api, operation: Operation, fixed: Mapping[str, object]) -> Check:

@@ -101,6 +101,8 @@ class Pass:
         source = stream.source
         if request.ids:
             self.kind = "ids"
+            if request.since is not None:
+                raise RequestRefused(f"{stream.name}: the records are named, so `--since` says nothing beside `--ids`")
             if source.get is None:
                 raise RequestRefused(f"{stream.name}: the source has no operation that reads one record, so no `--ids`")
         elif request.rollback is not None:

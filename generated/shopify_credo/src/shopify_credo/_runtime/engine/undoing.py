@@ -56,12 +56,12 @@ class Step:
             told["reason"] = self.reason
         if self.action == "put back" and self.item is not None and self.undo.before is not None:
             was = self.then if self.then is not None else decode_exact(self.undo.before)
-            now, then = mask.value(self.current), mask.value(was)
-            changes: dict[str, Any] = {}
-            for name in sorted({*now, *then} if isinstance(now, dict) and isinstance(then, dict) else ()):
-                if now.get(name) != then.get(name):
-                    changes[name] = {"from": now.get(name), "to": then.get(name)}
-            told["fields"] = changes
+            now = self.current
+            told["fields"] = {
+                name: {"from": mask.at((name,), now.get(name)), "to": mask.at((name,), was.get(name))}
+                for name in sorted({*now, *was} if isinstance(now, dict) and isinstance(was, dict) else ())
+                if now.get(name) != was.get(name)
+            }
         return told
 
 
