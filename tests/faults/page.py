@@ -3,7 +3,7 @@
 python -m tests.faults.page                  write the page anew
 python -m tests.faults.page --run            first run every test of a row and keep what it came to
 python -m tests.faults.page --run -- -k src  only some; what the others came to is kept
-python -m tests.faults.page --run --wire fast -- -m "fault and not slow"  over the other wire; kept apart
+python -m tests.faults.page --run --wire fast -- -m "fault and not slow"  over the other wire; kept apart, by what was chosen
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def render(results: dict[str, Any]) -> str:
         .replace("{statuses}", _statuses())
         .replace("{bounds}", _bounds())
         .replace("{summary}", _summary(results["rows"]))
-        .replace("{wires}", "\n".join(_wire(name, each) for name, each in results.get("wires", {}).items()))
+        .replace("{wires}", "\n\n".join(_wire(name, each) for name, each in _wires(results)))
         .replace("{rows}", _rows(results["rows"]))
     )
 
@@ -77,6 +78,12 @@ def _summary(found: dict[str, Any]) -> str:
     tests = sum(len(each) for each in found.values())
     reasons = f"; {len(NOT_TESTED)} have none, and why" if NOT_TESTED else ""
     return f"{holds} of {len(ROWS)} rows hold, by {tests} tests{reasons}."
+
+
+def _wires(results: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Wire and what the tests came to over it, for each choice of tests."""
+    for name, chosen in results.get("wires", {}).items():
+        yield from ((name, each) for each in chosen.values())
 
 
 def _wire(name: str, found: dict[str, Any]) -> str:
@@ -130,18 +137,19 @@ def main(argv: list[str]) -> int:
     results = load_results()
     if asked.run and asked.wire:
         ran, _ = gather(run=True, arguments=asked.arguments, wire=asked.wire)
-        results.setdefault("wires", {})[asked.wire] = _ran_over(ran, asked.arguments)
+        kept = results.setdefault("wires", {}).setdefault(asked.wire, {})
+        kept[" ".join(asked.arguments)] = _ran_over(ran, asked.arguments)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     elif asked.run:
         collected, _ = gather()
         ran, _ = gather(run=True, arguments=asked.arguments)
-        kept: dict[str, Any] = {}
+        rows: dict[str, Any] = {}
         for row in (name for name in ROWS if name in collected):
             before, now = results["rows"].get(row, {}), ran.get(row, {})
             for test in sorted(collected[row]):
                 counts = {name: count for name, count in now.get(test, {}).items() if name != "collected"}
-                kept.setdefault(row, {})[test] = counts or before.get(test, {})
-        results = {**results, "rows": kept}
+                rows.setdefault(row, {})[test] = counts or before.get(test, {})
+        results = {**results, "rows": rows}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     PAGE.write_text(render(results), "utf-8")
     return 0
