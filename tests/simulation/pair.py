@@ -161,8 +161,8 @@ class Side:
     made_at: dict[str, float] = field(default_factory=dict)
     read_at: dict[tuple[str, str], float] = field(default_factory=dict)
     """(process, record) → when it was last shown to it."""
-    reads: dict[str, list[float]] = field(default_factory=dict)
-    """Record → when it was shown to whomever."""
+    reads: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """Record → when it was shown, and to which process."""
     looked_at: dict[str, float] = field(default_factory=dict)
     """Record → when it was last shown to a run that writes down what it sees: not to a dry one."""
     skew_s: float = 0.0
@@ -286,7 +286,7 @@ class Side:
 
     def _note_read(self, process: str, id: str) -> None:
         self.read_at[process, id] = self.world.now
-        self.reads.setdefault(id, []).append(self.world.now)
+        self.reads.setdefault(id, []).append((self.world.now, process))
         if process not in self.book.dry:
             self.looked_at[id] = self.world.now
 
@@ -390,6 +390,8 @@ class Book:
         self.told: dict[tuple[str, str], tuple[str | None, float]] = {}
         """(side, record) → the process that was told how the last write to it ended, if one was, and when that was carried out; until
         a run of that process ends in good order."""
+        self.source_reads: Callable[[str], list[tuple[float, str]]] = lambda key: []
+        """Key → when the source's record was shown, and to which process."""
         self.is_owed: Callable[[str, str], bool] = lambda side, id: False
         """Whether the state says that it does not know what a record was last written as."""
         self.remembers: Callable[[str, str], bool] = lambda side, id: True
@@ -432,10 +434,9 @@ class Book:
             who, at = self.typed[key, name, old]
             if who == "person":
                 continue
-            if not self._shape.both_ways and new is not None and (key, name, new) in self.typed:
-                later = self.typed[key, name, new][1]
-                if any(at <= read < later for read in side.reads.get(id, ())):
-                    continue  # it was decided, nothing goes back, and what the source alone changes then goes over it
+            given = self.typed.get((key, name, new)) if new is not None and not self._shape.both_ways else None
+            if given is not None and self._was_decided(side.reads.get(id, ()), key, at, given[1]):
+                continue  # it was decided, nothing goes back, and what the source alone changes then goes over it
             if not side.shape.etags and at >= side.read_at.get((process, id), 0.0):
                 world.note("auditor", f"{old} was typed between the read and the write, and nothing tells the vendor")
                 continue
@@ -448,6 +449,15 @@ class Book:
                 world.violate(
                     "I3", f"`{name}` of {key} in the {side.name} went back from {old} to {new}, which it had before"
                 )
+
+    def _was_decided(self, reads: Sequence[tuple[float, str]], key: str, at: float, later: float) -> bool:
+        """Whether a run saw what was typed at the destination, beside a source's record read before the value was there that goes over
+        it now. What counts is when that run had read the source: a run that reads a page decides about it a while later."""
+        for seen, process in reads:
+            before = [read for read, who in self.source_reads(key) if who == process and read <= seen]
+            if at <= seen and (seen < later or (before and before[-1] <= later)):
+                return True
+        return False
 
     def _is_adoption_open(self, side: str, id: str, process: str) -> bool:
         """Whether the first write to a record that was there before has no outcome on record: its answer was lost, or the process
@@ -651,6 +661,9 @@ class PairSimulation(Simulation):
         self.auditor = PairAuditor(self)
         self.book.remembers = self.auditor.has_base
         self.book.is_owed = self.auditor.is_owed
+        self.book.source_reads = lambda key: [
+            each for id in self.source.of(key) for each in self.source.reads.get(id, ())
+        ]
         self._tokens = 0
         self._turn = 0
 
