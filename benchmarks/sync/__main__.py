@@ -17,7 +17,7 @@ from .records import PAGE_RECORDS, expected
 from .serving import Serving, processors, serving
 
 MODES = {"single": "one request a record", "batch": "batches of 100", "read": "reading only"}
-RECORDS = {"single": 10_000, "batch": 50_000, "read": 20_000}
+RECORDS = {"single": 10_000, "batch": 100_000, "read": 20_000}
 QUICK = {"single": 4_000, "batch": 20_000, "read": 10_000}
 VERSIONS = ("aiohttp", "dlt", "httpx", "msgspec", "pydantic", "requests")
 _CHECKED = 1_000
