@@ -13,7 +13,7 @@ import pytest
 
 from mocks.form import SchemeForm, WebhookForm, read_mock
 from mocks.store import Store
-from mocks.webhooks import delivery, sign
+from mocks.webhooks import delivery, sent_to, sign
 from runtime.declare import SignatureScheme
 from runtime.webhooks import Delivery, Refused, Verifier
 from vitesse.hooks import SignaturePreset
@@ -41,6 +41,20 @@ def test_content_template_prefix_and_headers_are_filled() -> None:
 
     assert headers["X-Sign"] == "v0=" + hmac.new(b"s3cret", content, hashlib.sha256).hexdigest()
     assert (headers["X-Id"], headers["X-Time"]) == ("d1", "1700000000")
+
+
+def test_body_that_is_no_form_is_sent_with_its_digest_where_form_fields_are_signed() -> None:
+    """The receiver takes it, and no other body at that address."""
+    form = {"header": "X-Sign", "content": "{url}{form}"}
+    headers, raw = _signed(content="{url}{form}")
+    url = sent_to(SchemeForm(**form), "https://x.example/hook", raw)
+    assert url == f"https://x.example/hook?bodySHA256={hashlib.sha256(raw).hexdigest()}"
+    assert sent_to(SchemeForm(header="X-Sign"), "https://x.example/hook", raw) == "https://x.example/hook"
+    given = {name.lower(): [value] for name, value in headers.items()}
+    verifier = Verifier(SignatureScheme(**form), ["s3cret"])
+    verifier.verify(Delivery(body=raw, headers=given, url=url), 0)
+    with pytest.raises(Refused):
+        verifier.verify(Delivery(body=raw + b" ", headers=given, url=url), 0)
 
 
 def test_stamp_may_be_part_of_the_signature_header() -> None:
@@ -104,12 +118,8 @@ def test_delivery_of_each_known_scheme_is_proved_by_the_package(preset: Signatur
     webhook = WebhookForm(topics=("t",), scheme=SchemeForm(**members), secret=secret, collection="c")
     now, body = 1700000000.0, {"a": "Zoë", "z": [1]}
     url = "https://x.example/hook?tenant=a%20b%2Fc"
-    if "{form}" in preset.content:
-        url += (
-            "&bodySHA256="
-            + hashlib.sha256(sign(webhook, body, url=url, secret=secret, now_s=now, delivery_id="d1")[1]).hexdigest()
-        )
     headers, raw = sign(webhook, body, url=url, secret=secret, now_s=now, delivery_id="d1")
+    url = sent_to(webhook.scheme, url, raw)
     given = Delivery(body=raw, headers={name.lower(): [value] for name, value in headers.items()}, url=url)
     verifier = Verifier(SignatureScheme(**members), [secret])
     verifier.verify(given, now)
