@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from tests.bench import Bench, serving
 from tests.mocks.form import WebhookForm
 from tests.mocks.places import at
-from tests.mocks.webhooks import delivery, sign
+from tests.mocks.webhooks import delivery, sent_to, sign
 from tests.package import INTEGRATION, destination_form, runtime, source_form
 
 PUBLIC_URL = "https://hooks.example.com"
@@ -68,7 +69,8 @@ def _signed(bench: Bench, topic: str, **options: Any) -> tuple[str, dict[str, st
         url=PUBLIC_URL + path,
         **{"now_s": bench.clock.now(), **options},
     )
-    return path, headers, raw, record
+    scheme = next(each.scheme for each in bench.source.form.webhooks if topic in (*each.topics, *each.deleted_topics))
+    return sent_to(scheme, path, raw), headers, raw, record
 
 
 async def _until(is_so: Any) -> None:
@@ -116,7 +118,10 @@ async def test_delivery_with_a_wrong_signature_is_refused(webhook: WebhookForm, 
 async def test_delivery_that_was_changed_on_its_way_is_refused(
     webhook: WebhookForm, topic: str, tmp_path: Path
 ) -> None:
-    if "{body}" not in webhook.scheme.content or webhook.scheme.construction == "token":
+    if (
+        not {"{body}", "{form}"} & set(re.findall(r"\{\w+\}", webhook.scheme.content))
+        or webhook.scheme.construction == "token"
+    ):
         pytest.skip("this vendor's scheme does not protect the body")
     async with receiving(webhook, tmp_path) as (bench, _, client):
         path, headers, raw, _ = _signed(bench, topic)
@@ -301,7 +306,7 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
             now_s=bench.clock.now(),
             delivery_id="unreadable",
         )
-        answer = await client.post(path, content=raw, headers=headers)
+        answer = await client.post(sent_to(webhook.scheme, path, raw), content=raw, headers=headers)
         assert answer.status_code == 200
         counts = await _settled(ready)
         assert bench.effects == 0
@@ -328,7 +333,7 @@ async def test_delivery_of_a_deletion_deletes_where_the_stream_does(
         )
         bench.source_records.delete(id)
         before = bench.effects
-        answer = await client.post(path, content=raw, headers=headers)
+        answer = await client.post(sent_to(webhook.scheme, path, raw), content=raw, headers=headers)
 
         assert answer.status_code == 200
         if bench.stream.deletes is None:

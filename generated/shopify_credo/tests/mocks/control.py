@@ -27,7 +27,7 @@ from aiohttp import web
 from .form import Json, RateLimitForm
 from .limits import Bucket
 from .store import Collection, dumps
-from .webhooks import delivery
+from .webhooks import delivery, sent_to
 
 if TYPE_CHECKING:
     from .server import Mock
@@ -129,5 +129,7 @@ async def _deliver(mock: Mock, body: Json) -> Json:
         secret=body.get("secret"),
         forged=bool(body.get("forged")),
     )
-    async with aiohttp.ClientSession() as session, session.post(body["url"], data=raw, headers=headers) as answer:
+    scheme = next(each.scheme for each in mock.form.webhooks if body["topic"] in (*each.topics, *each.deleted_topics))
+    url = sent_to(scheme, body["url"], raw)
+    async with aiohttp.ClientSession() as session, session.post(url, data=raw, headers=headers) as answer:
         return {"status": answer.status, "body": (await answer.text())[:2000]}

@@ -35,7 +35,7 @@ def delivery(
 
     Args:
         topic: One that tells of a deletion names the record and no more, whether it is there or not.
-        url: Where it is sent: some schemes sign it.
+        url: Where it is sent, but for what `sent_to` appends: some schemes sign it.
         secret: Another one than the declared.
         forged: Sign with a secret the receiver does not have.
     """
@@ -71,6 +71,7 @@ def sign(
             body = put(body, path, value)
     raw = dumps(body).encode()
     key = _key(scheme, secret)
+    url = sent_to(scheme, url, raw)
     for character in scheme.url_unescaped:
         url = re.sub(f"%{ord(character):02X}", character.replace("\\", r"\\"), url, flags=re.IGNORECASE)
     values = {
@@ -88,6 +89,13 @@ def sign(
     if scheme.timestamp_header:
         headers[scheme.timestamp_header] = stamp
     return headers, raw
+
+
+def sent_to(scheme: SchemeForm, url: str, raw: bytes) -> str:
+    """Where a body is sent: a scheme that signs form fields signs any other body by its digest in the URL."""
+    if "{form}" not in scheme.content:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}bodySHA256={hashlib.sha256(raw).hexdigest()}"
 
 
 def _signature(scheme: SchemeForm, key: bytes, values: dict[str, bytes], stamp: str) -> str:
