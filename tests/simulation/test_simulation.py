@@ -59,9 +59,11 @@ def test_same_seed_is_the_same_story_in_another_process(runner: Runner) -> None:
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_kind_of_fault_strikes_in_seeds_that_are_its_own(runner: Runner, kind: str) -> None:
-    """A kind that never strikes tests nothing. Each is the main fault of some seeds in a row, whatever else is drawn."""
-    first = list(FAULTS).index(kind) * len(STORIES)
-    own = [seed for seed in range(first, first + len(STORIES)) if story_of(seed) == "one"][:5]
+    """A kind that never strikes tests nothing. Each is the main fault of some seeds in a row, whatever else is drawn, and once more
+    in each round of all kinds. Of a few seeds none may come to it: a destination that lags strikes when somebody looks in time."""
+    first, every = list(FAULTS).index(kind) * len(STORIES), len(FAULTS) * len(STORIES)
+    rows = [range(begin, begin + len(STORIES)) for begin in (first, first + every)]
+    own = [seed for row in rows for seed in row if story_of(seed) == "one"]
     assert {main_fault(seed) for seed in own} == {kind}
     assert any(runner.play(seed).injected[kind] for seed in own)
 
