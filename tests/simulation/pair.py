@@ -234,6 +234,8 @@ class Side:
         if (method == "PUT" and self.shape.silent) or world.happens("destination-empty-reply"):
             return 204, headers, b""
         self.book.unanswered = before
+        if method == "POST":
+            self.book.made_by |= dict.fromkeys(self._made(method, body), process)
         return status, headers, content
 
     def _made(self, method: str, body: bytes) -> set[str]:
@@ -383,6 +385,8 @@ class Book:
         self.answers: dict[str, float] = {}
         """Key → when a person last answered a conflict of it."""
         self.overwritten: list[Overwritten] = []
+        self.made_by: dict[str, str] = {}
+        """Key of a record that was made → the process that was told so, until a run of that process ends in good order."""
         self.unanswered: set[str] = set()
         """Keys of records that were made with a request whose answer was lost, or said nothing."""
         self.adopting: dict[tuple[str, str], str | None] = {}
@@ -444,6 +448,7 @@ class Book:
             self._check_strategy(side, key, name, old, process)
             is_lost = key in self.unanswered  # without a link, what is there on both sides is all that is known
             is_lost = is_lost or self._is_adoption_open(side.name, id, process)
+            is_lost = is_lost or self._is_creation_open(key, side.name, id, process)
             is_lost = is_lost or self._is_update_open(side.name, id, process, at)
             if new in older and self._shape.is_single(name) and key not in self.answers and not is_lost:
                 world.violate(
@@ -465,6 +470,11 @@ class Book:
         was changed since counts as changed by both, as after a creation without an answer. What loses is in the history all the
         same: that is checked for every value, these too."""
         return self.adopting.get((side, id), process) != process and not self.remembers(side, id)
+
+    def _is_creation_open(self, key: str, side: str, id: str, process: str) -> bool:
+        """Whether the process ended that was told that a record is made on the other side, and nobody else learnt it: as after a
+        creation without an answer, what is there on both sides is all that is known."""
+        return self.made_by.get(key, process) != process and not self.remembers(side, id)
 
     def _is_update_open(self, side: str, id: str, process: str, at: float) -> bool:
         """Whether a value was typed after a write whose outcome is not on record: its answer was lost, or the process ended that had
@@ -507,6 +517,7 @@ class PairAuditor(Auditor):
     ) -> None:
         book = self._simulation.book  # type: ignore[attr-defined]
         book.told = {each: known for each, known in book.told.items() if known[0] != process.name}
+        book.made_by = {each: name for each, name in book.made_by.items() if name != process.name}
         world, counts = self._world, report.counts
         clean = counts.dead == counts.unknown == counts.held == 0
         if report.state == "done" and not clean:
