@@ -147,8 +147,11 @@ async def test_credential_that_is_refused_stops_at_once(world: World) -> None:
     assert (await world.sync(changes=SINGLE)).counts.created == 500
 
 
-async def test_destination_that_is_down_ends_the_run_and_the_next_one_goes_on(world: World) -> None:
-    """Whole pages before the failure stay done."""
+async def test_destination_that_is_down_ends_the_run_and_the_next_one_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole groups of pages before the failure stay done."""
+    monkeypatch.setattr("runtime.engine.run.BATCHED_RECORDS", 200)
     world.shopify = Shopify(600)
     world.shopify.page_size = 200
     seen = []
@@ -166,6 +169,20 @@ async def test_destination_that_is_down_ends_the_run_and_the_next_one_goes_on(wo
     assert (report.state, report.counts.read, report.counts.created) == ("done", 200, 200)
     assert len(world.shopify.requests) == asked + 1
     assert len(world.credo.created()) == 600
+
+
+async def test_pages_that_were_read_before_the_source_failed_are_written(world: World) -> None:
+    """Also those that were gathered for one transaction while the next page failed."""
+    world.shopify = Shopify(600)
+    world.shopify.page_size = 200
+    world.shopify.fail.append(status(401, when=lambda r: "page_info=400" in str(r.url), times=9))
+    report = await world.sync()
+    assert (report.state, report.failure, report.counts.created) == ("failed", "auth", 400)
+    asked = len(world.shopify.requests)
+    world.shopify.fail.clear()
+    report = await world.sync()
+    assert (report.state, report.counts.read, report.counts.created) == ("done", 200, 200)
+    assert len(world.shopify.requests) == asked + 1
 
 
 async def test_cursor_that_the_source_forgot_begins_the_pass_again(world: World) -> None:
