@@ -39,16 +39,28 @@ class Prefetch:
     def __init__(self, pages: AsyncIterator[Page], ahead: int = 2) -> None:
         self._pages = pages
         self._queue: asyncio.Queue[Page | BaseException | None] = asyncio.Queue(maxsize=ahead)
+        self._looked_at: list[Page | BaseException | None] = []
+        """What stands at the head, when somebody has looked."""
         self._task = asyncio.create_task(self._fetch())
 
     @property
     def is_ready(self) -> bool:
         """Whether `next` would not wait."""
-        return not self._queue.empty()
+        return bool(self._looked_at) or not self._queue.empty()
+
+    def more(self) -> Page | None:
+        """The next page, when it is there. What else is next, the end or an error, is left to `next`."""
+        if not self._looked_at and not self._queue.empty():
+            self._looked_at.append(self._queue.get_nowait())
+        page = self._looked_at[0] if self._looked_at else None
+        if not isinstance(page, Page):
+            return None
+        self._looked_at.clear()
+        return page
 
     async def next(self) -> Page | None:
         """The next page; None after the last. Raises what reading it raised."""
-        page = await self._queue.get()
+        page = self._looked_at.pop() if self._looked_at else await self._queue.get()
         if isinstance(page, BaseException):
             raise page
         return page

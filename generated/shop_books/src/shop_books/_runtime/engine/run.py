@@ -153,9 +153,9 @@ class Run:
                 if page is None:
                     return
                 records = list(page.records)
-                while page.next is not None and len(records) < self._together and pages.is_ready:
-                    if (more := await pages.next()) is None:
-                        break
+                while page.next is not None and len(records) < self._together:
+                    if (more := pages.more()) is None:
+                        break  # not there yet; or an error, and what was read before that is not for nothing
                     records += more.records
                     page = replace(more, missing=(*page.missing, *more.missing))
                 self.progress.began_at(page.date_s if page.date_s is not None else self._around.clock.now())
