@@ -12,7 +12,7 @@ Never guesses and never reaches the network: same inputs, same bytes, on any mac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .api.facts import ApiFacts, FactKind
@@ -21,7 +21,7 @@ from .api.model import Api
 from .diagnostics import Diagnostic, DiagnosticError, raise_errors
 from .frozen import dataclass
 from .inputs import file_digests, plugin_digests
-from .manifest import Manifest, Stream, System, load_manifest
+from .manifest import Manifest, System, load_manifest
 from .openapi import ApiBuild, build_api, read_document
 from .plan.build import Inputs, build_plan
 from .plan.model import CopiedFile, CorrectionRow, Plan, SignaturePlan
@@ -90,8 +90,8 @@ def read_integration(folder: Path, *, plugin_folders: Sequence[Path] = ()) -> In
     """Read everything but the mappings. Raises DiagnosticError with all that was found in the first part that failed."""
     manifest = load_manifest(folder)
     registry = load_registry(manifest.plugins, folder, folders=plugin_folders)
-    source = _api(folder, manifest.source, used_operations(manifest, "source"))
-    destination = _api(folder, manifest.destination, used_operations(manifest, "destination"))
+    source = _api(folder, manifest.source, manifest.operations("source"))
+    destination = _api(folder, manifest.destination, manifest.operations("destination"))
     source_facts, destination_facts = (load_facts(folder, side.api) for side in (manifest.source, manifest.destination))
     return Integration(
         folder=folder,
@@ -171,39 +171,6 @@ def compile_integration(
         *(warning for rules in reviewed.values() for warning in rules.warnings),
     )
     return Compiled(plan=plan, package=package, warnings=warnings)
-
-
-def used_operations(manifest: Manifest, side: str) -> tuple[str, ...]:
-    """Ids of the operations that the manifest names for one side, each once, in order."""
-    named: dict[str, None] = {}
-    for stream in manifest.streams.values():
-        for id in stream_operations(stream, side):
-            if id is not None:
-                named[id] = None
-    for webhook in manifest.webhooks if side == "source" else ():
-        if webhook.register_ is not None:
-            named |= dict.fromkeys(webhook.register_.operations)
-    return tuple(named)
-
-
-def stream_operations(stream: Stream, side: str) -> Iterator[str | None]:
-    """Ids of the operations that one stream names for one side of the integration."""
-    if stream.side("source") == side:
-        yield from _source_operations(stream)
-    if stream.side("destination") == side:
-        yield from _destination_operations(stream)
-
-
-def _source_operations(stream: Stream) -> Iterator[str | None]:
-    yield stream.source.list
-    yield stream.source.get
-
-
-def _destination_operations(stream: Stream) -> Iterator[str | None]:
-    destination = stream.destination
-    yield from (destination.create, destination.update, destination.get, destination.list, destination.delete)
-    yield destination.find.operation if destination.find is not None else None
-    yield from destination.batches
 
 
 def stream_facts(integration: Integration, name: str) -> tuple[FactUse, ...]:

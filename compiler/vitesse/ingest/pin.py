@@ -17,7 +17,7 @@ from ..api.facts import CONFIDENT, ApiFacts, Fact
 from ..api.facts_file import load_facts, write_facts
 from ..diagnostics import Diagnostic, DiagnosticError, Place
 from ..forms import pointer
-from ..manifest import MANIFEST_FILE, Manifest, Stream, System, load_manifest
+from ..manifest import MANIFEST_FILE, Manifest, System, load_manifest
 from ..openapi import DEFAULT_LIMITS, Document, Limits, build_api, list_operations, read_document
 from ..rules.load import load_rules, mapping_file
 from ..specs import overlay_path, spec_limits, spec_path
@@ -89,7 +89,7 @@ def ingest(
 
 def _ingest(folder: Path, manifest: Manifest, side: str, new: Path | None, bundle: Path | None) -> IngestedApi:
     system = manifest.source if side == "source" else manifest.destination
-    wanted = _used(manifest, side)
+    wanted = manifest.operations(side)
     before = _pinned(folder, system)
     if new is not None:
         limits = spec_limits(system)
@@ -140,27 +140,6 @@ def _changes(before: ApiFacts, after: ApiFacts) -> Iterator[FactChange]:
         for kind in dict.fromkeys((*old, *new)):
             if old.get(kind) != new.get(kind):
                 yield FactChange(operation=operation, kind=kind, before=old.get(kind), after=new.get(kind))
-
-
-def _used(manifest: Manifest, side: str) -> tuple[str, ...]:
-    """Ids of the operations that the streams name for one side, and those that register webhooks, each once, in order."""
-    ids: dict[str, None] = {}
-    for stream in manifest.streams.values():
-        ids |= dict.fromkeys(id for id in _named(stream, side) if id is not None)
-    for webhook in manifest.webhooks if side == "source" else ():
-        if webhook.register_ is not None:
-            ids |= dict.fromkeys(webhook.register_.operations)
-    return tuple(ids)
-
-
-def _named(stream: Stream, side: str) -> Iterator[str | None]:
-    if stream.side("source") == side:
-        yield from (stream.source.list, stream.source.get)
-        return
-    to = stream.destination
-    yield from (to.create, to.update, to.get, to.list, to.delete)
-    yield to.find.operation if to.find is not None else None
-    yield from to.batches
 
 
 # --- pinning ----------------------------------------------------------------------------------------------------------

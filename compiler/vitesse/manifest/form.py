@@ -117,6 +117,17 @@ class Manifest(Form):
     deploy: Deploy = Deploy()
     llm: LanguageModel = LanguageModel()
 
+    def operations(self, side: str) -> tuple[str, ...]:
+        """Ids of the operations that are named for one of the two systems, each once, in order."""
+        named: dict[str, None] = {}
+        for stream in self.streams.values():
+            part = stream.source if stream.side("source") == side else stream.destination
+            named |= dict.fromkeys(part.operations)
+        for webhook in self.webhooks if side == "source" else ():
+            if webhook.register_ is not None:
+                named |= dict.fromkeys(webhook.register_.operations)
+        return tuple(named)
+
     @property
     def module(self) -> str:
         """The import name."""

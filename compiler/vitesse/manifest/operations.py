@@ -98,6 +98,11 @@ class StreamSource(Form):
     fields: dict[PathText, ListedFields] = Field(default_factory=dict)
     """Where a record holds properties under free names (`properties`; empty for the record itself) → which there are."""
 
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Ids of all operations that it names."""
+        return (self.list, self.get) if self.get is not None else (self.list,)
+
 
 class Find(Form):
     """Looks up destination records by match value."""
@@ -142,6 +147,13 @@ class StreamDestination(Form):
     """The field of a written record that names it; the fact's when it is left out."""
     fields: dict[PathText, ListedFields] = Field(default_factory=dict)
     """Where a written body holds properties under free names → which there are."""
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Ids of all operations that it names."""
+        find = self.find.operation if self.find is not None else None
+        named = (self.create, self.update, self.get, self.list, self.delete, find, *self.batches)
+        return tuple(id for id in named if id is not None)
 
     @property
     def batches(self) -> tuple[str, ...]:
