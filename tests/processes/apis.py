@@ -33,6 +33,8 @@ class Knobs:
     """Before each answer."""
     hold: bool = False
     """What arrives is carried out and answered when this is false again, also when nobody waits for the answer any more."""
+    hold_after: int = 0
+    """The same from the moment when so many contacts were made, however fast they come; 0: never."""
     lose: float = 0.0
     """Share of the writes that are carried out and then not answered."""
     down: bool = False
@@ -130,7 +132,7 @@ class Apis:
         if knobs.latency_s:
             await asyncio.sleep(knobs.latency_s)
         self.held += 1
-        while knobs.hold:
+        while knobs.hold or 0 < knobs.hold_after <= self.credo.made:
             await asyncio.sleep(0.01)
         self.held -= 1
         if knobs.down:

@@ -28,10 +28,11 @@ def test_sigterm_drain_ends_at_a_safe_place_and_gives_the_lease_back(
 ) -> None:
     """What is under way is finished and recorded; the next run starts at once and goes on from there."""
     world = world_of(database, customers=300)
-    world.set(latency_s=0.05)
+    world.set(latency_s=0.05, hold_after=20)
     process = world.start("sync", "--json", SHAPE="single")
-    wait_until(lambda: len(world.made()) > 20)
+    wait_until(lambda: process.poll() is not None or world.tell()["held"] > 0)
     process.send_signal(signal.SIGTERM)
+    world.set(hold_after=0)
     assert process.wait(PATIENCE_S) == 143, world.said()
     [report] = json.loads((world.folder / "package.out").read_bytes())
     assert (report["state"], report["unknown"]) == ("stopped", 0)
@@ -47,9 +48,8 @@ def test_sigterm_drain_ends_at_a_safe_place_and_gives_the_lease_back(
 def test_sigterm_drain_second_signal_ends_at_once(world_of: Callable[..., World]) -> None:
     """Somebody who asks twice does not want to wait for a slow vendor; what was in flight is found out afterwards."""
     world = world_of(customers=60)
+    world.set(hold_after=5)
     process = world.start("sync", SHAPE="single")
-    wait_until(lambda: process.poll() is not None or len(world.made()) > 5)
-    world.set(hold=True)
     wait_until(lambda: process.poll() is not None or world.tell()["held"] > 0)
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -63,7 +63,7 @@ def test_sigterm_drain_second_signal_ends_at_once(world_of: Callable[..., World]
             continue
     assert process.returncode == 143, world.said()
     assert world.tell()["held"] > 0  # nothing was waited for
-    world.set(hold=False)
+    world.set(hold_after=0)
     wait_until(lambda: world.tell()["held"] == 0)  # what the vendor had already taken is carried out there
     world.end_lease()
     assert world.sync(SHAPE="single")[0]["state"] == "done"
