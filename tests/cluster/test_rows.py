@@ -16,6 +16,7 @@ from tests.cluster.conftest import Replicas
 from tests.faults.rows import fault
 from tests.processes.conftest import empty_database
 from tests.processes.world import World
+from tests.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -33,9 +34,11 @@ def test_two_replicas_and_more_at_the_same_moment_make_one_run_and_write_nothing
     """Four processes start one stream; one has the lease, the others are told who has it."""
     world = World(tmp_path, empty_database(postgresql_url), customers=400)
     try:
-        world.set(latency_s=0.05)
-        started = [world.start("sync", name=f"p{number}", LEASE_SECONDS="30") for number in range(4)]
-        codes = sorted(process.wait(60) for process in started)
+        world.set(hold=True)  # so that the one that runs does so until the others have ended
+        started = [world.start("sync", name=f"p{number}") for number in range(4)]
+        wait_until(lambda: sum(process.poll() is not None for process in started) >= 3)
+        world.set(hold=False)
+        codes = sorted(process.wait(PATIENCE_S) for process in started)
         assert codes == [0, 1, 1, 1], codes
         refused = [number for number in range(4) if "is being run by" in world.said(f"p{number}")]
         assert len(refused) == 3
