@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from runtime.engine.write import Writer
+from runtime.engine.linking import Linker
 from runtime.links import Links
 from tests.simulation.parents import ParentSimulation
 from tests.simulation.simulation import Result, Runner
@@ -45,10 +45,10 @@ def wrong_parent(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_learns_a_name(patch: pytest.MonkeyPatch) -> None:
-    async def learn(self: Writer, items: object) -> None:
+    async def learn(self: Linker, items: object) -> None:
         return
 
-    patch.setattr(Writer, "learn_names", learn)
+    patch.setattr(Linker, "learn_names", learn)
 
 
 @pytest.mark.parametrize(
