@@ -12,9 +12,6 @@ as a new intent first, in rounds, and only after the first request was definitel
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -26,18 +23,17 @@ from ..hashing import decode_exact, encode_json
 from ..http.session import Session
 from .adopt import Adopter, identity_of, object_of
 from .batches import UNTOLD, Results, with_key, wrapper
-from .classify import SEVERAL_MATCHES, refuse_duplicate
 from .conflicts import Merger
 from .deletes import Remover
 from .drift import Drift
 from .history import keep, seen_after
 from .items import Item, Why
 from .json_paths import at, overlaid, raw_getter, without, wrapped
+from .linking import EXISTS, Linker, says_it_exists
 from .pages import Params
 from .requests import Request
-from .versions import is_older
+from .workers import Unit, Workers
 
-_EXISTS = re.compile(r"(?i)exist|duplicat|already|unique|taken")
 _RETRIED_ITEM = frozenset({408, 425, 429, 500, 502, 503, 504})
 REREADS = 3
 """How often an update is made again from a fresh read, when the destination says that it changed meanwhile."""
@@ -52,15 +48,13 @@ class Writer:
         session: Session,
         fixed: Params,
         adopter: Adopter,
+        linker: Linker,
+        workers: Workers,
         *,
         ids: Callable[[], str],
         note: Callable[[Sequence[Request]], Awaitable[None]],
-        owner_of: Callable[[str], Awaitable[str | None]],
-        written_at: Callable[[str], Awaitable[float | None]],
-        judge: Callable[[int], IntegrationError | None],
         excerpt: Callable[[str], str],
         drift: Drift,
-        workers: int,
         batch_size: int,
         merger: Merger | None = None,
     ) -> None:
@@ -70,14 +64,12 @@ class Writer:
         self._session = session
         self._fixed = dict(fixed)
         self._adopter = adopter
+        self._linker = linker
+        self._workers = workers
         self._ids = ids
         self._note = note
-        self._owner_of = owner_of
-        self._written_at = written_at
-        self._judge = judge
         self._excerpt = excerpt
         self._drift = drift
-        self._workers = workers
         self.batch_size = batch_size
         """Records with one request; grows smaller when the destination finds a batch too large."""
         self.remover: Remover | None = None
@@ -87,10 +79,9 @@ class Writer:
         """Record that is to be made again → what it was called before, until it has a new name."""
         self.repeated: set[str] = set()
         """Requests of earlier runs that are sent again to find out what became of them."""
-        self._stop: IntegrationError | None = None
-        self._halted: IntegrationError | None = None
         self._follow: list[Request] = []
-        self._found_existing: list[tuple[Item, IntegrationError | str, bool]] = []
+        self._to_link: list[tuple[Item, IntegrationError | str, bool]] = []
+        """What is to be looked for when the round is over: the item, why, and whether it may be our own."""
         self._created = raw_getter((*stream.destination.create.record, *stream.destination.identity))
         """What a reply names the record that was made."""
         self._only_created = stream.destination.only_created
@@ -107,7 +98,7 @@ class Writer:
     def finds_out(self) -> bool:
         """Whether an outcome that is unknown now will be known after some runs."""
         has_key = self._destination.create.idempotency_header is not None
-        return self._stream.mode != "append" and (has_key or self._adopter.can_find)
+        return self._linker.can_find_out or (has_key and self._stream.mode != "append")
 
     async def send_all(self, requests: Sequence[Request]) -> tuple[list[Request], IntegrationError | None]:
         """Send requests that are written down already, and all that follows from them.
@@ -115,64 +106,22 @@ class Writer:
         Returns:
             All requests, those that followed too, and what stops the run (None: nothing). Items carry their fates.
         """
-        self._stop = self._halted
+        workers = self._workers
+        workers.begin()
         sent = list(requests)
         pending = sent
-        while pending and self._stop is None:
-            self._follow, self._found_existing = [], []
-            await self._in_parallel([self._unit(request) for request in pending])
-            existing = self._found_existing
-            if existing and self._stop is None:
-                await self._in_parallel([self._existing(*each) for each in existing])
+        while pending and workers.stopped_by is None:
+            self._follow, self._to_link = [], []
+            await workers.carry_out([self._unit(request) for request in pending])
+            if self._to_link and workers.stopped_by is None:
+                await workers.carry_out([self._linked(*each) for each in self._to_link])
             pending = self._follow
-            if pending and self._stop is None:
+            if pending and workers.stopped_by is None:
                 await self._note(pending)
                 sent += pending
-        return sent, self._stop
+        return sent, workers.stopped_by
 
-    def halt(self, error: IntegrationError) -> None:
-        """Send nothing more, now and in later rounds; what is under way is waited for."""
-        self._halted = error
-        self._halt(error)
-
-    async def look_up(self, items: Sequence[Item]) -> IntegrationError | None:
-        """For `adopt: lookup`: find each new record in the destination first. Returns what stops the run, if anything."""
-        self._stop = self._halted
-        self._follow = []
-        new = [item for item in items if item.fate is None and item.is_create and item.match is not None]
-        await self._in_parallel([self._looked_up(item) for item in new])
-        return self._stop
-
-    async def learn_names(self, items: Sequence[Item]) -> IntegrationError | None:
-        """Find out what unchanged records are called that were written without learning it: others refer to them.
-
-        Not right after the write: what is found then may have been there before. Returns what stops the run, if anything.
-        """
-        self._stop = self._halted
-        nameless = [item for item in items if _lacks_name(item)] if self._adopter.can_find else []
-        await self._in_parallel([self._named(item) for item in nameless])
-        return self._stop
-
-    # --- workers ---
-
-    async def _in_parallel(self, units: Sequence[Callable[[], Awaitable[None]]]) -> None:
-        queue = deque(units)
-
-        async def work() -> None:
-            while queue and self._stop is None:
-                unit = queue.popleft()
-                try:
-                    await unit()
-                except IntegrationError as error:
-                    self._halt(error)
-
-        count = min(self._workers, len(queue))
-        if count == 1:
-            await work()
-        else:
-            await asyncio.gather(*[work() for _ in range(count)])
-
-    def _unit(self, request: Request) -> Callable[[], Awaitable[None]]:
+    def _unit(self, request: Request) -> Unit:
         match request.kind:
             case "batch":
                 return lambda: self._batch(request)
@@ -187,23 +136,20 @@ class Writer:
                 remover = self.remover
                 return lambda: remover.remove(request)
 
-    def _existing(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> Callable[[], Awaitable[None]]:
-        return lambda: self._adopt(item, error, may_be_ours)
+    def _linked(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> Unit:
+        async def link() -> None:
+            """Link an item to the destination record that is the same thing, and bring that up to date."""
+            await self._linker.link(item, error, may_be_ours)
+            if item.fate is not None:
+                return
+            if self._merger is not None:
+                await self._merge_again(item, error)
+            elif item.may_be_ours:
+                item.fate = "created"
+            else:
+                self._follow.append(Request(self._ids(), "update", [item]))
 
-    def _looked_up(self, item: Item) -> Callable[[], Awaitable[None]]:
-        async def look() -> None:
-            if found := await self._adopter.find(item):
-                await self._take_over(item, [identity for identity, _ in found], may_be_ours=False)
-
-        return look
-
-    def _named(self, item: Item) -> Callable[[], Awaitable[None]]:
-        async def look() -> None:
-            found = await self._adopter.find(item)
-            if len(found) == 1:
-                item.destination_id = found[0][0]
-
-        return look
+        return link
 
     # --- single records ---
 
@@ -242,16 +188,16 @@ class Writer:
     def _create_failed(self, item: Item, error: IntegrationError) -> None:
         if error.failure == "unknown":
             self._is_unknown(item, error)
-        elif self._says_it_exists(error) and self._stream.mode != "append" and self._stream.adopt != "never":
-            self._found_existing.append((item, error, False))
+        elif self._linker.may_link and says_it_exists(error):
+            self._to_link.append((item, error, False))
         else:
-            self.refused(item, error)
+            self._workers.refused(item, error)
 
     async def _update(self, request: Request) -> None:
         [item] = request.items
         operation = self._destination.update
         assert operation is not None
-        if item.destination_id is None and not await self._locate(item):
+        if item.destination_id is None and not await self._linker.locate(item):
             return
         assert item.destination_id is not None
         params = {**self._fixed, self._destination.update_argument: item.destination_id}
@@ -294,16 +240,16 @@ class Writer:
                 item.fate, item.why = "unknown", Why("send", "unknown", str(error))
             elif self._merger is not None and self._merger.has_changed_meanwhile(item, error):
                 await self._merge_again(item, error)
-            elif isinstance(error, Conflict) and not _EXISTS.search(error.excerpt) and self._may_reread(item):
+            elif isinstance(error, Conflict) and not EXISTS.search(error.excerpt) and self._may_reread(item):
                 self._follow.append(Request(self._ids(), "update", [item]))
             else:
-                self.refused(item, error)
+                self._workers.refused(item, error)
 
     async def _merge_again(self, item: Item, error: IntegrationError | str) -> None:
         """The record is not as it was read: read it again, decide again, and send what comes of it."""
         assert self._merger is not None
         if not await self._merger.again(item):
-            self.refused(item, error)
+            self._workers.refused(item, error)
         elif item.fate is None:
             self._follow.append(Request(self._ids(), "create" if item.is_create else "update", [item]))
 
@@ -350,89 +296,6 @@ class Writer:
             params = {**self._fixed, destination.get_argument: item.destination_id}
             keep(self._stream, item, object_of(await self._session.request(destination.get, params=params)))
 
-    async def _locate(self, item: Item) -> bool:
-        """Find the identity of a record that was written without learning it."""
-        found = await self._adopter.find(item)
-        if not found and (written_at := await self._written_at(item.source_id)) is not None:
-            found = await self._adopter.find_late(item, written_at)
-        if len(found) == 1:
-            item.destination_id = found[0][0]
-            return True
-        lost = "it was written before and cannot be found in the destination"
-        self._dead(item, Why("match", "permanent_record", SEVERAL_MATCHES if found else lost))
-        return False
-
-    # --- records that exist already ---
-
-    def _says_it_exists(self, error: IntegrationError) -> bool:
-        if not self._adopter.can_find or not isinstance(error, ApiError):
-            return False
-        return isinstance(error, Conflict) or (error.status in (400, 422) and _EXISTS.search(error.excerpt) is not None)
-
-    async def _adopt(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> None:
-        """Link an item to the destination record that is the same thing, and bring that up to date."""
-        try:
-            found = await self._adopter.find(item)
-            if may_be_ours and not await self._is_as_sent(item, found):
-                is_in_the_way = isinstance(error, Conflict) and _EXISTS.search(error.excerpt) is not None
-                if not found or not is_in_the_way or self._stream.adopt == "never":
-                    return  # it stays unknown
-                may_be_ours = False
-        except IntegrationError as failed:
-            if may_be_ours:
-                return
-            raise failed
-        if not found:
-            if not may_be_ours:
-                self.refused(item, error)
-            return
-        await self._take_over(item, [identity for identity, _ in found], may_be_ours)
-        if item.fate is None and self._merger is not None:
-            await self._merge_again(item, error)
-        elif item.fate is None and may_be_ours:
-            item.fate = "created"
-        elif item.fate is None:
-            self._follow.append(Request(self._ids(), "update", [item]))
-
-    async def _is_as_sent(self, item: Item, found: Sequence[tuple[str, dict[str, Any] | None]]) -> bool:
-        """Whether the one record that was found is what the lost answer was about.
-
-        Just after a request that proves nothing else: what differs may have been there before, with ours not shown yet.
-        """
-        if len(found) != 1:
-            return False
-        identity, record = found[0]
-        if record is None:
-            if self._destination.get is None:
-                return False
-            params = {**self._fixed, self._destination.get_argument: identity}
-            record = object_of(await self._session.request(self._destination.get, params=params))
-        mapped = at(decode_exact(item.body), self._destination.envelope)
-        return isinstance(mapped, dict) and overlaid(record, mapped) == record
-
-    async def _take_over(self, item: Item, found: Sequence[str], may_be_ours: bool) -> None:
-        """Make an item an update of the destination record that was found for it, or give it its fate."""
-        if len(found) > 1 and may_be_ours:
-            return  # it stays unknown: one of them may be ours, and nothing tells which
-        item.fate = None
-        if len(found) > 1 and self._stream.duplicates == "dead":
-            self._dead(item, Why("match", "permanent_record", SEVERAL_MATCHES))
-            return
-        owner = await self._owner_of(found[0])
-        if owner is not None and owner != item.source_id:
-            refuse_duplicate(self._stream, item, owner)
-            return
-        item.destination_id = found[0]
-        item.is_create = False
-        item.may_be_ours = may_be_ours
-        if self._destination.update is None:
-            item.fate, item.why = (
-                "skipped",
-                Why("match", "exists", "it exists already and there is no operation to update it"),
-            )
-            if may_be_ours:
-                item.fate = "created"
-
     # --- batches ---
 
     async def _batch(self, request: Request) -> None:
@@ -466,15 +329,10 @@ class Writer:
         number, words, reason = self._item_refusal(read, result)
         if number in _RETRIED_ITEM:
             self._follow.append(Request(self._ids(), "create", [item]))
-        elif (
-            (number == 409 or _EXISTS.search(words))
-            and self._adopter.can_find
-            and self._stream.mode != "append"
-            and self._stream.adopt != "never"
-        ):
-            self._found_existing.append((item, reason, False))
+        elif (number == 409 or EXISTS.search(words)) and self._linker.may_link:
+            self._to_link.append((item, reason, False))
         else:
-            self._dead(item, Why("send", "permanent_record", reason))
+            self._workers.dead(item, Why("send", "permanent_record", reason))
 
     def _item_refusal(self, read: Results, result: Any) -> tuple[int, str, str]:
         """Status, words and a sentence of a result that says no."""
@@ -514,7 +372,7 @@ class Writer:
             elif result is UNTOLD or number in _RETRIED_ITEM:
                 self._follow.append(Request(self._ids(), "update", [item]))
             else:
-                self._dead(item, Why("send", "permanent_record", reason))
+                self._workers.dead(item, Why("send", "permanent_record", reason))
 
     def _batch_failed(self, request: Request, error: IntegrationError) -> None:
         items, is_update = _open(request.items), request.kind == "batch_update"
@@ -543,23 +401,8 @@ class Writer:
 
     def _is_unknown(self, item: Item, error: IntegrationError) -> None:
         item.fate, item.why = "unknown", Why("send", "unknown", str(error))
-        if self._stream.mode != "append" and self._adopter.can_find:
-            self._found_existing.append((item, error, True))
-
-    def refused(self, item: Item, error: IntegrationError | str) -> None:
-        """Make an item a dead letter, or raise what is no fault of the record."""
-        if isinstance(error, IntegrationError) and error.failure != "permanent_record":
-            raise error
-        self._dead(item, Why("send", "permanent_record", str(error)))
-
-    def _dead(self, item: Item, why: Why) -> None:
-        item.fate, item.why = "dead", why
-        self._halt(self._judge(1))
-
-    def _halt(self, error: IntegrationError | None) -> None:
-        """Send nothing more; the first reason counts."""
-        if self._stop is None:
-            self._stop = error
+        if self._linker.can_find_out:
+            self._to_link.append((item, error, True))
 
 
 def _words(value: Any) -> str:
@@ -568,11 +411,3 @@ def _words(value: Any) -> str:
 
 def _open(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if item.fate is None]
-
-
-def _lacks_name(item: Item) -> bool:
-    """Whether a record is as it was written, and its link does not say what it is called."""
-    link = item.link
-    if item.fate != "unchanged" or link is None or link.destination_id is not None or link.gone_at is not None:
-        return False
-    return not is_older(item.version, link.version)

@@ -20,12 +20,14 @@ from .fates import Fates
 from .items import Reader
 from .journal import Journal
 from .letters import Letters
+from .linking import Linker
 from .pages import fixed_params
 from .parents import ParentReader
 from .parts import Part
 from .passes import Pass, RunRequest
 from .surroundings import Surroundings
 from .tally import Tally
+from .workers import Workers
 from .write import Writer
 
 
@@ -103,19 +105,27 @@ class Tools:
             now=around.clock.now,
         )
         options = around.settings.options
+        self.workers = Workers(options.max_concurrent, self.tally.judge)
+        self.linker = Linker(
+            stream,
+            around.destination,
+            self._fixed,
+            self.adopter,
+            self.workers,
+            owner_of=self._owner_of,
+            written_at=self._written_at,
+        )
         self.writer = Writer(
             stream,
             around.destination,
             self._fixed,
             self.adopter,
+            self.linker,
+            self.workers,
             ids=around.ids,
             note=self.journal.note,
-            owner_of=self._owner_of,
-            written_at=self._written_at,
-            judge=self.tally.judge,
             excerpt=around.settings.redactor.excerpt,
             drift=self.drift,
-            workers=options.max_concurrent,
             batch_size=options.batch_size if backward is None else 1,  # a batch's reply does not show its records
             merger=self.merger,
         )
@@ -125,7 +135,7 @@ class Tools:
         """End at the next safe place: nothing more is sent, what is under way is waited for and recorded."""
         if not self.is_cancelled:
             self.is_cancelled = True
-            self.writer.halt(Cancelled())
+            self.workers.halt(Cancelled())
 
     def _merging(self, forward: Stream[Any, Any], backward: Stream[Any, Any] | None) -> Merger:
         around = self.around
@@ -155,7 +165,7 @@ class Tools:
                 locate=self.adopter.locate,
                 replacement=writer.replacement,
                 keep_before=writer.keep_before if stream.rollback else None,
-                refused=writer.refused,
+                refused=self.workers.refused,
             )
         if stream.rollback and stream.destination.delete is not None:
             return taker_away(
@@ -164,7 +174,7 @@ class Tools:
                 self._fixed,
                 locate=self.adopter.locate,
                 replacement=writer.replacement,
-                refused=writer.refused,
+                refused=self.workers.refused,
             )
         return None
 

@@ -65,7 +65,7 @@ class Groups:
                     self._progress.hold(item.version)
         sent, stop = await self._writer.send_all(requests) if requests else ([], None)
         if stop is None and self._stream.name in self._tools.around.referred and self._tools.merger is None:
-            stop = await self._writer.learn_names(items)
+            stop = await self._tools.linker.learn_names(items)
         tally.count(items, bad, gone)
         tally.counts.held += len(held)
         tally.counts.read += len(held)
@@ -134,7 +134,7 @@ class Groups:
             return requests, renewed
         found = await self._journal.commit(look=look)
         renewed = classify(stream, items, beside(items, found), fates.unknown, fates.claimed)
-        if (stop := await self._writer.look_up(items)) is not None:
+        if (stop := await tools.linker.look_up(items)) is not None:
             raise stop
         requests = requests_for(stream, items, self._ids, self._writer.batch_size)
         await self._journal.note(requests)
@@ -148,7 +148,7 @@ class Groups:
         renewed = merger.classify(items, found, self._fates.unknown)
         stop = None
         if self._stream.adopt == "lookup" and self._tools.adopter.can_find:
-            stop = await self._writer.look_up(items)
+            stop = await self._tools.linker.look_up(items)
         stop = stop or await merger.settle(items)
         if stop is not None:
             raise stop
