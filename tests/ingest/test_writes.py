@@ -9,6 +9,7 @@ import pytest
 
 from tests.ingest.small import THING, facts, listing, page, parameter, reply
 from vitesse.api.facts import BatchResults, Success, WebhookFact
+from vitesse.registry.schemes import PRESETS
 
 BODY = {"content": {"application/json": {"schema": THING}}}
 
@@ -115,6 +116,24 @@ def test_webhooks_about_the_things_are_found(tmp_path: Path):
     hook = {"post": {"description": "Signed by `webhook-signature`.", "requestBody": BODY, "responses": {}}}
     fact = listing(tmp_path, webhooks={"thing.created": hook, "other.created": hook, "thingUpdated": hook})["webhooks"]
     assert fact.value == WebhookFact(topics=("thing.created", "thingUpdated"), scheme="standard")
+
+
+GIVEN_AWAY = {
+    **{preset.header: preset.name for preset in PRESETS},
+    "X-Hub-Signature": None,
+    "X-Hub-Signature-256": "github",
+    "X-HubSpot-Signature": None,
+}
+
+
+@pytest.mark.parametrize(("header", "scheme"), GIVEN_AWAY.items())
+def test_scheme_of_webhooks_is_the_one_whose_header_the_description_names(
+    tmp_path: Path, header: str, scheme: str | None
+):
+    """None where several schemes share the header and nothing says which is meant."""
+    hook = {"post": {"description": f"Check `{header.upper()}` first.", "requestBody": BODY, "responses": {}}}
+    fact = listing(tmp_path, webhooks={"thing.created": hook})["webhooks"]
+    assert fact.value == WebhookFact(topics=("thing.created",), scheme=scheme)
 
 
 FLAGS = {"type": "object", "properties": {"is_success": {"type": "boolean"}, "code": {"type": "integer"}}}

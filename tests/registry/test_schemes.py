@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from tests.registry.conftest import MakePlugin
 from tests.shared import REPOSITORY
-from vitesse.ingest.announced import _SCHEMES as ANNOUNCED
+from vitesse.ingest.announced import OF_SEVERAL, schemes_by_header
 from vitesse.registry import load_registry
 from vitesse.registry.schemes import PRESETS
 
@@ -14,8 +15,15 @@ from vitesse.registry.schemes import PRESETS
 def test_schemes_that_ingest_names_are_known_without_a_plugin(tmp_path: Path):
     """A fact's scheme can be written into the manifest as it is; its header is the one that gave it away."""
     known = load_registry((), tmp_path).signatures
-    assert set(ANNOUNCED.values()) <= set(known)
-    assert all(known[name].header.lower() == header for header, name in ANNOUNCED.items())
+    announced = schemes_by_header()
+    assert set(announced.values()) <= set(known)
+    assert all(known[name].header.lower() == header for header, name in announced.items())
+
+
+def test_header_of_several_schemes_is_decided_upon_by_hand():
+    """Else the scheme that stands last would have it, and nobody would have said so."""
+    count = Counter(preset.header.lower() for preset in PRESETS)
+    assert {header for header, schemes in count.items() if schemes > 1} <= set(OF_SEVERAL) <= set(count)
 
 
 def test_schemes_are_listed_once_and_in_order():

@@ -6,29 +6,25 @@ import re
 
 from ..api.facts import Fact, WebhookFact
 from ..api.model import Operation
+from ..registry.schemes import PRESETS
 from .reading import Reading
 from .words import noun, singular, words
 
-_SCHEMES = {
-    "x-shopify-hmac-sha256": "shopify",
-    "stripe-signature": "stripe",
-    "x-hub-signature-256": "github",
-    "x-slack-signature": "slack",
-    "x-hubspot-signature-v3": "hubspot",
-    "x-gitlab-token": "gitlab",
-    "x-xero-signature": "xero",
-    "x-square-hmacsha256-signature": "square",
-    "x-zendesk-webhook-signature": "zendesk",
-    "x-zm-signature": "zoom",
-    "paddle-signature": "paddle",
-    "linear-signature": "linear",
-    "calendly-webhook-signature": "calendly",
-    "x-wc-webhook-signature": "woocommerce",
-    "x-twilio-signature": "twilio",
-    "webhook-signature": "standard",
-    "svix-signature": "svix",
+OF_SEVERAL: dict[str, str | None] = {
+    "x-hub-signature": None,
+    "x-hub-signature-256": "github",  # who else uses it says so in words of its own, if it publishes a description at all
+    "x-hubspot-signature": None,  # also that of the vendor's first version, which is none of the schemes
 }
-"""A header that only one scheme uses → the scheme's name."""
+"""A header that does not belong to one scheme alone → the scheme that a description means by it, None where it may be any."""
+
+
+def schemes_by_header() -> dict[str, str]:
+    """Each header that gives a scheme away, in lower case → the scheme's name."""
+    found = {preset.header.lower(): preset.name for preset in PRESETS} | OF_SEVERAL
+    return {header: name for header, name in found.items() if name is not None}
+
+
+_SCHEMES = schemes_by_header()
 _HEADER = re.compile("|".join(re.escape(name) for name in _SCHEMES), re.IGNORECASE)
 
 
