@@ -41,9 +41,14 @@ REQUIRED_THRESHOLD = 0.12
 """A required field is filled with the best there is, for a person to judge."""
 DOUBTFUL = 0.4
 """A rule with less chance than this is proposed with a word of doubt, and never accepted by its confidence."""
+_TRIED = 4
+"""Ways to fill one field that are tried, the likeliest first, until one holds."""
 _SHOWN = 3
-
-
+"""Alternatives that a proposal names."""
+_WORTH_SHOWING = 0.03
+"""The least chance of an alternative."""
+_MENDS = 4
+"""How often a rule is proved, each time with one more policy or reason, before it is given up."""
 _DOUBT = "the likeliest, but not likely: look twice"
 
 
@@ -229,7 +234,7 @@ class _Maker:
         is_required = all(step.required for step in reached.steps) or reached.text in self._asked.also_required
         threshold = REQUIRED_THRESHOLD if is_required else THRESHOLD
         likely = [way for way in ways if way.chance >= threshold]
-        for way in likely[:4]:
+        for way in likely[:_TRIED]:
             made = self._make(position, way)
             if made is None:
                 continue
@@ -264,7 +269,7 @@ class _Maker:
             destination=reached.path,
             is_required=is_required,
             why=why,
-            alternatives=tuple(self._alternatives(position, [way for way in ways if way.chance > 0.03])),
+            alternatives=tuple(self._alternatives(position, ways)),
         )
 
     def _constant(self, position: int) -> Proposal | None:
@@ -291,7 +296,7 @@ class _Maker:
         )
 
     def _alternatives(self, position: int, ways: Iterable[Way]) -> Iterable[Alternative]:
-        for way in islice((way for way in ways if way.chance >= 0.03), _SHOWN):
+        for way in islice((way for way in ways if way.chance >= _WORTH_SHOWING), _SHOWN):
             yield Alternative(
                 sources=tuple(view.given.path for view in way.candidate.sources),
                 transform=self._choose(position, way.candidate).transform,
@@ -335,7 +340,7 @@ class _Maker:
         values = [
             example_for(
                 view,
-                self._source.known(view.position, reached_lists(reached.path)),
+                self._source.known(view.position, _depth(reached.path)),
                 example_of(self._source.reached[view.position]),
             )
             for view in way.candidate.sources
@@ -360,7 +365,7 @@ class _Maker:
         Args:
             leave: Losses that are for a person to decide: they stay without a reason, and the build says so.
         """
-        for _ in range(4):
+        for _ in range(_MENDS):
             checked, found = prove_rule(
                 rule, source=self._source.end, destination=self._destination.end, registry=self._registry
             )
@@ -392,7 +397,8 @@ class _Maker:
         return None
 
 
-def reached_lists(path: Path) -> int:
+def _depth(path: Path) -> int:
+    """How many lists a path leads through."""
     return sum(segment is EACH for segment in path)
 
 
@@ -445,32 +451,31 @@ def _offers(registry: Registry) -> Iterable[FunctionOffer]:
 
 def _one_list_each(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Rules below one destination list take one source list: the one that most of the confidence is with."""
-    votes: dict[Path, dict[Path | None, float]] = {}
+    votes: dict[Path, dict[Path, float]] = {}
     for one in proposals:
-        for index, segment in enumerate(one.rule.destination):
-            if segment is EACH:
-                votes.setdefault(one.rule.destination[: index + 1], {})
-                walked = _list_walked(one.rule, index)
-                mine = votes[one.rule.destination[: index + 1]]
-                mine[walked] = mine.get(walked, 0.0) + one.confidence
-    kept = []
-    for one in proposals:
-        fine = True
-        for index, segment in enumerate(one.rule.destination):
-            if segment is EACH:
-                mine = votes[one.rule.destination[: index + 1]]
-                walking = {path: weight for path, weight in mine.items() if path is not None}
-                walked = _list_walked(one.rule, index)
-                if walking and walked is not None:
-                    fine = fine and walked == max(walking, key=lambda path: (walking[path], format_path(path)))
-        if fine:
-            kept.append(one)
-    return kept
+        for filled, walked in _lists(one.rule):
+            votes_here = votes.setdefault(filled, {})
+            votes_here[walked] = votes_here.get(walked, 0.0) + one.confidence
+    chosen = {
+        filled: max(votes_here, key=lambda path: (votes_here[path], format_path(path)))
+        for filled, votes_here in votes.items()
+    }
+    return [one for one in proposals if all(chosen[filled] == walked for filled, walked in _lists(one.rule))]
 
 
-def _list_walked(rule: Rule, index: int) -> Path | None:
-    """The source list that pairs with the list at `index` of the destination."""
-    depth = sum(segment is EACH for segment in rule.destination[: index + 1])
+def _lists(rule: Rule) -> Iterable[tuple[Path, Path]]:
+    """Each destination list that a rule fills by walking one of the source, with that one."""
+    depth = 0
+    for index, segment in enumerate(rule.destination):
+        if segment is EACH:
+            depth += 1
+            walked = _list_walked(rule, depth)
+            if walked is not None:
+                yield rule.destination[: index + 1], walked
+
+
+def _list_walked(rule: Rule, depth: int) -> Path | None:
+    """The source list that pairs with the destination's list number `depth`, counted from the outermost; None where it has none."""
     for source in rule.sources:
         places = [at for at, segment in enumerate(source) if segment is EACH]
         if len(places) >= depth:
