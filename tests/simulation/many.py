@@ -1,6 +1,7 @@
 """Many seeds in pieces, each kept as it ends, so that a run that was stopped goes on: `python -m tests.simulation.many --seeds 20000`.
 
-It goes on at the commit that it began at; at another one it begins anew.
+It goes on at the commit that it began at; at another one it begins anew. `--partly` plays, of the seeds of a range, those whose main
+fault is that batches are answered in part; they are kept apart.
 
 The page docs/simulation.md is written from what is kept (`tests.simulation.page`).
 """
@@ -16,11 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.shapes import PARTLY_ANSWERED
 from tests.simulation.simulation import Runner
+from tests.simulation.world import DRAW, main_fault, story_of
 
 KEPT = Path(__file__).parent / "many.json"
 FIRST = Path(__file__).parent / "many_first.json"
 """The first long run: one stream alone, drawn without main faults, over two commits."""
+PARTLY = Path(__file__).parent / "many_partly.json"
+"""Seeds that the newest way of drawing changed."""
 FAILED = Path(__file__).parent / "failed.json"
 PIECE = 250
 
@@ -35,14 +40,19 @@ def load(file: Path = KEPT) -> dict[str, Any]:
 
 def nothing() -> dict[str, Any]:
     """Before the first seed."""
-    return {"commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0, "requests": 0, "effects": 0,
-            "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
+    return {"draw": DRAW, "commits": [], "first": None, "next": None, "ranges": [], "seeds": 0, "runs": 0, "records": 0,
+            "requests": 0, "effects": 0, "cpu_s": 0.0, "virtual_s": 0.0, "injected": {}, "failed": []}  # fmt: skip
 
 
 def load_failed() -> list[dict[str, Any]]:
     """Seeds that failed in a long run, each with the way its story was drawn (see `World`) and the commit that it failed at."""
     found: list[dict[str, Any]] = json.loads(FAILED.read_text("utf-8"))
     return found
+
+
+def is_partly_answered(seed: int) -> bool:
+    """Whether the story of a seed is mostly about batches that are answered in part."""
+    return story_of(seed) == "one" and main_fault(seed) in PARTLY_ANSWERED
 
 
 def commit() -> str:
@@ -55,9 +65,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=1)
+    parser.add_argument("--partly", action="store_true")
     arguments = parser.parse_args()
     now = commit()
-    if (kept := load())["commits"] != [now]:
+    file = PARTLY if arguments.partly else KEPT
+    if (kept := load(file))["commits"] != [now] or kept["draw"] != DRAW:
         kept = nothing()  # of another engine
     first = kept["next"] or arguments.start
     kept["first"] = kept["first"] or arguments.start
@@ -68,6 +80,8 @@ def main() -> int:
         last = kept["first"] + arguments.seeds
         for begin in range(first, last, PIECE):
             for seed in range(begin, min(begin + PIECE, last)):
+                if arguments.partly and not is_partly_answered(seed):
+                    continue
                 result = runner.play(seed)
                 injected += result.injected
                 kept["seeds"] += 1
@@ -84,7 +98,7 @@ def main() -> int:
             kept["ranges"] = [[kept["first"], kept["next"] - 1]]
             kept["injected"] = dict(sorted(injected.items()))
             kept["at"] = datetime.now(UTC).strftime("%Y-%m-%d")
-            KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+            file.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     finally:
         runner.close()
     return 1 if kept["failed"] else 0

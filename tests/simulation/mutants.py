@@ -43,7 +43,7 @@ from runtime.state.merges import Merges
 from runtime.state.rows import ConflictRow, Lease, Look, Outcomes
 from runtime.state.store import Store
 from tests.simulation.simulation import Runner
-from tests.simulation.world import story_of
+from tests.simulation.world import DRAW, story_of
 
 merge_module = import_module("runtime.engine.merge")
 KNOWN = Path(__file__).parent / "mutants.json"
@@ -418,7 +418,7 @@ class Caught:
     """The last lines of the story."""
 
 
-def hunt(runner: Runner, one: Mutant, seeds: Sequence[int], *, draw: int = 2) -> Caught | None:
+def hunt(runner: Runner, one: Mutant, seeds: Sequence[int], *, draw: int = DRAW) -> Caught | None:
     """The first of the seeds that catches it. `draw`: see `World`."""
     with applied(one):
         for seed in seeds:
@@ -448,7 +448,7 @@ def main() -> int:
                 continue
             own = [seed for seed in range(1, MOST_SEEDS) if story_of(seed) == one.story]
             seeds = own if arguments.search else [known[one.name]["seed"]] if one.name in known else []
-            draw = 2 if arguments.search else known[one.name].get("draw", 2)
+            draw = known[one.name]["draw"] if one.name in known and not arguments.search else DRAW
             caught = hunt(runner, one, seeds, draw=draw)
             if caught is None:
                 got_away += 1
@@ -456,7 +456,7 @@ def main() -> int:
                 known.pop(one.name, None) if arguments.search else None
                 continue
             print(f"{one.name}: seed {caught.seed}: {caught.what}", flush=True)
-            known[one.name] = {"seed": caught.seed, "invariant": caught.invariant, "what": caught.what}
+            known[one.name] = {"seed": caught.seed, "draw": draw, "invariant": caught.invariant, "what": caught.what}
             if arguments.search and one.name == EXAMPLE_OF:
                 EXAMPLE.write_text("\n".join(caught.trace) + "\n", "utf-8")
     finally:

@@ -162,8 +162,8 @@ def draw_shape(chance: random.Random) -> Shape:
     return shape
 
 
-def fit(shape: Shape, kind: str) -> None:
-    """Change a draw, where it must be, so that a kind of fault can strike in it."""
+def fit(shape: Shape, kind: str, chance: random.Random, *, draw: int) -> None:
+    """Change a draw, where it must be, so that a kind of fault can strike in it. `draw`: see `World`."""
     if kind in ("source-cursor-forgotten", "source-page-twice") and shape.paging not in ("link", "cursor", "next_url"):
         shape.paging = "cursor"
     if kind in ("source-stale-read", "clock-differs") or kind.startswith("delivery-"):
@@ -188,6 +188,13 @@ def fit(shape: Shape, kind: str) -> None:
         shape.match, shape.find = shape.match if shape.match != "none" else "email", True
     if kind == "destination-lags" and shape.mode == "upsert":
         shape.adopt = "lookup"
+    if kind in PARTLY_ANSWERED and draw > 2:
+        # What a reply leaves open is asked about again under the key, while the rest of its batch is settled.
+        shape.mode, shape.key = "upsert", True
+        if chance.random() < 0.5:
+            shape.find = shape.list = False
+            shape.read_one = True
+            shape.adopt = "never" if shape.match == "none" or chance.random() < 0.5 else "on_conflict"
     if kind == "destination-loses-object":
         shape.mode = "upsert"
         shape.update = shape.update if shape.update != "none" else "merge"
@@ -201,6 +208,16 @@ COMPANIONS: dict[str, tuple[str, ...]] = {
     "source-stale-read": ("source-changes-while-paging",),
 }
 """Kinds without which another one cannot strike."""
+PARTLY_ANSWERED = {
+    "destination-item-fails": ("destination-item-untold",),
+    "destination-item-untold": ("destination-item-fails",),
+}
+"""Kinds that tell more together: a batch of which one item failed, was sent again alone and was written, and nobody knows another."""
+
+
+def companions(kind: str, *, draw: int) -> tuple[str, ...]:
+    """The kinds that a seed has beside its main one."""
+    return COMPANIONS.get(kind, ()) + (PARTLY_ANSWERED.get(kind, ()) if draw > 2 else ())
 
 
 def _parameters(*names: str) -> tuple[Parameter, ...]:

@@ -25,7 +25,7 @@ from tests.simulation.destination import Destination, Effect
 from tests.simulation.process import Process, States
 from tests.simulation.shapes import POISONED, SECRETS, STREAM, integration_of
 from tests.simulation.source import Page, Source, State, needs_reconciliation
-from tests.simulation.world import Crash, World, story_of
+from tests.simulation.world import DRAW, Crash, World, story_of
 
 MOST_QUIET_RUNS = 24
 
@@ -400,7 +400,7 @@ class Runner:
         logging.getLogger("asyncio").setLevel(logging.NOTSET)
 
     def play(
-        self, seed: int, *, keep_trace: bool = False, draw: int = 2, story: type[Simulation] | None = None
+        self, seed: int, *, keep_trace: bool = False, draw: int = DRAW, story: type[Simulation] | None = None
     ) -> Result:
         """One seed. `draw`: see `World`. `story`: another one than the seed itself tells."""
         began = time.process_time()
