@@ -24,11 +24,11 @@ needs_shared = pytest.mark.skipif(
 )
 
 
-def prove_by_its_own_tests(package: Path) -> None:
+def prove_by_its_own_tests(package: Path, tests: str = "tests") -> None:
     """Run the tests that were compiled into a package, where neither Vitesse nor the runtime's sources are on the path."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
         cwd=package,
         env={**environment, "PYTHONPATH": "src"},
         capture_output=True,

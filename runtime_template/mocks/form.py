@@ -275,6 +275,9 @@ class WebhookForm:
     record: Path = ()
     stream: str = ""
     deleted_topics: tuple[str, ...] = ()
+    topic_path: Path | None = None
+    events: tuple[Path, ...] | None = None
+    record_id: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -495,6 +498,9 @@ def _webhook(value: dict[str, Json]) -> WebhookForm:
         collection=value["collection"],
         record=_path(value.get("record", ())),
         stream=value.get("stream", ""),
+        topic_path=_path_or_none(value.get("topic_path")),
+        events=tuple(_path(path) for path in value["events"]) if value.get("events") is not None else None,
+        record_id=_path_or_none(value.get("record_id")),
     )
 
 

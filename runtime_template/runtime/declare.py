@@ -542,7 +542,13 @@ class Webhook:
     deleted_topics: tuple[str, ...] = ()
     """Topics that tell of a deletion; the body names at least the record. Carried out where the stream has `deletes`."""
     topic_path: Path | None = None
-    """Where the body names its topic, when one URL takes all; one that is not declared is ignored."""
+    """Where the body names its topic, when one URL takes all; one that is not declared is ignored. Webhooks that are proved alike
+    take each other's topics."""
+    events: tuple[Path, ...] | None = None
+    """Where the list of events is when a body holds several: the way to each list, from the body or from the item of the list
+    around it; `((),)` is a body that is the list. Each event is a delivery of its own, and the other paths lead from it."""
+    record_id: Path | None = None
+    """Where a delivery names its record when it does not hold it: the record is read by that name, with the source's `get`."""
     register: Registration | None = None
 
 

@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .declare import Path, SignatureScheme, Webhook
+from .declare import SignatureScheme, Webhook
+from .deliveries import at
 from .errors import IntegrationError, SettingMissing, SettingsError
 from .settings import Settings
 
@@ -91,24 +92,20 @@ class Verifier:
 
     def delivery_id(self, delivery: Delivery, body: Any) -> str:
         """What makes a delivery unique: the sender's own name for it, or else the digest of its content."""
-        scheme = self._scheme
-        if scheme.id_header is not None and (found := delivery.header(scheme.id_header)):
-            return found[:200]
-        if scheme.id_path is not None:
-            inner = _at(body, scheme.id_path)
-            if (
-                isinstance(inner, str | int)
-                and not isinstance(inner, bool)
-                and str(inner).isprintable()
-                and inner != ""
-            ):
-                return str(inner)[:200]
-        return hashlib.sha256(delivery.body).hexdigest()
+        return self._header_name(delivery) or self._own_name(body) or hashlib.sha256(delivery.body).hexdigest()
+
+    def event_ids(self, delivery: Delivery, events: Sequence[Any]) -> list[str]:
+        """The same for the events of one body: its own name, or else the body's and the event's place in it.
+
+        Two events that are alike are two: a sender that gives neither names nor times tells of two changes so.
+        """
+        whole = self._header_name(delivery) or hashlib.sha256(delivery.body).hexdigest()
+        return [self._own_name(event) or f"{whole}#{place}" for place, event in enumerate(events)]
 
     def challenge(self, body: Any) -> dict[str, str] | None:
         """The answer to a handshake, when the delivery is one."""
         scheme = self._scheme
-        text = _at(body, scheme.challenge_path) if scheme.challenge_path is not None else None
+        text = at(body, scheme.challenge_path) if scheme.challenge_path is not None else None
         if not isinstance(text, str) or not text or len(text) > 1000:
             return None
         if scheme.challenge_reply == "echo":
@@ -117,6 +114,16 @@ class Verifier:
         return {"plainToken": text, "encryptedToken": digest}
 
     # --- parts ---
+
+    def _header_name(self, delivery: Delivery) -> str | None:
+        name = self._scheme.id_header
+        return (delivery.header(name) or "")[:200] or None if name is not None else None
+
+    def _own_name(self, body: Any) -> str | None:
+        inner = at(body, self._scheme.id_path) if self._scheme.id_path is not None else None
+        if isinstance(inner, bool) or not isinstance(inner, str | int) or not str(inner).isprintable():
+            return None
+        return str(inner)[:200] or None
 
     def _signature(self, key: bytes, delivery: Delivery, stamp: str) -> bytes:
         content = self._content(key, delivery, stamp)
@@ -176,7 +183,7 @@ class Verifier:
             return
         if scheme.timestamp_path is not None:
             try:
-                found = _at(msgspec.json.decode(delivery.body), scheme.timestamp_path)
+                found = at(msgspec.json.decode(delivery.body), scheme.timestamp_path)
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 found = None
             if found is None:
@@ -275,14 +282,3 @@ def _form(delivery: Delivery) -> bytes:
     except ValueError:
         raise Refused("the body is not a form") from None
     return "".join(name + value for name, value in sorted(set(pairs))).encode()
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(step, str) and isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value

@@ -77,6 +77,41 @@ def test_id_and_time_may_stand_in_the_signed_body() -> None:
     assert json.loads(raw) == {"a": 1, "event": {"id": "d1"}, "at": "2023-11-14T22:13:20.900000+00:00"}
 
 
+def test_events_come_together_each_with_its_own_name_and_topic() -> None:
+    """The lists around them have one item each."""
+    hooks = [
+        {**shop()["webhooks"][0], "record_id": ["object", "id"], "topic_path": ["type"], "events": [["entry"], []]}
+    ]
+    hooks[0]["scheme"] = {"header": "X-Hmac", "id_path": ["name"]}
+    form = read_mock({**shop(), "webhooks": hooks})
+    store = Store(form, count=3)
+    ids = list(store.collections["customers"].ids())[:2]
+    headers, raw = delivery(form, store, topic="customers/update", id=ids, url="", delivery_id="d")
+
+    assert json.loads(raw) == {
+        "entry": [
+            [
+                {"object": {"id": int(ids[0])}, "type": "customers/update", "name": "d"},
+                {"object": {"id": int(ids[1])}, "type": "customers/update", "name": "d-1"},
+            ]
+        ]
+    }
+    assert headers["X-Hmac"] == hmac.new(b"mock-secret", raw, hashlib.sha256).hexdigest()
+    with pytest.raises(KeyError):
+        delivery(form, store, topic="customers/update", id=[*ids, "none"], url="")
+
+
+def test_event_that_only_names_its_record_is_another_each_time() -> None:
+    """A vendor's has a time; without, the second change would be taken for a repetition of the first."""
+    hook = {**shop()["webhooks"][0], "scheme": {"header": "X-Hmac"}, "record_id": ["id"], "events": [[]]}
+    form = read_mock({**shop(), "webhooks": [hook]})
+    store = Store(form, count=1)
+    [id] = store.collections["customers"].ids()
+    bodies = [delivery(form, store, topic="customers/update", id=id, url="")[1] for _ in range(2)]
+    assert bodies[0] != bodies[1]
+    assert {json.loads(body)[0]["id"] for body in bodies} == {int(id)}
+
+
 def test_url_is_signed_with_the_escapes_that_the_scheme_decodes() -> None:
     webhook = WebhookForm(
         topics=("t",),

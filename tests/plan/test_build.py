@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -217,6 +218,35 @@ def test_build_plan_when_a_delivery_has_its_records_name_refuses_it():
     assert "`id`" in caught.value.diagnostics[0].message
     inner = {**webhook, "record": "data.object"}
     assert build_plan(inputs_for(manifest=manifest_for(webhooks=[inner]))).webhooks[0].record == ("data", "object")
+
+
+@pytest.mark.parametrize(
+    ("text", "lists"),
+    [
+        ("", ((),)),
+        ("[]", ((),)),
+        ("events", (("events",),)),
+        ("data.events[]", (("data", "events"),)),
+        ("entry[].changes", (("entry",), ("changes",))),
+        ('entry[]."a.b"[].c[]', (("entry",), ("a.b",), ("c",))),
+        ("[][]", ((), ())),
+    ],
+)
+def test_build_plan_takes_the_lists_around_events_one_by_one(text: str, lists: Any):
+    scheme = {"header": "X-Sign"}
+    webhook = {"topics": ["a"], "scheme": scheme, "secret": {"env": "SECRET"}, "stream": CUSTOMERS, "events": text}
+    [plan] = build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "record_id": "objectId"}]))).webhooks
+    assert (plan.events, plan.record_id) == (lists, ("objectId",))
+
+
+def test_build_plan_when_a_delivery_has_the_name_it_gives_its_record_refuses_it():
+    """V520, where the record is only named; the record's own name may stand anywhere else."""
+    scheme = {"header": "X-Sign", "id_path": "objectId"}
+    webhook = {"topics": ["a"], "scheme": scheme, "secret": {"env": "SECRET"}, "stream": CUSTOMERS, "events": ""}
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "record_id": "objectId"}])))
+    assert codes(caught) == ["V520"]
+    build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "record_id": "id"}])))
 
 
 def test_build_plan_when_the_spec_has_no_such_security_scheme_names_those_it_has():

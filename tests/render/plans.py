@@ -458,6 +458,8 @@ def plan(text: str = "") -> Plan:
                 record=(f"customer{text}",),
                 secrets=(SettingValue(env="SHOPIFY_WEBHOOK_SECRET_NEXT", secret=True),),
                 topic_path=(f"topic{text}", 0),
+                events=((), (f"entry{text}", f"changes{text}")),
+                record_id=(f"objectId{text}",),
             ),
         ),
         settings=(

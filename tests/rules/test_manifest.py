@@ -188,6 +188,22 @@ def test_load_manifest_of_streams_that_contradict_themselves(tmp_path: Path) -> 
     }
 
 
+def test_load_manifest_when_a_delivery_names_its_record_asks_for_an_operation_that_reads_one(tmp_path: Path) -> None:
+    """V008: nothing of the record is in the delivery; the way out is `get`, or `record`."""
+    form = deepcopy(BASE)
+    hook = {"topics": ["x"], "scheme": "hubspot", "secret": {"env": "S"}, "stream": "customers", "events": ""}
+    form["webhooks"] = [{**hook, "record_id": "objectId"}]
+    [found] = faults(tmp_path, form)
+    assert (found.code, found.places[0].pointer) == ("V008", "#/webhooks/0/record_id")
+    assert "`get`" in (found.help or "")
+    form["streams"]["customers"]["source"]["get"] = "GET /customers/{id}"
+    load(tmp_path, form)
+    form["webhooks"][0]["record"] = "object"
+    [found] = faults(tmp_path, form)
+    assert (found.code, found.places[0].pointer) == ("V008", "#/webhooks/0/record_id")
+    assert "`record`" in (found.help or "")
+
+
 def test_load_manifest_of_a_missing_file_says_so(tmp_path: Path) -> None:
     """No traceback for a wrong folder."""
     with pytest.raises(DiagnosticError) as caught:

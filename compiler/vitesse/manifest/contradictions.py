@@ -168,7 +168,7 @@ def _not_put_back(name: str, stream: Stream) -> tuple[str, str] | None:
 
 
 def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
-    found = _registration(index, webhook)
+    found = [*_registration(index, webhook), *_named_record(index, webhook, manifest)]
     if webhook.stream in manifest.streams:
         return found
     return [
@@ -180,6 +180,33 @@ def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnosti
             help=f"name one of the streams: {', '.join(manifest.streams)}",
         ),
     ]
+
+
+def _named_record(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
+    """What is wrong with deliveries that name their record and do not hold it."""
+    if webhook.record_id is None:
+        return []
+    at = ("webhooks", index, "record_id")
+    stream, wrong = manifest.streams.get(webhook.stream), list[Diagnostic]()
+    if stream is not None and stream.source.get is None:
+        wrong.append(
+            _fault(
+                "V008",
+                f"a webhook names its records, and the stream `{webhook.stream}` has no operation that reads one",
+                at,
+                help="add `get` to the stream's source, or say with `record` where a delivery holds the record",
+            )
+        )
+    if webhook.record:
+        wrong.append(
+            _fault(
+                "V008",
+                "a webhook's deliveries hold their record and only name it",
+                at,
+                help="keep `record` where they hold it whole, `record_id` where they name it",
+            )
+        )
+    return wrong
 
 
 def _registration(index: int, webhook: Webhook) -> list[Diagnostic]:

@@ -70,7 +70,7 @@ class Registration(Form):
 
 
 class Webhook(Form):
-    """Deliveries of the source that sync one record each."""
+    """Deliveries of the source, whose events sync one record each."""
 
     topics: Annotated[tuple[str, ...], Field(min_length=1)]
     deleted_topics: tuple[str, ...] = ()
@@ -83,9 +83,14 @@ class Webhook(Form):
     further_secrets: tuple[Env, ...] = ()
     """More secrets that count while one is rotated."""
     topic_path: PathText | None = None
-    """Where the body names its topic, when one URL takes all."""
+    """Where the body names its topic, when one URL takes all. Webhooks of one scheme and secret take each other's topics."""
+    events: PathText | None = None
+    """Where the list is, when a body holds several events: `events`, `entry[].changes`, empty for a body that is the list. Each is
+    a delivery of its own, and the other paths (`id_path` of the scheme, too) lead from it."""
     stream: Name
     record: PathText = ""
     """Where the changed record is in the body; empty for the whole body."""
+    record_id: Annotated[PathText, Field(min_length=1)] | None = None
+    """Where a delivery names its record when it does not hold it: `objectId`. The record is read with the source's `get`."""
     register_: Annotated[Registration | None, Field(alias="register")] = None
     """Where the API has an operation that registers webhooks."""

@@ -38,7 +38,7 @@ from .model import (
 )
 from .monitoring import plan_monitoring
 from .names import Scope
-from .operations import json_path, path_parameters
+from .operations import json_path, list_paths, path_parameters
 from .order import in_order
 from .sides import SideNames
 from .streams import StreamBuilder
@@ -228,6 +228,8 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan], source: 
                 topic_path=json_path(webhook.topic_path) if webhook.topic_path is not None else None,
                 stream=webhook.stream,
                 record=json_path(webhook.record),
+                events=list_paths(webhook.events) if webhook.events is not None else None,
+                record_id=json_path(webhook.record_id) if webhook.record_id is not None else None,
                 register=_registration(webhook.register_, source) if webhook.register_ is not None else None,
             )
         )
@@ -287,7 +289,8 @@ def _named_by_records(webhooks: Sequence[WebhookPlan], identities: Mapping[str, 
     """A record's own name would make each of its later deliveries a repetition of the first."""
     for position, webhook in enumerate(webhooks):
         inner = webhook.scheme.id_path
-        if inner is None or inner != (*webhook.record, *positions(identities[webhook.stream])):
+        record = webhook.record_id or (*webhook.record, *positions(identities[webhook.stream]))
+        if inner is None or inner != record:
             continue
         yield Diagnostic(
             code="V520",

@@ -33,6 +33,8 @@ _CHANGED = re.compile(
     r"(last_?)?(updated|modified|changed)(_?at|_?on|_?date|_?time)?|(date|time)_?(last_?)?(updated|modified)",
     re.IGNORECASE,
 )
+_SHAPED = ("topic_path", "events", "record_id")
+"""What a delivery looks like beside where its record is."""
 _UPSERT = re.compile(r"upsert|create.?or.?update|create.?or.?replace", re.IGNORECASE)
 
 
@@ -219,6 +221,7 @@ class _Mock(MockBuilder):
             "secret": self._value(webhook.secret),
             "collection": collection,
             "record": list(webhook.record),
+            **{name: _as_json(value) for name in _SHAPED if (value := getattr(webhook, name)) is not None},
             "stream": webhook.stream,
         }
 
@@ -387,7 +390,7 @@ def _named(record: Type | None) -> JsonPath:
 
 def _as_json(value: object) -> object:
     """What JSON reads back: field paths are lists there."""
-    return list(value) if isinstance(value, tuple) else value
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _secret(env: str, encoding: str) -> str:

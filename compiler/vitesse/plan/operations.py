@@ -217,6 +217,18 @@ def json_path(text: str) -> JsonPath:
     return tuple(steps)
 
 
+def list_paths(text: str) -> tuple[JsonPath, ...]:
+    """Where a list is, as the way to each list around it and to itself: `entry[].changes` → (("entry",), ("changes",))."""
+    steps = parse_path(text)
+    lists: list[JsonPath] = [()]
+    for step in steps[:-1] if steps[-1:] == (EACH,) else steps:
+        if step is EACH:
+            lists.append(())
+        else:
+            lists[-1] = (*lists[-1], str(step))
+    return tuple(lists)
+
+
 def _paging(facts: ApiFacts, operation: Operation) -> PagingPlan:
     fact = facts.get(operation.id, "paging")
     value = fact.value if fact is not None else None

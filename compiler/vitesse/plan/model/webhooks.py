@@ -59,4 +59,6 @@ class WebhookPlan:
     secrets: tuple[SettingValue, ...] = ()
     deleted_topics: tuple[str, ...] = ()
     topic_path: JsonPath | None = None
+    events: tuple[JsonPath, ...] | None = None
+    record_id: JsonPath | None = None
     register: RegistrationPlan | None = None
