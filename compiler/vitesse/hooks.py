@@ -118,6 +118,12 @@ class SignaturePreset:
     challenge_path: tuple[str | int, ...] | None = None
     """A delivery with text here is a handshake: it is answered and not stored."""
     challenge_reply: Literal["echo", "hmac"] = "echo"
+    handshake_challenge: str | None = None
+    """The query parameter of a GET whose text is the answer, when the GET knows the word."""
+    handshake_word: str | None = None
+    """The query parameter that holds the word, which is the webhook's `handshake_secret`."""
+    handshake_mode: str | None = None
+    """A further query parameter and the value it must have: `hub.mode=subscribe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -264,6 +264,9 @@ class SchemeForm:
     url_unescaped: str = ""
     challenge_path: Path | None = None
     challenge_reply: Literal["echo", "hmac"] = "echo"
+    handshake_challenge: str | None = None
+    handshake_word: str | None = None
+    handshake_mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

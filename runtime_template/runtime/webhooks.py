@@ -26,6 +26,7 @@ from .errors import IntegrationError, SettingMissing, SettingsError
 from .settings import Settings
 
 MAX_DELIVERY_BYTES = 5 * 1024 * 1024
+MAX_CHALLENGE = 1000
 _PLACE = re.compile(r"\{(body|id|ts|method|url|form|secret)\}")
 _FORM = "application/x-www-form-urlencoded"
 
@@ -106,7 +107,7 @@ class Verifier:
         """The answer to a handshake, when the delivery is one."""
         scheme = self._scheme
         text = at(body, scheme.challenge_path) if scheme.challenge_path is not None else None
-        if not isinstance(text, str) or not text or len(text) > 1000:
+        if not isinstance(text, str) or not text or len(text) > MAX_CHALLENGE:
             return None
         if scheme.challenge_reply == "echo":
             return {"challenge": text}
@@ -203,6 +204,46 @@ class Verifier:
             raise Refused("the body is not the one that was signed")
 
 
+class Handshake:
+    """Answers a GET by which a sender asks whether its deliveries are wanted at a URL: only one that knows the word."""
+
+    def __init__(self, scheme: SignatureScheme, words: Iterable[str]) -> None:
+        """Raises `SettingsError` without a word: an empty one would let everybody have text answered."""
+        self._scheme = scheme
+        self._words = tuple(part.encode() for word in words for part in word.split())
+        if not self._words:
+            raise SettingsError(("the word of a webhook's handshake is empty: anybody would know it",))
+
+    def answer(self, query: str) -> str:
+        """The text to answer a query string with. Raises `Refused`."""
+        scheme = self._scheme
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100, errors="strict")
+        except ValueError:
+            raise Refused("its query cannot be read") from None
+        word = _only(pairs, scheme.handshake_word).encode()
+        is_right = False
+        for own in self._words:
+            is_right |= hmac.compare_digest(word, own)
+        if not is_right:
+            raise Refused("it does not know the word")
+        if scheme.handshake_mode is not None:
+            name, _, value = scheme.handshake_mode.partition("=")
+            if _only(pairs, name) != value:
+                raise Refused(f"it is not `{scheme.handshake_mode}`")
+        challenge = _only(pairs, scheme.handshake_challenge)
+        if not 0 < len(challenge) <= MAX_CHALLENGE or not challenge.isascii() or not challenge.isprintable():
+            raise Refused("there is no challenge, or one that no sender makes")
+        return challenge
+
+
+def _only(pairs: Sequence[tuple[str, str]], name: str | None) -> str:
+    found = [value for each, value in pairs if each == name]
+    if len(found) != 1:
+        raise Refused(f"`{name}` came {len(found)} times")
+    return found[0]
+
+
 def parse_delivery(body: bytes) -> Any:
     """The JSON of a delivery that was proved.
 
@@ -233,6 +274,13 @@ def verifier_of(webhook: Webhook, settings: Settings) -> Verifier:
         except SettingMissing:
             continue  # only set while secrets are rotated
     return Verifier(webhook.scheme, found)
+
+
+def handshake_of(webhook: Webhook, settings: Settings) -> Handshake | None:
+    """What answers the GETs of a declared webhook. Raises `SettingsError` when its word is missing or empty."""
+    if webhook.handshake_secret is None:
+        return None
+    return Handshake(webhook.scheme, [settings.text(webhook.handshake_secret)])
 
 
 def _key(scheme: SignatureScheme, secret: str) -> bytes:

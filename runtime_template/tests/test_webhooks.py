@@ -286,7 +286,8 @@ async def test_request_that_is_no_delivery_is_refused_before_it_costs_anything(
             await client.post(path, content=huge, headers=headers),
             await client.post(path, content=in_pieces(), headers=headers),
         ]
-        assert [answer.status_code for answer in answers] == [405, 415, 413, 413]
+        no_get = 403 if _declared(topic).handshake_secret is not None else 405
+        assert [answer.status_code for answer in answers] == [no_get, 415, 413, 413]
         counts = await ready.state.call(ready.state.inbox.counts)
         assert (bench.effects, sum(counts.values())) == (0, 0)
 
@@ -347,6 +348,36 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
         counts = await _settled(ready)
         assert bench.effects == 0
         assert len(bench.dead_letters()) + counts.get("dead", 0) >= 1
+
+
+def _declared(topic: str) -> Any:
+    return next(each for each in INTEGRATION.webhooks if topic in (*each.topics, *each.deleted_topics))
+
+
+@pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
+async def test_handshake_by_get_is_answered_to_those_who_know_the_word(
+    webhook: WebhookForm, topic: str, tmp_path: Path
+) -> None:
+    """With the text that was asked for, as text; whoever does not know the word hears nothing of it."""
+    declared = _declared(topic)
+    if declared.handshake_secret is None:
+        pytest.skip("this webhook has no handshake by GET")
+    async with receiving(webhook, tmp_path) as (bench, ready, client):
+        scheme = declared.scheme
+        word = ready.settings.text(declared.handshake_secret)
+        query = {scheme.handshake_word: word, scheme.handshake_challenge: "<b>1158201444</b>"}
+        if scheme.handshake_mode is not None:
+            name, _, value = scheme.handshake_mode.partition("=")
+            query[name] = value
+        right = await client.get(f"/webhooks/{topic}", params=query)
+        wrong = await client.get(f"/webhooks/{topic}", params={**query, scheme.handshake_word: f"{word}x"})
+
+        assert (right.status_code, right.text) == (200, "<b>1158201444</b>")
+        assert right.headers["content-type"].startswith("text/plain")
+        assert right.headers["x-content-type-options"] == "nosniff"
+        assert wrong.status_code == 403
+        assert "1158201444" not in wrong.text
+        assert bench.effects == 0
 
 
 DELETIONS = [

@@ -1,4 +1,4 @@
-"""An example whose webhooks deliver as HubSpot, Xero and Meta do: compiled, and proved by its own tests."""
+"""An example whose webhooks deliver as HubSpot, Xero and Meta do, with Meta's handshake: compiled, and proved by its own tests."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ WEBHOOKS = """webhooks:
   - topics: [customers]
     scheme: meta
     secret: {env: META_APP_SECRET}
+    handshake_secret: {env: META_VERIFY_TOKEN}
     stream: customers
     topic_path: field
     events: entry[].changes

@@ -249,6 +249,20 @@ def test_build_plan_when_a_delivery_has_the_name_it_gives_its_record_refuses_it(
     build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "record_id": "id"}])))
 
 
+def test_build_plan_when_a_scheme_has_no_handshake_refuses_its_word():
+    """V521: a GET would never be answered, and the sender would never deliver."""
+    webhook = {"topics": ["a"], "secret": {"env": "SECRET"}, "stream": CUSTOMERS, "handshake_secret": {"env": "WORD"}}
+    with pytest.raises(DiagnosticError) as caught:
+        build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "scheme": {"header": "X-Sign"}}])))
+    assert codes(caught) == ["V521"]
+    assert caught.value.diagnostics[0].places[0].pointer == "#/webhooks/0/handshake_secret"
+    scheme = {"header": "X-Sign", "handshake_challenge": "c", "handshake_word": "w", "handshake_mode": "m=yes"}
+    plan = build_plan(inputs_for(manifest=manifest_for(webhooks=[{**webhook, "scheme": scheme}])))
+    assert plan.webhooks[0].handshake_secret == SettingValue(env="WORD", secret=True)
+    assert SettingValue(env="WORD", secret=True) in plan.settings
+    assert plan.mocks.source["environment"]["WORD"]
+
+
 def test_build_plan_when_the_spec_has_no_such_security_scheme_names_those_it_has():
     """V504: nothing is sent without the credential that was asked for."""
     manifest = manifest_for(auth={"scheme": "token", "token": {"env": "CRM_TOKEN"}})

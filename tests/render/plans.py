@@ -460,6 +460,7 @@ def plan(text: str = "") -> Plan:
                 topic_path=(f"topic{text}", 0),
                 events=((), (f"entry{text}", f"changes{text}")),
                 record_id=(f"objectId{text}",),
+                handshake_secret=SettingValue(env="SHOPIFY_WEBHOOK_WORD", secret=True),
             ),
         ),
         settings=(
@@ -468,6 +469,7 @@ def plan(text: str = "") -> Plan:
             SettingValue(env="SHOPIFY_API_VERSION", text=f"2024-01{text}"),
             SettingValue(env="SHOPIFY_SHOP"),
             SettingValue(env="SHOPIFY_WEBHOOK_SECRET", secret=True),
+            SettingValue(env="SHOPIFY_WEBHOOK_WORD", secret=True),
         ),
         copied=(CopiedFile(path="custom/dates.py", content=CUSTOM.encode(), origin="custom/dates.py"),),
         tables=(table(text),),

@@ -60,3 +60,4 @@ def test_secret_of_a_webhook_is_required_for_the_webhook_alone():
     lines = str(docs.settings(plan())).splitlines()
     assert "| `SHOPIFY_ACCESS_TOKEN` | required, secret |" in lines
     assert "| `SHOPIFY_WEBHOOK_SECRET` | required for webhooks, secret |" in lines
+    assert "| `SHOPIFY_WEBHOOK_WORD` | required for webhooks, secret |" in lines

@@ -188,6 +188,26 @@ def test_load_manifest_of_streams_that_contradict_themselves(tmp_path: Path) -> 
     }
 
 
+def test_load_manifest_when_a_handshake_does_not_say_where_its_word_stands(tmp_path: Path) -> None:
+    """V008: a challenge is never answered to those who know no word."""
+    form = deepcopy(BASE)
+    hook = {"topics": ["x"], "secret": {"env": "S"}, "stream": "customers"}
+    for scheme, wanted in (
+        ({"handshake_challenge": "c"}, "`handshake_word: <query parameter>`"),
+        ({"handshake_word": "w"}, "`handshake_challenge: <query parameter>`"),
+        ({"handshake_mode": "m=s"}, "`handshake_challenge: <query parameter>`"),
+    ):
+        form["webhooks"] = [{**hook, "scheme": {"header": "X-Sign", **scheme}}]
+        [found] = faults(tmp_path, form)
+        assert (found.code, found.places[0].pointer) == ("V008", "#/webhooks/0/scheme")
+        assert wanted in (found.help or "")
+    whole = {"handshake_challenge": "c", "handshake_word": "w", "handshake_mode": "m=s"}
+    form["webhooks"] = [{**hook, "scheme": {"header": "X-Sign", **whole}}]
+    load(tmp_path, form)
+    form["webhooks"][0]["scheme"]["handshake_mode"] = "subscribe"
+    assert [found.code for found in faults(tmp_path, form)] == ["V005"]
+
+
 def test_load_manifest_when_a_delivery_names_its_record_asks_for_an_operation_that_reads_one(tmp_path: Path) -> None:
     """V008: nothing of the record is in the delivery; the way out is `get`, or `record`."""
     form = deepcopy(BASE)

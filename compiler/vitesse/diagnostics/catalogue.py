@@ -144,6 +144,7 @@ TITLES: dict[str, str] = {
     "V518": "nothing says how an OAuth2 token is fetched",
     "V519": "a masked field is not one of the source's",
     "V520": "deliveries are named by their record",
+    "V521": "a webhook's scheme has no handshake",
     "V530": "a stream cannot be read in these parts",
     # ------------------------------------------------------------------------------------------------------------------
     # rendering and its proof

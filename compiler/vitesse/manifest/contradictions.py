@@ -6,7 +6,7 @@ from ..diagnostics import Diagnostic, Place
 from ..forms import pointer
 from .form import MANIFEST_FILE, Deploy, Manifest
 from .streams import Stream
-from .webhooks import Webhook
+from .webhooks import SignatureScheme, Webhook
 
 
 def contradictions(manifest: Manifest) -> list[Diagnostic]:
@@ -168,7 +168,11 @@ def _not_put_back(name: str, stream: Stream) -> tuple[str, str] | None:
 
 
 def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
-    found = [*_registration(index, webhook), *_named_record(index, webhook, manifest)]
+    found = [
+        *_registration(index, webhook),
+        *_named_record(index, webhook, manifest),
+        *_handshake(index, webhook.scheme),
+    ]
     if webhook.stream in manifest.streams:
         return found
     return [
@@ -207,6 +211,24 @@ def _named_record(index: int, webhook: Webhook, manifest: Manifest) -> list[Diag
             )
         )
     return wrong
+
+
+def _handshake(index: int, scheme: str | SignatureScheme) -> list[Diagnostic]:
+    """A handshake by GET is answered to those who know a word, so a scheme says where both stand."""
+    if isinstance(scheme, str):
+        return []
+    parts = {"handshake_challenge": scheme.handshake_challenge, "handshake_word": scheme.handshake_word}
+    missing = [name for name, value in parts.items() if value is None]
+    if not missing or (len(missing) == 2 and scheme.handshake_mode is None):
+        return []
+    return [
+        _fault(
+            "V008",
+            "a scheme has a handshake by GET and does not say where its challenge and its word stand",
+            ("webhooks", index, "scheme"),
+            help=f"add `{missing[0]}: <query parameter>`",
+        )
+    ]
 
 
 def _registration(index: int, webhook: Webhook) -> list[Diagnostic]:

@@ -40,6 +40,12 @@ class SignatureScheme(Form):
     challenge_path: PathText | None = None
     """A delivery with text here is a handshake."""
     challenge_reply: Literal["echo", "hmac"] = "echo"
+    handshake_challenge: Annotated[str, Field(min_length=1)] | None = None
+    """The query parameter of a GET whose text is the answer, when the GET knows the word."""
+    handshake_word: Annotated[str, Field(min_length=1)] | None = None
+    """The query parameter that holds the word, which is the webhook's `handshake_secret`."""
+    handshake_mode: Annotated[str, Field(pattern="^[^=]+=")] | None = None
+    """A further query parameter and the value it must have: `hub.mode=subscribe`."""
 
 
 class Registration(Form):
@@ -92,5 +98,7 @@ class Webhook(Form):
     """Where the changed record is in the body; empty for the whole body."""
     record_id: Annotated[PathText, Field(min_length=1)] | None = None
     """Where a delivery names its record when it does not hold it: `objectId`. The record is read with the source's `get`."""
+    handshake_secret: Env | None = None
+    """The word that a handshake by GET must know, chosen by you and told to the sender; without it a GET is not answered."""
     register_: Annotated[Registration | None, Field(alias="register")] = None
     """Where the API has an operation that registers webhooks."""

@@ -218,6 +218,8 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan], source: 
                 continue
         else:
             scheme = _written_out(webhook.scheme)
+        if webhook.handshake_secret is not None and scheme.handshake_word is None:
+            found.append(_no_handshake(position))
         plans.append(
             WebhookPlan(
                 topics=webhook.topics,
@@ -230,6 +232,9 @@ def _webhooks(manifest: Manifest, schemes: Mapping[str, SignaturePlan], source: 
                 record=json_path(webhook.record),
                 events=list_paths(webhook.events) if webhook.events is not None else None,
                 record_id=json_path(webhook.record_id) if webhook.record_id is not None else None,
+                handshake_secret=(
+                    setting(webhook.handshake_secret, secret=True) if webhook.handshake_secret is not None else None
+                ),
                 register=_registration(webhook.register_, source) if webhook.register_ is not None else None,
             )
         )
@@ -268,7 +273,7 @@ def _settings(
     source: ApiPlan, destination: ApiPlan, streams: Sequence[StreamPlan], webhooks: Sequence[WebhookPlan]
 ) -> tuple[SettingValue, ...]:
     """Every environment variable once, by name; secret when one of its uses is."""
-    values = [secret for webhook in webhooks for secret in (webhook.secret, *webhook.secrets)]
+    values = [secret for webhook in webhooks for secret in webhook.all_secrets]
     for api in (source, destination):
         values.append(api.base_url)
         values.extend(value for _, value in (*api.variables, *api.headers))
@@ -299,6 +304,15 @@ def _named_by_records(webhooks: Sequence[WebhookPlan], identities: Mapping[str, 
             places=(Place(file="integration.yaml", pointer=pointer("webhooks", position)),),
             help="say where the record is in the body (`record: data.object`), or write a scheme without `id_path`",
         )
+
+
+def _no_handshake(position: int) -> Diagnostic:
+    return Diagnostic(
+        code="V521",
+        message="a webhook has the word of a handshake, and its scheme has no handshake by GET",
+        places=(Place(file="integration.yaml", pointer=pointer("webhooks", position, "handshake_secret")),),
+        help="leave `handshake_secret` out, or write the scheme out with `handshake_challenge` and `handshake_word`",
+    )
 
 
 def _unknown_scheme(position: int, name: str, schemes: Mapping[str, SignaturePlan]) -> Diagnostic:

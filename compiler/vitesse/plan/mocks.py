@@ -214,6 +214,8 @@ class _Mock(MockBuilder):
         env = webhook.secret.env
         if env is not None and env not in self.environment:
             self.environment[env] = _secret(env, webhook.scheme.secret_encoding)
+        if webhook.handshake_secret is not None:
+            self._value(webhook.handshake_secret)
         return {
             "topics": list(webhook.topics),
             **({"deleted_topics": list(webhook.deleted_topics)} if webhook.deleted_topics else {}),

@@ -43,7 +43,7 @@ def streams(plan: Plan) -> MarkdownText:
 def settings(plan: Plan) -> MarkdownText:
     """The environment variables of this package, as the head of a table; the skeleton goes on with those of every package."""
     lines = ["| variable | meaning |", "| --- | --- |"]
-    signing = {secret.env for webhook in plan.webhooks for secret in (webhook.secret, *webhook.secrets)}
+    signing = {secret.env for webhook in plan.webhooks for secret in webhook.all_secrets}
     for value in plan.settings:
         need = "required for webhooks" if value.env in signing else "required"
         told = need if value.text is None else f"{code_span(value.text)} when unset"

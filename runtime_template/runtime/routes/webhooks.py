@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..declare import Webhook
 from ..deliveries import Event, at, events_of
@@ -36,6 +36,12 @@ class WebhookRoutes:
                 self._webhooks[topic] = (webhook, secrets)
         self._topics = {topic: self._topics_of(each) for topic, (each, _) in self._webhooks.items()}
 
+    @property
+    def methods(self) -> list[str]:
+        """Those that some webhook takes."""
+        is_asked = any(webhook.handshake_secret is not None for webhook, _ in self._webhooks.values())
+        return ["GET", "POST"] if is_asked else ["POST"]
+
     def __bool__(self) -> bool:
         return bool(self._webhooks)
 
@@ -45,6 +51,8 @@ class WebhookRoutes:
         if found is None:
             return problem(404, "there is no such webhook")
         webhook, secrets = found
+        if request.method != "POST":
+            return self._handshake(request, secrets)
         if request.headers.get("content-encoding", "identity") != "identity":
             return problem(415, "deliveries are not compressed")
         body = await read_body(request, MAX_DELIVERY_BYTES)
@@ -63,6 +71,19 @@ class WebhookRoutes:
             log.warning("a delivery to %s was refused: %s", request.path_params["topic"], refused)
             return problem(401, "not proved")
         return await self._store(webhook, verifier, delivery, request.path_params["topic"])
+
+    def _handshake(self, request: Request, secrets: Secrets) -> Response:
+        """Answer a sender that asks before it delivers. The text is its own, so it is sent as text and nothing else."""
+        handshake = secrets.handshake(self._engine.clock.now())
+        if handshake is None or request.method != "GET":
+            return problem(405, "not this method")
+        try:
+            text = handshake.answer(request.scope["query_string"].decode("latin-1"))
+        except Refused as refused:
+            log.warning("a handshake for %s was refused: %s", request.path_params["topic"], refused)
+            return problem(403, "not proved")
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        return PlainTextResponse(text, headers=headers)
 
     def _topics_of(self, webhook: Webhook) -> dict[str, Webhook]:
         """Topic → the webhook that it belongs to, of those that a body which names its topic can be for."""

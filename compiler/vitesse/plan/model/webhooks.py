@@ -31,6 +31,9 @@ class SignaturePlan:
     url_unescaped: str = ""
     challenge_path: JsonPath | None = None
     challenge_reply: Literal["echo", "hmac"] = "echo"
+    handshake_challenge: str | None = None
+    handshake_word: str | None = None
+    handshake_mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +64,10 @@ class WebhookPlan:
     topic_path: JsonPath | None = None
     events: tuple[JsonPath, ...] | None = None
     record_id: JsonPath | None = None
+    handshake_secret: SettingValue | None = None
     register: RegistrationPlan | None = None
+
+    @property
+    def all_secrets(self) -> tuple[SettingValue, ...]:
+        """What has to be told to whoever serves it."""
+        return (self.secret, *self.secrets, *((self.handshake_secret,) if self.handshake_secret is not None else ()))
