@@ -14,8 +14,8 @@ import pytest
 
 from tests.bench import Bench, serving
 from tests.mocks.form import WebhookForm
-from tests.mocks.places import at
-from tests.mocks.webhooks import delivery, sent_to, sign
+from tests.mocks.places import at, put
+from tests.mocks.webhooks import delivery, event, sent_to, sign
 from tests.package import INTEGRATION, destination_form, runtime, source_form
 
 PUBLIC_URL = "https://hooks.example.com"
@@ -286,9 +286,46 @@ async def test_request_that_is_no_delivery_is_refused_before_it_costs_anything(
             await client.post(path, content=huge, headers=headers),
             await client.post(path, content=in_pieces(), headers=headers),
         ]
-        assert [answer.status_code for answer in answers] == [405, 415, 413, 413]
+        no_get = 403 if _declared(topic).handshake_secret is not None else 405
+        assert [answer.status_code for answer in answers] == [no_get, 415, 413, 413]
         counts = await ready.state.call(ready.state.inbox.counts)
         assert (bench.effects, sum(counts.values())) == (0, 0)
+
+
+def nameless(webhook: WebhookForm, topic: str) -> Any:
+    """An event about no record."""
+    event = {"planted": True}
+    return put(event, webhook.topic_path, topic) if webhook.topic_path is not None else event
+
+
+@pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
+async def test_each_event_of_a_body_is_carried_out_and_a_bad_one_is_dead_alone(
+    webhook: WebhookForm, topic: str, tmp_path: Path
+) -> None:
+    """Together in one body, again in the same body, and then nothing more."""
+    if webhook.events is None:
+        pytest.skip("a delivery of this webhook holds one event")
+    async with receiving(webhook, tmp_path) as (bench, ready, client):
+        store, path = bench.source.store, f"/webhooks/{topic}"
+        ids = [str(at(record, bench.source_records.form.identity)) for record in bench.mappable()[:3]]
+        events = [event(webhook, store, topic=topic, id=id) for id in ids]
+        headers, raw = sign(
+            webhook,
+            *[*events[:1], nameless(webhook, topic), *events[1:], {"planted": "another topic or no record"}],
+            url=PUBLIC_URL + path,
+            secret=webhook.secret,
+            now_s=bench.clock.now(),
+            delivery_id="together",
+        )
+        for _ in range(2):
+            answer = await client.post(sent_to(webhook.scheme, path, raw), content=raw, headers=headers)
+            assert (answer.status_code, answer.json()) == (200, {"status": "stored"})
+        await _until(lambda: len(bench.destination_records) == len(ids))
+        counts = await _settled(ready)
+        letters = len(bench.dead_letters())
+        assert bench.effects == len(ids)
+        assert sum(counts.values()) == len(ids) + 2
+        assert letters + counts.get("dead", 0) + counts.get("ignored", 0) == 2
 
 
 @pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
@@ -300,7 +337,7 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
         path = f"/webhooks/{topic}"
         headers, raw = sign(
             webhook,
-            {"planted": True},
+            nameless(webhook, topic),
             url=PUBLIC_URL + path,
             secret=webhook.secret,
             now_s=bench.clock.now(),
@@ -311,6 +348,36 @@ async def test_delivery_that_is_proved_and_cannot_be_read_is_kept_as_dead(
         counts = await _settled(ready)
         assert bench.effects == 0
         assert len(bench.dead_letters()) + counts.get("dead", 0) >= 1
+
+
+def _declared(topic: str) -> Any:
+    return next(each for each in INTEGRATION.webhooks if topic in (*each.topics, *each.deleted_topics))
+
+
+@pytest.mark.parametrize(("webhook", "topic"), WEBHOOKS)
+async def test_handshake_by_get_is_answered_to_those_who_know_the_word(
+    webhook: WebhookForm, topic: str, tmp_path: Path
+) -> None:
+    """With the text that was asked for, as text; whoever does not know the word hears nothing of it."""
+    declared = _declared(topic)
+    if declared.handshake_secret is None:
+        pytest.skip("this webhook has no handshake by GET")
+    async with receiving(webhook, tmp_path) as (bench, ready, client):
+        scheme = declared.scheme
+        word = ready.settings.text(declared.handshake_secret)
+        query = {scheme.handshake_word: word, scheme.handshake_challenge: "<b>1158201444</b>"}
+        if scheme.handshake_mode is not None:
+            name, _, value = scheme.handshake_mode.partition("=")
+            query[name] = value
+        right = await client.get(f"/webhooks/{topic}", params=query)
+        wrong = await client.get(f"/webhooks/{topic}", params={**query, scheme.handshake_word: f"{word}x"})
+
+        assert (right.status_code, right.text) == (200, "<b>1158201444</b>")
+        assert right.headers["content-type"].startswith("text/plain")
+        assert right.headers["x-content-type-options"] == "nosniff"
+        assert wrong.status_code == 403
+        assert "1158201444" not in wrong.text
+        assert bench.effects == 0
 
 
 DELETIONS = [

@@ -264,6 +264,9 @@ class SchemeForm:
     url_unescaped: str = ""
     challenge_path: Path | None = None
     challenge_reply: Literal["echo", "hmac"] = "echo"
+    handshake_challenge: str | None = None
+    handshake_word: str | None = None
+    handshake_mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +278,9 @@ class WebhookForm:
     record: Path = ()
     stream: str = ""
     deleted_topics: tuple[str, ...] = ()
+    topic_path: Path | None = None
+    events: tuple[Path, ...] | None = None
+    record_id: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -495,6 +501,9 @@ def _webhook(value: dict[str, Json]) -> WebhookForm:
         collection=value["collection"],
         record=_path(value.get("record", ())),
         stream=value.get("stream", ""),
+        topic_path=_path_or_none(value.get("topic_path")),
+        events=tuple(_path(path) for path in value["events"]) if value.get("events") is not None else None,
+        record_id=_path_or_none(value.get("record_id")),
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -24,34 +25,27 @@ def delivery(
     store: Store,
     *,
     topic: str,
-    id: str,
+    id: str | Sequence[str],
     url: str,
     secret: str | None = None,
     forged: bool = False,
     now_s: float | None = None,
     delivery_id: str | None = None,
 ) -> tuple[dict[str, str], bytes]:
-    """Headers and body of a delivery about one record.
+    """Headers and body of a delivery about one record, or with an event about each of several.
 
     Args:
         topic: One that tells of a deletion names the record and no more, whether it is there or not.
+        id: Several only where a body holds several events.
         url: Where it is sent, but for what `sent_to` appends: some schemes sign it.
         secret: Another one than the declared.
         forged: Sign with a secret the receiver does not have.
     """
-    webhook = next(webhook for webhook in form.webhooks if topic in (*webhook.topics, *webhook.deleted_topics))
-    collection = store.collections[webhook.collection]
-    stored = collection.get(id)
-    if topic in webhook.deleted_topics:
-        schema = store.synthesis.schema_at(collection.form.record, collection.form.identity)
-        record = put({}, collection.form.identity, int(id) if schema.get("type") == "integer" else id)
-    elif stored is None:
-        raise KeyError(f"there is no `{id}` among the {webhook.collection}")
-    else:
-        record = stored.record
+    webhook = webhook_of(form, topic)
+    ids = [id] if isinstance(id, str) else id
     return sign(
         webhook,
-        put({}, webhook.record, record),
+        *(event(webhook, store, topic=topic, id=each) for each in ids),
         url=url,
         secret=_FORGED[webhook.scheme.secret_encoding] if forged else (secret or webhook.secret),
         now_s=time.time() if now_s is None else now_s,
@@ -59,16 +53,44 @@ def delivery(
     )
 
 
+def webhook_of(form: MockForm, topic: str) -> WebhookForm:
+    """The webhook that delivers a topic."""
+    return next(webhook for webhook in form.webhooks if topic in (*webhook.topics, *webhook.deleted_topics))
+
+
+def event(webhook: WebhookForm, store: Store, *, topic: str, id: str) -> Json:
+    """What is delivered about one record: the record, or its name alone."""
+    collection = store.collections[webhook.collection]
+    stored = collection.get(id)
+    if stored is None and topic not in webhook.deleted_topics:
+        raise KeyError(f"there is no `{id}` among the {webhook.collection}")
+    schema = store.synthesis.schema_at(collection.form.record, collection.form.identity)
+    name = int(id) if schema.get("type") == "integer" else id
+    if webhook.record_id is not None:
+        body = put({}, webhook.record_id, name)
+    elif stored is None or topic in webhook.deleted_topics:
+        body = put({}, webhook.record, put({}, collection.form.identity, name))
+    else:
+        body = put({}, webhook.record, deepcopy(stored.record))
+    return put(body, webhook.topic_path, topic) if webhook.topic_path is not None else body
+
+
 def sign(
-    webhook: WebhookForm, body: Json, *, url: str, secret: str, now_s: float, delivery_id: str
+    webhook: WebhookForm, *events: Json, url: str, secret: str, now_s: float, delivery_id: str
 ) -> tuple[dict[str, str], bytes]:
-    """The headers that a scheme asks for, and the bytes they vouch for."""
+    """The headers that a scheme asks for, and the bytes they vouch for: of one event, or of several where they come together."""
     scheme = webhook.scheme
     stamp = _stamp(scheme, now_s)
-    body = deepcopy(body)
-    for path, value in ((scheme.id_path, delivery_id), (scheme.timestamp_path, stamp)):
-        if path is not None:
-            body = put(body, path, value)
+    bodies = list(deepcopy(events))
+    if scheme.id_path is not None:
+        names = [delivery_id, *(f"{delivery_id}-{number}" for number in range(1, len(bodies)))]
+        bodies = [put(body, scheme.id_path, name) for body, name in zip(bodies, names, strict=True)]
+    elif scheme.id_header is None and webhook.record_id is not None:
+        # As vendors' have a time: what only names a record is the same text after each of its changes.
+        bodies = [put(body, ("mark",), delivery_id) for body in bodies]
+    body = _together(webhook, bodies)
+    if scheme.timestamp_path is not None:
+        body = put(body, scheme.timestamp_path, stamp)
     raw = dumps(body).encode()
     key = _key(scheme, secret)
     url = sent_to(scheme, url, raw)
@@ -89,6 +111,17 @@ def sign(
     if scheme.timestamp_header:
         headers[scheme.timestamp_header] = stamp
     return headers, raw
+
+
+def _together(webhook: WebhookForm, events: list[Json]) -> Json:
+    """The body of some events: the innermost list holds them, each list around it one item."""
+    if webhook.events is None:
+        [body] = events
+        return body
+    body = events
+    for path in reversed(webhook.events):
+        body = [put({}, path, body)]
+    return body[0]
 
 
 def sent_to(scheme: SchemeForm, url: str, raw: bytes) -> str:

@@ -7,7 +7,8 @@ GET    /_mock/records[?collection=…]
 GET POST DELETE /_mock/faults     {"kind": "status", "status": 503, "count": 2, "operation": "POST /contacts", …}: see faults.py
 POST   /_mock/rate                {"off": true} | {"per_s": 2, "burst": 1}
 POST   /_mock/seed                {"count": 1247}: start over
-POST   /_mock/webhook             {"topic": …, "id": …, "url": …, "secret"?, "forged"?: true}: deliver one record, signed
+POST   /_mock/webhook             {"topic": …, "id": …, "url": …, "secret"?, "forged"?: true}: deliver one record, signed;
+                                  "ids": […] with an event for each, where one body holds several
 POST   /_mock/<collection>        add a record as it is
 GET PATCH DELETE /_mock/<collection>/<id>    PATCH lays fields over the record, or revises it when it names none,
                                   and stamps it with the clock plus one second
@@ -27,7 +28,7 @@ from aiohttp import web
 from .form import Json, RateLimitForm
 from .limits import Bucket
 from .store import Collection, dumps
-from .webhooks import delivery, sent_to
+from .webhooks import delivery, sent_to, webhook_of
 
 if TYPE_CHECKING:
     from .server import Mock
@@ -124,12 +125,11 @@ async def _deliver(mock: Mock, body: Json) -> Json:
         mock.form,
         mock.store,
         topic=body["topic"],
-        id=str(body["id"]),
+        id=[str(id) for id in body["ids"]] if "ids" in body else str(body["id"]),
         url=body["url"],
         secret=body.get("secret"),
         forged=bool(body.get("forged")),
     )
-    scheme = next(each.scheme for each in mock.form.webhooks if body["topic"] in (*each.topics, *each.deleted_topics))
-    url = sent_to(scheme, body["url"], raw)
+    url = sent_to(webhook_of(mock.form, body["topic"]).scheme, body["url"], raw)
     async with aiohttp.ClientSession() as session, session.post(url, data=raw, headers=headers) as answer:
         return {"status": answer.status, "body": (await answer.text())[:2000]}

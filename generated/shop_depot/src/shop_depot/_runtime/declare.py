@@ -502,6 +502,12 @@ class SignatureScheme:
     """A delivery with text here is a handshake: it is answered and not stored."""
     challenge_reply: Literal["echo", "hmac"] = "echo"
     """echo: `{"challenge": text}`. hmac: `{"plainToken": text, "encryptedToken": HMAC-SHA256 of it as hex}`."""
+    handshake_challenge: str | None = None
+    """The query parameter of a GET whose text is the answer, when the GET knows the word."""
+    handshake_word: str | None = None
+    """The query parameter that holds the word, which is the webhook's `handshake_secret`."""
+    handshake_mode: str | None = None
+    """A further query parameter and the value it must have: `hub.mode=subscribe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -542,7 +548,15 @@ class Webhook:
     deleted_topics: tuple[str, ...] = ()
     """Topics that tell of a deletion; the body names at least the record. Carried out where the stream has `deletes`."""
     topic_path: Path | None = None
-    """Where the body names its topic, when one URL takes all; one that is not declared is ignored."""
+    """Where the body names its topic, when one URL takes all; one that is not declared is ignored. Webhooks that are proved alike
+    take each other's topics."""
+    events: tuple[Path, ...] | None = None
+    """Where the list of events is when a body holds several: the way to each list, from the body or from the item of the list
+    around it; `((),)` is a body that is the list. Each event is a delivery of its own, and the other paths lead from it."""
+    record_id: Path | None = None
+    """Where a delivery names its record when it does not hold it: the record is read by that name, with the source's `get`."""
+    handshake_secret: Setting | None = None
+    """The word that a handshake by GET must know; None: a GET is no handshake. Several may stand in it, separated by blanks."""
     register: Registration | None = None
 
 

@@ -108,7 +108,12 @@ def resolve_settings(integration: Integration, environ: Mapping[str, str] | None
         (integration.source, integration.destination),
         environ,
         needed=fixed,
-        wanted=[each for webhook in integration.webhooks for each in (webhook.secret, *webhook.secrets)],
+        wanted=[
+            each
+            for webhook in integration.webhooks
+            for each in (webhook.secret, *webhook.secrets, webhook.handshake_secret)
+            if each is not None
+        ],
         user_agent=f"{integration.name}/{integration.version}",
     )
     for stream in integration.streams:

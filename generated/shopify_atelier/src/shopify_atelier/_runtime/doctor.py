@@ -20,7 +20,7 @@ from .schedule import ScheduleError, parse_schedule
 from .state.drives import ON_NETWORK, network_drive
 from .watch.health import checks_of
 from .watch.metrics import read_state
-from .webhooks import verifier_of
+from .webhooks import handshake_of, verifier_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,7 @@ def _webhooks(found: Opened) -> list[Check]:
         name = f"webhook {', '.join(webhook.topics)}"
         try:
             verifier_of(webhook, found.settings)
+            handshake_of(webhook, found.settings)
             checks.append(Check(name=name, is_ok=True, text="has a secret"))
         except SettingsError as error:
             checks.append(Check(name=name, is_ok=False, text=f"{error}; `serve` will not start"))

@@ -13,15 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-import msgspec
-
 from .declare import Webhook
+from .deliveries import name_of, record_of
 from .engine import Engine, RunReport, RunRequest
 from .engine.deletes import Tombstones
 from .engine.drift import Drift
 from .engine.items import Reader
 from .errors import IntegrationError
-from .http.paging import walk
 from .settling import Settling
 from .state import LeaseHeld, State, StateUnavailable
 
@@ -42,22 +40,29 @@ class InboxWriter:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._waiting: list[tuple[Mapping[str, object], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Mapping[str, object]], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
         self.arrived = asyncio.Event()
 
-    async def put(self, delivery: Mapping[str, object]) -> None:
-        """Return when the delivery is durable. Raises `StateUnavailable` when it cannot be made so."""
+    async def put(self, *deliveries: Mapping[str, object]) -> None:
+        """Return when the deliveries of one body are durable, all of them or none.
+
+        Raises:
+            StateUnavailable: they cannot be made so.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((delivery, future))
+        self._waiting.append((deliveries, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
         await future
 
     async def _write(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-            rows = [delivery for delivery, _ in batch]
+            count, rows = 0, list[Mapping[str, object]]()
+            while count < len(self._waiting) and len(rows) < TOGETHER:
+                rows += self._waiting[count][0]
+                count += 1
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
             error: BaseException | None = None
             try:
                 await self._state.call(lambda rows=rows: self._state.inbox.put(rows))  # type: ignore[misc]
@@ -244,17 +249,20 @@ class InboxWorker:
         group: Group = {}
         for row in rows:
             webhook = self._webhooks.get((stream_name, row["topic"]))
-            raw = self._record(row["body"], webhook) if webhook is not None else None
+            raw = record_of(row["body"], webhook) if webhook is not None else None
+            identity: str | None
             try:
                 if raw is None or webhook is None:
                     raise ValueError("no record")
                 is_gone = tombstones is not None and row["topic"] in webhook.deleted_topics
-                if tombstones is not None and (is_gone or tombstones.says(raw)):
+                if webhook.record_id is not None:
+                    identity = name_of(row["body"], webhook) if stream.source.get is not None else None
+                elif tombstones is not None and (is_gone or tombstones.says(raw)):
                     identity = tombstones.identity(raw)
-                    if identity is None:
-                        raise ValueError("no identity")
                 else:
                     identity = reader.identity_of(raw)
+                if identity is None:
+                    raise ValueError("no identity")
             except Exception as error:  # whatever one delivery holds, the others go on
                 reason = f"there is no record in the delivery ({type(error).__name__})"
                 await self._end([row["id"]], "dead", None, reason)
@@ -310,11 +318,3 @@ class InboxWorker:
 
     async def _end(self, ids: Sequence[int], state: str, run_id: str | None, error: str | None) -> None:
         await self._state.call(lambda: self._state.inbox.end(ids, state=state, run_id=run_id, error=error))
-
-    @staticmethod
-    def _record(body: bytes, webhook: Webhook) -> bytes | None:
-        try:
-            found = walk(bytes(body), webhook.record)
-        except msgspec.MsgspecError:
-            return None
-        return None if found is None else bytes(found)

@@ -20,11 +20,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .declare import Path, SignatureScheme, Webhook
+from .declare import SignatureScheme, Webhook
+from .deliveries import at
 from .errors import IntegrationError, SettingMissing, SettingsError
 from .settings import Settings
 
 MAX_DELIVERY_BYTES = 5 * 1024 * 1024
+MAX_CHALLENGE = 1000
 _PLACE = re.compile(r"\{(body|id|ts|method|url|form|secret)\}")
 _FORM = "application/x-www-form-urlencoded"
 
@@ -91,25 +93,21 @@ class Verifier:
 
     def delivery_id(self, delivery: Delivery, body: Any) -> str:
         """What makes a delivery unique: the sender's own name for it, or else the digest of its content."""
-        scheme = self._scheme
-        if scheme.id_header is not None and (found := delivery.header(scheme.id_header)):
-            return found[:200]
-        if scheme.id_path is not None:
-            inner = _at(body, scheme.id_path)
-            if (
-                isinstance(inner, str | int)
-                and not isinstance(inner, bool)
-                and str(inner).isprintable()
-                and inner != ""
-            ):
-                return str(inner)[:200]
-        return hashlib.sha256(delivery.body).hexdigest()
+        return self._header_name(delivery) or self._own_name(body) or hashlib.sha256(delivery.body).hexdigest()
+
+    def event_ids(self, delivery: Delivery, events: Sequence[Any]) -> list[str]:
+        """The same for the events of one body: its own name, or else the body's and the event's place in it.
+
+        Two events that are alike are two: a sender that gives neither names nor times tells of two changes so.
+        """
+        whole = self._header_name(delivery) or hashlib.sha256(delivery.body).hexdigest()
+        return [self._own_name(event) or f"{whole}#{place}" for place, event in enumerate(events)]
 
     def challenge(self, body: Any) -> dict[str, str] | None:
         """The answer to a handshake, when the delivery is one."""
         scheme = self._scheme
-        text = _at(body, scheme.challenge_path) if scheme.challenge_path is not None else None
-        if not isinstance(text, str) or not text or len(text) > 1000:
+        text = at(body, scheme.challenge_path) if scheme.challenge_path is not None else None
+        if not isinstance(text, str) or not text or len(text) > MAX_CHALLENGE:
             return None
         if scheme.challenge_reply == "echo":
             return {"challenge": text}
@@ -117,6 +115,16 @@ class Verifier:
         return {"plainToken": text, "encryptedToken": digest}
 
     # --- parts ---
+
+    def _header_name(self, delivery: Delivery) -> str | None:
+        name = self._scheme.id_header
+        return (delivery.header(name) or "")[:200] or None if name is not None else None
+
+    def _own_name(self, body: Any) -> str | None:
+        inner = at(body, self._scheme.id_path) if self._scheme.id_path is not None else None
+        if isinstance(inner, bool) or not isinstance(inner, str | int) or not str(inner).isprintable():
+            return None
+        return str(inner)[:200] or None
 
     def _signature(self, key: bytes, delivery: Delivery, stamp: str) -> bytes:
         content = self._content(key, delivery, stamp)
@@ -176,7 +184,7 @@ class Verifier:
             return
         if scheme.timestamp_path is not None:
             try:
-                found = _at(msgspec.json.decode(delivery.body), scheme.timestamp_path)
+                found = at(msgspec.json.decode(delivery.body), scheme.timestamp_path)
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 found = None
             if found is None:
@@ -194,6 +202,46 @@ class Verifier:
         own = hashlib.sha256(delivery.body).hexdigest()
         if len(digests) != 1 or not hmac.compare_digest(digests[0].encode(), own.encode()):
             raise Refused("the body is not the one that was signed")
+
+
+class Handshake:
+    """Answers a GET by which a sender asks whether its deliveries are wanted at a URL: only one that knows the word."""
+
+    def __init__(self, scheme: SignatureScheme, words: Iterable[str]) -> None:
+        """Raises `SettingsError` without a word: an empty one would let everybody have text answered."""
+        self._scheme = scheme
+        self._words = tuple(part.encode() for word in words for part in word.split())
+        if not self._words:
+            raise SettingsError(("the word of a webhook's handshake is empty: anybody would know it",))
+
+    def answer(self, query: str) -> str:
+        """The text to answer a query string with. Raises `Refused`."""
+        scheme = self._scheme
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100, errors="strict")
+        except ValueError:
+            raise Refused("its query cannot be read") from None
+        word = _only(pairs, scheme.handshake_word).encode()
+        is_right = False
+        for own in self._words:
+            is_right |= hmac.compare_digest(word, own)
+        if not is_right:
+            raise Refused("it does not know the word")
+        if scheme.handshake_mode is not None:
+            name, _, value = scheme.handshake_mode.partition("=")
+            if _only(pairs, name) != value:
+                raise Refused(f"it is not `{scheme.handshake_mode}`")
+        challenge = _only(pairs, scheme.handshake_challenge)
+        if not 0 < len(challenge) <= MAX_CHALLENGE or not challenge.isascii() or not challenge.isprintable():
+            raise Refused("there is no challenge, or one that no sender makes")
+        return challenge
+
+
+def _only(pairs: Sequence[tuple[str, str]], name: str | None) -> str:
+    found = [value for each, value in pairs if each == name]
+    if len(found) != 1:
+        raise Refused(f"`{name}` came {len(found)} times")
+    return found[0]
 
 
 def parse_delivery(body: bytes) -> Any:
@@ -226,6 +274,13 @@ def verifier_of(webhook: Webhook, settings: Settings) -> Verifier:
         except SettingMissing:
             continue  # only set while secrets are rotated
     return Verifier(webhook.scheme, found)
+
+
+def handshake_of(webhook: Webhook, settings: Settings) -> Handshake | None:
+    """What answers the GETs of a declared webhook. Raises `SettingsError` when its word is missing or empty."""
+    if webhook.handshake_secret is None:
+        return None
+    return Handshake(webhook.scheme, [settings.text(webhook.handshake_secret)])
 
 
 def _key(scheme: SignatureScheme, secret: str) -> bytes:
@@ -275,14 +330,3 @@ def _form(delivery: Delivery) -> bytes:
     except ValueError:
         raise Refused("the body is not a form") from None
     return "".join(name + value for name, value in sorted(set(pairs))).encode()
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(step, str) and isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value

@@ -9,16 +9,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from .declare import Stream, Webhook
+from .deliveries import name_of, record_of
 from .engine import Engine
 from .engine.deletes import Tombstones
 from .engine.drift import Drift
 from .engine.items import Reader
 from .engine.reverse import lease_name
 from .errors import RequestRefused
-from .http.paging import walk
 
 MOST = 1000
 """Records that one request erases."""
@@ -90,13 +88,12 @@ class Deliveries:
         """Whether the delivery names it. One that cannot be read is looked through for the name."""
         body: bytes = delivery["body"]
         webhook = self._webhooks.get(delivery["topic"])
-        try:
-            raw = walk(body, webhook.record) if webhook is not None else None
-            if raw is not None:
-                return self._identity(bytes(raw)) == self._source_id
-        except msgspec.MsgspecError:
-            pass
-        return self._source_id.encode() in body
+        name: str | None = None
+        if webhook is not None and webhook.record_id is not None:
+            name = name_of(body, webhook)
+        elif webhook is not None and (raw := record_of(body, webhook)) is not None:
+            name = self._identity(raw)
+        return name == self._source_id if name is not None else self._source_id.encode() in body
 
     def _identity(self, raw: bytes) -> str | None:
         try:

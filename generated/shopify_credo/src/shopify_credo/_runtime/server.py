@@ -194,7 +194,7 @@ class Service:
         routes += [
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
-            Route("/webhooks/{topic:path}", self._webhooks.webhook, methods=["POST"]),
+            Route("/webhooks/{topic:path}", self._webhooks.webhook, methods=self._webhooks.methods),
         ]
 
         def lifespan(app: Starlette) -> AbstractAsyncContextManager[None]:
