@@ -138,8 +138,17 @@ class Chaos:
         self._calm(outcome)
 
     def _start(self, *, wait: bool = False) -> None:
-        self.started += 1
-        self.world.worker(f"w{self.started}", interval_s=1, wait=wait, WORKER_RUNS="2", **self.environ)
+        for _ in range(10):
+            self.started += 1
+            name = f"w{self.started}"
+            process = self.world.worker(name, interval_s=1, wait=False, WORKER_RUNS="2", **self.environ)
+            if not wait:
+                return
+            self.world.until(lambda name=name, process=process: (
+                "takes runs" in self.world.wrote(name) or process.poll() is not None
+            ))  # fmt: skip
+            if process.poll() is None:
+                return  # and otherwise the machine kept it from showing that it lives, and others took it for dead
 
     def _alive(self) -> list[str]:
         return [name for name, process in self.world.workers.items() if process.poll() is None]

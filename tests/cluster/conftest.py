@@ -5,35 +5,42 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from runtime.state import State
 from tests.processes.conftest import empty_database
 from tests.processes.world import World
 from tests.runtime.conftest import postgresql_url
+from tests.waiting import PATIENCE_S, wait_until
 
 __all__ = ["postgresql_url"]
 
 NAME = "shopify-credo"
+SIGN_S = 0.4
+"""How often a worker shows that it lives, however long it may be silent."""
 
 
 class Replicas(World):
-    """A world whose package runs as several workers."""
+    """A world whose package runs as several workers.
 
-    def __init__(self, folder: Path, database_url: str, *, customers: int = 300, lease_s: float = 2.0) -> None:
+    However long a worker stands still on a busy machine, it is not taken for dead: the time after which one that was killed or
+    stopped is taken for dead passes when a test says so (`bury`).
+    """
+
+    def __init__(self, folder: Path, database_url: str, *, customers: int = 300, lease_s: float = 1800.0) -> None:
         self.lease_s = lease_s
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         super().__init__(folder, database_url, customers=customers)
 
     def environ(self, **more: str) -> dict[str, str]:
         return super().environ(**{
-            "RUNNER": "cluster", "LEASE_SECONDS": str(self.lease_s), "LOG_FORMAT": "text", "DATABASE_POOL_SIZE": "3", **more
+            "RUNNER": "cluster", "LEASE_SECONDS": str(self.lease_s), "SIGNS": str(self.lease_s / SIGN_S), "LOG_FORMAT": "text",
+            "DATABASE_POOL_SIZE": "3", **more
         })  # fmt: skip
 
     def worker(self, name: str, *, interval_s: float = 86_400 * 365, wait: bool = True, **environ: str) -> Any:
@@ -41,7 +48,7 @@ class Replicas(World):
         found = self.start("worker", name=name, WORKER_ID=name, SYNC_INTERVAL_SECONDS=str(int(interval_s)), **environ)
         self.workers[name] = found
         if wait:
-            self.until(lambda: "takes runs" in self.said(name) or found.poll() is not None, 180)
+            self.until(lambda: "takes runs" in self.wrote(name) or found.poll() is not None)
             assert found.poll() is None, self.said(name)
         return found
 
@@ -49,16 +56,40 @@ class Replicas(World):
         """Send a signal; SIGKILL is waited for."""
         self.workers[name].send_signal(number)
         if number is signal.SIGKILL:
-            self.workers[name].wait(10)
+            self.workers[name].wait(PATIENCE_S)
 
-    def until(self, is_so: Callable[[], bool], timeout_s: float = 30) -> None:
+    def silence(self, name: str) -> None:
+        """Let the time pass after which a worker that was killed or stopped may be taken for dead: its leases have run out too."""
+        engine = self._engine()
+        long_ago = "extract(epoch from clock_timestamp()) - 3600"  # and not so long that it is forgotten
+        with engine.begin() as connection:
+            connection.execute(text(f"update shopify_credo.workers set seen_at = {long_ago} where id = '{name}'"))
+            connection.execute(text(f"update shopify_credo.leases set expires_at = 0 where holder = '{name}'"))
+        engine.dispose()
+
+    def bury(self, name: str) -> None:
+        """`silence`, until another worker, which has to be there, has taken it for dead."""
+
+        def is_dead() -> bool:
+            self.silence(name)
+            return self.query(f"select state from shopify_credo.workers where id = '{name}'") == [("dead",)]
+
+        self.until(is_dead)
+
+    def midway(self) -> None:
+        """Wait until the vendor holds a run (`hold_after`) of which something is on record."""
+        self.until(lambda: self.tell()["held"] > 0 and any(run["written"] > 0 for run in self.runs()))
+
+    def until(self, is_so: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Wait until something is so."""
-        until = time.monotonic() + timeout_s
-        while not is_so():
-            if time.monotonic() > until:
-                said = "\n".join(f"--- {name}\n{self.said(name)}" for name in self.workers)
-                raise AssertionError(f"it did not come to be in {timeout_s} s:\n{said}")
-            time.sleep(0.05)
+        wait_until(
+            is_so,
+            seconds=timeout_s,
+            said=lambda: (
+                f"it did not come to be in {timeout_s} s:\n{self.held()}\n{self.waiting()}\n"
+                + "\n".join(f"--- {name}\n{self.said(name)}" for name in self.workers)
+            ),
+        )
 
     def state(self) -> State:
         """The state, for a look."""
@@ -75,11 +106,22 @@ class Replicas(World):
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows, from any table of the database."""
-        engine = create_engine(self.url.replace("postgresql://", "postgresql+psycopg://"))
+        engine = self._engine()
         with engine.connect() as connection:
             found = [tuple(row) for row in connection.execute(text(statement))]
         engine.dispose()
         return found
+
+    def waiting(self) -> list[tuple[Any, ...]]:
+        """What of the queue has not ended."""
+        query = "select workflow_uuid, status, executor_id from shopify_credo_queue.workflow_status"
+        try:
+            return self.query(f"{query} where status in ('ENQUEUED', 'PENDING')")
+        except Exception as error:  # it is said in the message of a failure that has another cause
+            return [(str(error),)]
+
+    def _engine(self) -> Engine:
+        return create_engine(self.url.replace("postgresql://", "postgresql+psycopg://"))
 
     def idle(self) -> bool:
         """No run waits or is under way."""

@@ -13,6 +13,7 @@ from tests.cluster.chaos import Chaos, Outcome, storm
 from tests.cluster.conftest import Replicas
 from tests.processes.conftest import empty_database
 from tests.runtime.conftest import postgresql_url
+from tests.waiting import PATIENCE_S
 
 pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -42,19 +43,22 @@ def test_the_storms_audit_sees_workers_that_go_on_without_their_leases(
         chaos.count(found)
         return found
 
-    world.set(latency_s=0.3)
+    world.set(hold=True)
     world.worker("a", **environ)
     chaos._witness()
-    world.until(lambda: audit().checkpoints > 0, 60)
+    world.set(hold=False, hold_after=300)
+    world.until(lambda: audit().checkpoints > 0)
+    world.midway()
     world.kill("a", signal.SIGSTOP)
     world.worker("b", **environ)
-    world.until(lambda: audit().tokens > 1, 90)
+    world.bury("a")
+    world.set(hold_after=0)
+    world.until(lambda: audit().tokens > 1)
     world.kill("a", signal.SIGCONT)
     if environ:
-        world.until(lambda: audit().older_token_after_newer > 0, 90)
+        world.until(lambda: audit().older_token_after_newer > 0)
         assert any("under an older token" in problem for problem in audit().problems())
     else:
-        assert world.workers["a"].wait(90) == 75, world.said("a")
-        world.set(latency_s=0.0)
-        world.until(world.idle, 90)
+        assert world.workers["a"].wait(PATIENCE_S) == 75, world.said("a")
+        world.until(world.idle)
         assert audit().problems() == []

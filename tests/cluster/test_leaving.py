@@ -8,23 +8,33 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from typing import IO
 
 import pytest
 
 from tests.cluster.conftest import Replicas
 from tests.processes.world import whole
+from tests.waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
 
 STUCK = """
-import asyncio, sys, time
+import asyncio, faulthandler, sys, time
 from runtime.cluster.worker import leave_when_told
 from runtime.http.loops import run
 
+arm = faulthandler.dump_traceback_later
+
+def armed(*arguments, **options):
+    arm(*arguments, **options)
+    print("told", flush=True)
+
 async def main():
     left = asyncio.Event()
+    faulthandler.dump_traceback_later = armed  # the last that a signal does before the loop is asked
     leave_when_told(left.set, ended_s=float(sys.argv[2]))
     print("ready", flush=True)
     match sys.argv[1]:
@@ -46,20 +56,29 @@ run(main())
 
 def told(how: str, *signals: signal.Signals, ended_s: float = 1.0, **environ: str) -> tuple[int, str, str]:
     """A process that is told to leave; its exit code and what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", STUCK, how, str(ended_s)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=whole(environ),
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        for number in signals:
-            process.send_signal(number)
-            time.sleep(0.3)  # two of one kind that come together are one
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-    finally:
-        process.kill()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        command = [sys.executable, "-c", STUCK, how, str(ended_s)]
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=whole(environ))
+
+        def has_said(word: str) -> Callable[[], bool]:
+            return lambda: word in _whole(out) or process.poll() is not None
+
+        try:
+            first, *more = signals
+            wait_until(has_said("ready\n"))
+            process.send_signal(first)
+            wait_until(has_said("told\n"))  # two of one kind that come together are one
+            for number in more:
+                process.send_signal(number)
+            return process.wait(PATIENCE_S), _whole(out), _whole(err)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _whole(file: IO[bytes]) -> str:
+    """All that is in a file which a process writes; its place in it is the process's too, and stays."""
+    return os.pread(file.fileno(), 1_000_000, 0).decode()
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -73,8 +92,8 @@ def loop(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def test_process_that_is_told_to_leave_is_asked_to(loop: dict[str, str]) -> None:
-    assert told("leaves", signal.SIGTERM, ended_s=60, **loop)[:2] == (0, "left\n")
-    assert told("leaves", signal.SIGINT, ended_s=60, **loop)[:2] == (0, "left\n")
+    assert told("leaves", signal.SIGTERM, ended_s=3600, **loop)[:2] == (0, "ready\ntold\nleft\n")
+    assert told("leaves", signal.SIGINT, ended_s=3600, **loop)[:2] == (0, "ready\ntold\nleft\n")
 
 
 @pytest.mark.parametrize("how", ["loop", "thread", "drains"])
@@ -109,7 +128,7 @@ def test_worker_that_is_told_to_leave_at_any_moment_ends_and_leaves_no_run_open(
         time.sleep(chance.uniform(0.0, 2.5))
         began = time.monotonic()
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0, f"seed {seed}, number {number}:\n{world.said(f'w{number}')}"
+        assert worker.wait(PATIENCE_S) == 0, f"seed {seed}, number {number}:\n{world.said(f'w{number}')}"
         slowest = max(slowest, time.monotonic() - began)
         assert not [run for run in world.runs() if run["state"] == "running"]
     print(f"{times} times, the slowest took {slowest:.2f} s")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.conftest import Replicas
 from tests.processes.test_lifecycle import Service
+from tests.waiting import PATIENCE_S
 
 pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -31,7 +32,7 @@ def dump(world: Replicas, schema: str) -> str:
     named = folder / f"pginstall{int(version) // 10_000}"  # the wheel has several; `pginstall` is the oldest
     program = (named if named.exists() else folder / "pginstall") / "bin" / "pg_dump"
     command = [str(program), "--schema", schema, world.url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,10 +56,10 @@ def test_no_value_of_a_record_is_in_the_queues_tables_after_runs_of_every_kind(
     service = Service(world, PUBLIC_URL="https://sync.example")
 
     monitor = world.worker("monitor", MONITOR="true")  # its runs are dry and keep a sample
-    world.until(lambda: any(run["dry_run"] and run["state"] == "done" for run in world.runs()), 90)
-    world.until(world.idle, 90)
+    world.until(lambda: any(run["dry_run"] and run["state"] == "done" for run in world.runs()))
+    world.until(world.idle)
     monitor.send_signal(signal.SIGTERM)
-    assert monitor.wait(90) == 0
+    assert monitor.wait(PATIENCE_S) == 0
 
     world.set(quote=True)
     failing = world.worker("failing")
@@ -66,24 +67,26 @@ def test_no_value_of_a_record_is_in_the_queues_tables_after_runs_of_every_kind(
     assert report["dead"] == 20 or report["state"] == "failed", report
     world.set(quote=False)
     assert service.deliver(7, "d7") == 200
-    world.until(lambda: world.query("select 1 from shopify_credo.links where source_id = '7'") != [], 90)
+    world.until(lambda: world.query("select 1 from shopify_credo.links where source_id = '7'") != [])
     assert world.run("sync", "customers", "--resync") == 0, world.said()
 
     world.set(
         latency_s=0.3,
+        hold_after=100,
         put={str(number): PLANTED | {"email": f"planted{number}@records.example"} for number in range(100, 500)},
     )
     asking = world.start("sync", "customers", name="asking")
-    world.until(lambda: world.runs()[0]["state"] == "running" and world.runs()[0]["written"] > 0, 90)
+    world.until(lambda: world.runs()[0]["state"] == "running" and world.runs()[0]["written"] > 0)
     failing.send_signal(signal.SIGTERM)
-    assert failing.wait(90) == 0, world.said("failing")
+    world.set(hold_after=0)
+    assert failing.wait(PATIENCE_S) == 0, world.said("failing")
     [(waiting,)] = world.query(
         "select workflow_uuid from shopify_credo_queue.workflow_status where status = 'ENQUEUED'"
     )
     assert world.run("runs", "cancel", waiting) == 0, world.said()
-    assert asking.wait(90) == 1
+    assert asking.wait(PATIENCE_S) == 1
     service.process.send_signal(signal.SIGTERM)
-    service.process.wait(90)
+    service.process.wait(PATIENCE_S)
 
     queue, ours = dump(world, "shopify_credo_queue"), dump(world, "shopify_credo")
     assert waiting in queue

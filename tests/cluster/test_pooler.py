@@ -39,16 +39,18 @@ def test_workers_through_a_pooler_share_runs_and_take_over_when_the_first_made_t
     pytest.importorskip("dbos", reason="the extra `cluster` is not installed")
     world = replicas_of(customers=1_000)
     pooled = through(pgbouncer_url, world)
-    world.set(latency_s=0.3)
+    world.set(hold_after=100)
     world.worker("maker")  # a lock of a session makes the queue's tables
-    world.until(lambda: len(world.made()) > 100, 90)
+    world.until(lambda: world.tell()["held"] > 0)
     world.kill("maker")
     world.worker("a", DATABASE_URL=pooled)
-    world.until(lambda: any(run["id"] == "first-customers.2" for run in world.runs()), 90)
+    world.bury("maker")
+    world.until(lambda: any(run["id"] == "first-customers.2" for run in world.runs()))
     world.kill("a")
     world.worker("b", DATABASE_URL=pooled)
-    world.set(latency_s=0.0)
-    world.until(world.idle, 120)
+    world.bury("a")
+    world.set(hold_after=0)
+    world.until(world.idle)
     world.assert_converged(customers=1_000)
     assert set(world.made().values()) == {1}
     assert world.runs()[0]["state"] == "done"

@@ -53,7 +53,7 @@ def test_two_replicas_and_more_at_the_same_moment_make_one_run_and_write_nothing
 def test_pg_pool_connections_that_are_killed_all_the_time_stop_nothing(tmp_path: Path, postgresql_url: str) -> None:
     """`pg_terminate_backend` in a loop beside two workers: work goes on, connections stay few, nothing is written twice."""
     url = empty_database(postgresql_url)
-    world = Replicas(tmp_path, url, customers=600, lease_s=10.0)
+    world = Replicas(tmp_path, url, customers=600)
     engine = administrator(postgresql_url)
     most = 0
     name = url.partition("?")[0].rpartition("/")[2]
@@ -70,8 +70,8 @@ def test_pg_pool_connections_that_are_killed_all_the_time_stop_nothing(tmp_path:
                     text(f"select pg_terminate_backend(pid) {mine} order by random() limit 1"), {"name": name}
                 )
         world.set(latency_s=0.0)
-        world.until(lambda: world.tell()["missing"] == [], 60)
-        world.until(lambda: any(run["state"] == "done" for run in world.runs()[:2]), 60)
+        world.until(lambda: world.tell()["missing"] == [])
+        world.until(lambda: any(run["state"] == "done" for run in world.runs()[:2]))
         world.assert_converged(customers=600)
         assert most <= 2 * (2 + 3) + 2, "a worker holds two connections and a pool of three"
         assert all(process.poll() is None for process in world.workers.values())
@@ -87,7 +87,7 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
     with administrator(url).connect() as connection:
         connection.execute(text("create table pair (id int primary key, touched int not null)"))
         connection.execute(text("insert into pair values (1, 0), (2, 0)"))
-    barrier = threading.Barrier(2, timeout=20)
+    barrier = threading.Barrier(2, timeout=PATIENCE_S)
     tries = {"up": 0, "down": 0}
 
     def touch(name: str, order: tuple[int, int]) -> Callable[[Connection], None]:
@@ -108,7 +108,7 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert sum(tries.values()) == 3, tries
     with administrator(url).connect() as connection:
         assert connection.execute(text("select touched from pair order by id")).scalars().all() == [2, 2]

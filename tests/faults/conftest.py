@@ -14,6 +14,7 @@ from runtime.http.session import Session, open_api
 from tests.faults.server import Step, Vendor, vendor
 from tests.runtime.conftest import postgresql_url
 from tests.runtime.engine.conftest import World
+from tests.waiting import PATIENCE_S
 
 __all__ = ["postgresql_url"]
 
@@ -39,7 +40,7 @@ class Wired(World):
         world.environ |= {
             "SHOPIFY_BASE_URL": world.source.url + "/admin",
             "CREDO_BASE_URL": world.destination.url + "/v1",
-            "REQUEST_DEADLINE_SECONDS": "2",
+            "REQUEST_DEADLINE_SECONDS": str(PATIENCE_S),  # tests of silence set their own
             "MAX_ATTEMPTS": "3",
         }
         return world

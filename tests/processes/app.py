@@ -3,7 +3,8 @@
     SHAPE=batch FAILPOINT=after-send:3 python -m tests.processes.app sync
 
 `SHAPE` picks a form of the stream (`SHAPES`), `FAILPOINT` a place and how often it is passed before the process kills itself
-there (`tests.processes.failpoints`), `UNFENCED` lets it go on without its lease. They exist in this module only: what is
+there (`tests.processes.failpoints`), `UNFENCED` lets it go on without its lease, `SIGNS` is how often a worker shows that it
+lives while its lease lasts. They exist in this module only: what is
 shipped has no such switch.
 """
 
@@ -67,6 +68,10 @@ def main() -> None:
         from runtime.cluster import queue
 
         queue.FLOW = flow
+    if signs := os.environ.get("SIGNS"):
+        from runtime.cluster import worker
+
+        worker.SIGNS = float(signs)  # type: ignore[assignment]
     run("shopify-credo", integration)
 
 

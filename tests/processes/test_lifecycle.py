@@ -76,10 +76,10 @@ class Service:
     def __init__(self, world: World, **environ: str) -> None:
         self.world = world
         self.process = world.start("serve", "--port", "0", "--no-schedule", name="service", **environ)
-        said = lambda: world.said("service")  # noqa: E731
-        wait_until(lambda: "Uvicorn running" in said() or self.process.poll() is not None, said=said)
-        found = re.search(r"Uvicorn running on http://127\.0\.0\.1:(\d+)", said())
-        assert found is not None, said()
+        place = r"Uvicorn running on http://127\.0\.0\.1:(\d+) "
+        wait_until(lambda: re.search(place, world.wrote("service")) or self.process.poll() is not None)
+        found = re.search(place, world.wrote("service"))
+        assert found is not None, world.said("service")
         self.port = int(found[1])
         assert self.status("/healthz") == 200
 

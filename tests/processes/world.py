@@ -134,8 +134,15 @@ class World:
             state.close()
 
     def said(self, name: str = "package") -> str:
-        """What a process wrote last."""
-        return "".join((self.folder / f"{name}{end}").read_text(errors="replace")[-4000:] for end in (".out", ".err"))
+        """What a process wrote last, for people."""
+        return "".join(self._written(name, end)[-4000:] for end in (".out", ".err"))
+
+    def wrote(self, name: str = "package") -> str:
+        """All that a process wrote, however much came after what is looked for."""
+        return "".join(self._written(name, end) for end in (".out", ".err"))
+
+    def _written(self, name: str, end: str) -> str:
+        return (self.folder / f"{name}{end}").read_text(errors="replace")
 
     def held(self) -> str:
         """What the state holds, for a test that failed: deliveries, runs, leases, intents, dead letters."""

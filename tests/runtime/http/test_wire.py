@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from runtime.errors import (
 from runtime.http.wire import AddressPolicy, Body, Inflater, Origin, WireOptions, tls_context
 from runtime.http.wire_aiohttp import AiohttpWire
 from tests.runtime.raw_server import Behaviour, Exchange, Server, serving
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 Wire: Any = AiohttpWire
 
@@ -54,7 +54,7 @@ def each_wire(request: pytest.FixtureRequest) -> Iterator[None]:
 @asynccontextmanager
 async def wired(behaviour: Behaviour, **options: Any) -> AsyncIterator[tuple[Any, Server]]:
     async with serving(behaviour) as server:
-        wire = Wire(Origin.of(server.url), WireOptions(**{"deadline_s": 2.0, **options}))
+        wire = Wire(Origin.of(server.url), WireOptions(**{"deadline_s": PATIENCE_S, **options}))
         try:
             yield wire, server
         finally:
@@ -72,6 +72,16 @@ async def send(wire: Any, what: httpx.Request) -> bytes:
     response = await wire.handle_async_request(what)
     assert isinstance(response.stream, Body)
     return response.stream.data
+
+
+async def expire(wire: Any, make: Callable[[], httpx.Request], *, sent: bool | None) -> None:
+    """A request meets its deadline; once more where the machine stood still so long that it had not come so far (`sent`)."""
+    for _ in range(20):
+        with pytest.raises(DeadlineExceeded) as caught:
+            await send(wire, make())
+        if caught.value.sent is sent:
+            return
+    raise AssertionError(f"its requests were sent: {caught.value.sent}")
 
 
 async def answer(exchange: Exchange) -> None:
@@ -192,11 +202,9 @@ async def test_silence_until_the_deadline_is_unknown() -> None:
     async def behave(exchange: Exchange) -> None:
         await exchange.reader.read(1)
 
-    async with wired(behave, deadline_s=2) as (wire, server):
-        with pytest.raises(DeadlineExceeded) as caught:
-            await send(wire, request(server, "POST", body=b"{}"))
-    assert caught.value.sent is None
-    assert len(server.requests) == 1
+    async with wired(behave, deadline_s=1) as (wire, server):
+        await expire(wire, lambda: request(server, "POST", body=b"{}"), sent=None)
+        await until(lambda: server.requests)
 
 
 async def test_deadline_in_the_queue_for_a_connection_was_not_sent() -> None:
@@ -266,10 +274,8 @@ async def test_dripping_body_ends_at_the_deadline() -> None:
             await exchange.send(b"x")
             await asyncio.sleep(0.02)
 
-    async with wired(behave, deadline_s=1.5) as (wire, server):
-        with pytest.raises(DeadlineExceeded) as caught:
-            await send(wire, request(server))
-    assert caught.value.sent is True
+    async with wired(behave, deadline_s=1) as (wire, server):
+        await expire(wire, lambda: request(server), sent=True)
 
 
 @pytest.mark.parametrize(
@@ -553,7 +559,7 @@ async def test_handshake_that_never_ends_was_not_sent() -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    wire = Wire(Origin.of(f"https://127.0.0.1:{port}"), WireOptions(connect_timeout_s=0.1, deadline_s=3.0))
+    wire = Wire(Origin.of(f"https://127.0.0.1:{port}"), WireOptions(connect_timeout_s=0.1, deadline_s=PATIENCE_S))
     with pytest.raises(ConnectFailed) as caught:
         await send(wire, httpx.Request("GET", f"https://127.0.0.1:{port}/", stream=Body(b"")))
     await wire.aclose()
@@ -589,7 +595,7 @@ def test_whatever_bytes_come_back_the_wire_answers_or_names_the_failure(garbage:
         exchange.writer.close()
 
     async def main() -> bool | None:
-        async with wired(behave, deadline_s=1.0) as (wire, server):
+        async with wired(behave) as (wire, server):
             try:
                 await send(wire, request(server))
             except TransportError as error:
