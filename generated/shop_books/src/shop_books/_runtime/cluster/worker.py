@@ -35,7 +35,7 @@ from ..schedule import latest_due
 from ..scheduler import schedules_of
 from ..settings import resolve_settings
 from ..signs import alive_file
-from ..state import LeaseHeld, State, StateError
+from ..state import LeaseHeld, LeaseLost, State, StateError
 from ..state.replicas import WorkerTaken
 from ..watch.meter import Meter
 from ..watch.overseeing import overseen
@@ -52,6 +52,8 @@ CUT_OFF_S = 2.0
 """For the ends of runs that did not come to a safe place in that time."""
 ENDED_S = DRAIN_S + 3.0
 """So long after it was told to leave the process ends, whatever still waits; it says where, and its runs go on elsewhere."""
+SIGNS = 5
+"""Signs of life while `LEASE_SECONDS` pass; as often a worker looks for others that show none."""
 LAUNCH_S = 6.0
 """One that began to make the queue's tables and says nothing for so long is taken for dead; another one goes on."""
 KEPT_S = 7 * 86_400.0
@@ -74,6 +76,7 @@ class Worker:
         self._shared: State = found.shared
         self._queue = queue
         self._dead_after_s = options.lease_s
+        self._sign_s = options.lease_s / SIGNS
         self._at_once = options.worker_runs
         self._schedules = schedules_of(found.integration, options.sync_interval_s)
         self.identity = identity or options.worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -125,7 +128,7 @@ class Worker:
             if proof is not None:
                 self._proof = proof
                 return
-            await asyncio.sleep(self._dead_after_s / 10)
+            await asyncio.sleep(self._sign_s / 2)
             again = await call(lambda: workers.seen_at(self.identity))
             if seen and again > seen:
                 raise WorkerTaken(self.identity)
@@ -143,8 +146,11 @@ class Worker:
         launched = asyncio.create_task(
             asyncio.to_thread(self._queue.launch, self.identity, self._called, at_once=self._at_once)
         )
-        while not (await asyncio.wait((launched,), timeout=min(LAUNCH_S / 3, self._dead_after_s / 5)))[0]:
-            await call(lambda: leases.renew(lease))
+        while not (await asyncio.wait((launched,), timeout=min(LAUNCH_S / 3, self._sign_s)))[0]:
+            with suppress(
+                LeaseLost
+            ):  # it stood still for longer, and another one makes them too: the database sees to that
+                await call(lambda: leases.renew(lease))
             await call(lambda: self._shared.workers.beat(self.identity, self._proof))
         await call(lambda: leases.release(lease))
         launched.result()
@@ -259,12 +265,12 @@ class Worker:
                 self._alive_file.touch()
             except StateError as error:
                 log.warning("no sign of life could be written: %s", error)
-            await asyncio.sleep(self._dead_after_s / 5)
+            await asyncio.sleep(self._sign_s)
 
     async def _reap(self) -> None:
         """See to what dead workers left, one replica at a time."""
         while True:
-            await asyncio.sleep(self._dead_after_s / 5 * (0.75 + random.random() / 2))  # noqa: S311  spreads replicas
+            await asyncio.sleep(self._sign_s * (0.75 + random.random() / 2))  # noqa: S311  spreads replicas
             try:
                 await self._shared.call(lambda: self._shared.workers.alone(self._see_to_the_dead))
             except StateError as error:
