@@ -1,4 +1,4 @@
-"""An example whose webhooks deliver as HubSpot, Xero and Meta do, with Meta's handshake: compiled, and proved by its own tests."""
+"""An example whose webhooks deliver as HubSpot, Xero, Meta (with its handshake) and Twilio do: compiled, and proved by its own tests."""
 
 from __future__ import annotations
 
@@ -36,12 +36,18 @@ WEBHOOKS = """webhooks:
     topic_path: field
     events: entry[].changes
     record: value
+  - topics: [delivered]
+    scheme: twilio
+    secret: {env: TWILIO_AUTH_TOKEN}
+    stream: customers
+    topic_path: MessageStatus
+    record_id: MessageSid
 
 """
 
 
 @pytest.mark.slow
-def test_package_takes_bodies_with_several_events(tmp_path: Path) -> None:
+def test_package_takes_bodies_with_several_events_and_forms(tmp_path: Path) -> None:
     """Signed, split, carried out one by one; refused, repeated, rotated and lost as deliveries are."""
     folder = tmp_path / "shopify_credo"
     shutil.copytree(EXAMPLES / "shopify_credo", folder)

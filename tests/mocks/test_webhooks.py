@@ -112,6 +112,28 @@ def test_event_that_only_names_its_record_is_another_each_time() -> None:
     assert {json.loads(body)[0]["id"] for body in bodies} == {int(id)}
 
 
+def test_name_of_a_record_is_sent_as_a_form_where_the_scheme_takes_forms() -> None:
+    """Signed by its fields; a record is more than a form can say and goes as JSON."""
+    scheme = {"header": "X-Hmac", "content": "{url}{form}", "forms": True, "id_header": "X-Delivery"}
+    hook = {**shop()["webhooks"][0], "scheme": scheme, "record_id": ["Sid"], "topic_path": ["Kind of"]}
+    form = read_mock({**shop(), "webhooks": [hook]})
+    store = Store(form, count=1)
+    [id] = store.collections["customers"].ids()
+    headers, raw = delivery(form, store, topic="customers/update", id=id, url="https://x.example/")
+
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert raw.decode() == f"Sid={id}&Kind+of=customers%2Fupdate"
+    assert sent_to(form.webhooks[0].scheme, "https://x.example/", raw) == "https://x.example/"
+    given = {name.lower(): [value] for name, value in headers.items()}
+    verifier = Verifier(SignatureScheme(**scheme), ["mock-secret"])
+    proved = Delivery(body=raw, headers=given, url="https://x.example/")
+    verifier.verify(proved, 0)
+    assert verifier.read(proved)[1] == {"Sid": id, "Kind of": "customers/update"}
+    whole = read_mock({**shop(), "webhooks": [{**hook, "record_id": None}]})
+    headers, raw = delivery(whole, store, topic="customers/update", id=id, url="https://x.example/")
+    assert headers["Content-Type"] == "application/json"
+
+
 def test_url_is_signed_with_the_escapes_that_the_scheme_decodes() -> None:
     webhook = WebhookForm(
         topics=("t",),

@@ -39,7 +39,7 @@ PRESETS = (
            id_header="svix-id", timestamp_header="svix-timestamp", tolerance_s=300, separator=" ",
            secret_encoding="whsec_base64"),
     Preset(name="twilio", header="X-Twilio-Signature", algorithm="sha1", encoding="base64", content="{url}{form}",
-           id_header="I-Twilio-Idempotency-Token"),
+           id_header="I-Twilio-Idempotency-Token", forms=True),
     Preset(name="woocommerce", header="X-WC-Webhook-Signature", encoding="base64",
            id_header="X-WC-Webhook-Delivery-ID"),
     Preset(name="xero", header="x-xero-signature", encoding="base64"),
