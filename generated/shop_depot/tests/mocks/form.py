@@ -262,6 +262,7 @@ class SchemeForm:
     separator: str | None = None
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
     url_unescaped: str = ""
+    forms: bool = False
     challenge_path: Path | None = None
     challenge_reply: Literal["echo", "hmac"] = "echo"
     handshake_challenge: str | None = None

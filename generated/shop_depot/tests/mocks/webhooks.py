@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from .form import Json, MockForm, SchemeForm, WebhookForm
@@ -91,7 +92,8 @@ def sign(
     body = _together(webhook, bodies)
     if scheme.timestamp_path is not None:
         body = put(body, scheme.timestamp_path, stamp)
-    raw = dumps(body).encode()
+    is_form = _is_form(webhook, body)
+    raw = (urlencode(body) if is_form else dumps(body)).encode()
     key = _key(scheme, secret)
     url = sent_to(scheme, url, raw)
     for character in scheme.url_unescaped:
@@ -102,10 +104,11 @@ def sign(
         "ts": stamp.encode(),
         "method": b"POST",
         "url": url.encode(),
-        "form": b"",
+        "form": "".join(f"{name}{body[name]}" for name in sorted(body)).encode() if is_form else b"",
         "secret": key,
     }
-    headers = {"Content-Type": "application/json", scheme.header: _signature(scheme, key, values, stamp)}
+    kind = "application/x-www-form-urlencoded" if is_form else "application/json"
+    headers = {"Content-Type": kind, scheme.header: _signature(scheme, key, values, stamp)}
     if scheme.id_header:
         headers[scheme.id_header] = delivery_id
     if scheme.timestamp_header:
@@ -124,9 +127,16 @@ def _together(webhook: WebhookForm, events: list[Json]) -> Json:
     return body[0]
 
 
+def _is_form(webhook: WebhookForm, body: Json) -> bool:
+    """Whether a body is sent as a form: a record has more than a form can say, its name has not."""
+    if not webhook.scheme.forms or webhook.record_id is None or not isinstance(body, dict):
+        return False
+    return all(isinstance(value, str | int) for value in body.values())
+
+
 def sent_to(scheme: SchemeForm, url: str, raw: bytes) -> str:
     """Where a body is sent: a scheme that signs form fields signs any other body by its digest in the URL."""
-    if "{form}" not in scheme.content:
+    if "{form}" not in scheme.content or not raw.startswith((b"{", b"[")):
         return url
     return f"{url}{'&' if '?' in url else '?'}bodySHA256={hashlib.sha256(raw).hexdigest()}"
 

@@ -498,6 +498,8 @@ class SignatureScheme:
     secret_encoding: Literal["text", "base64", "whsec_base64"] = "text"
     url_unescaped: str = ""
     """Characters whose percent escapes are decoded in `{url}` before it is signed."""
+    forms: bool = False
+    """Bodies that say they are forms are read: an object of texts. Others are JSON."""
     challenge_path: Path | None = None
     """A delivery with text here is a handshake: it is answered and not stored."""
     challenge_reply: Literal["echo", "hmac"] = "echo"

@@ -27,6 +27,8 @@ from .settings import Settings
 
 MAX_DELIVERY_BYTES = 5 * 1024 * 1024
 MAX_CHALLENGE = 1000
+MAX_FIELDS = 1000
+"""Of a form."""
 _PLACE = re.compile(r"\{(body|id|ts|method|url|form|secret)\}")
 _FORM = "application/x-www-form-urlencoded"
 
@@ -90,6 +92,21 @@ class Verifier:
             raise Refused("no signature is right")
         self._check_body_digest(delivery)
         self._check_time(delivery, stamp, now_s)
+
+    def read(self, delivery: Delivery) -> tuple[bytes, Any]:
+        """What a proved delivery says: as JSON, and decoded.
+
+        Raises:
+            ValueError: it is neither JSON nor a form that the scheme lets in, or it has a name twice.
+        """
+        try:
+            is_form = self._scheme.forms and _is_form(delivery, default="{form}" in self._scheme.content)
+        except Refused as refused:
+            raise ValueError(str(refused)) from None
+        if not is_form:
+            return delivery.body, parse_delivery(delivery.body)
+        fields = parse_form(delivery.body)
+        return msgspec.json.encode(fields), fields
 
     def delivery_id(self, delivery: Delivery, body: Any) -> str:
         """What makes a delivery unique: the sender's own name for it, or else the digest of its content."""
@@ -260,6 +277,18 @@ def parse_delivery(body: bytes) -> Any:
     return found
 
 
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of a form that was proved. Raises ValueError as `parse_delivery` does."""
+    try:
+        pairs = _fields(body)
+    except ValueError:
+        raise ValueError("the body is not a form") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("the body has a name twice")
+    return fields
+
+
 def _once(pairs: list[tuple[str, Any]]) -> None:
     if len(pairs) > 1 and len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("the body has a name twice")
@@ -317,16 +346,20 @@ def _unescaped(url: str, characters: str) -> str:
     return url
 
 
-def _is_form(delivery: Delivery) -> bool:
+def _is_form(delivery: Delivery, *, default: bool = True) -> bool:
     kind = (delivery.header("content-type") or "").partition(";")[0].strip().lower()
-    return kind == _FORM or not kind
+    return kind == _FORM if kind else default
+
+
+def _fields(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
 
 
 def _form(delivery: Delivery) -> bytes:
     if not _is_form(delivery):
         return b""
     try:
-        pairs = parse_qsl(delivery.body.decode("utf-8"), keep_blank_values=True, max_num_fields=1000)
+        pairs = _fields(delivery.body)
     except ValueError:
         raise Refused("the body is not a form") from None
     return "".join(name + value for name, value in sorted(set(pairs))).encode()

@@ -12,7 +12,7 @@ from ..declare import Webhook
 from ..deliveries import Event, at, events_of
 from ..inbox import InboxWriter
 from ..rotation import Secrets
-from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier, parse_delivery
+from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier
 from .common import problem, read_body
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ class WebhookRoutes:
 
     async def _store(self, webhook: Webhook, verifier: Verifier, delivery: Delivery, topic: str) -> Response:
         try:
-            parsed = parse_delivery(delivery.body)
+            body, parsed = verifier.read(delivery)
             if (answer := verifier.challenge(parsed)) is not None:
                 return JSONResponse(answer)
             if webhook.events is None:
-                events = [Event(delivery.body, parsed)]
+                events = [Event(body, parsed)]
                 names = [verifier.delivery_id(delivery, parsed)]
             else:
-                events = events_of(delivery.body, parsed, webhook.events)
+                events = events_of(body, parsed, webhook.events)
                 names = verifier.event_ids(delivery, [event.value for event in events])
         except ValueError as error:
             await self._inbox.put({
