@@ -146,6 +146,7 @@ async def verify(engine: Engine, name: str, *, repair: bool = False) -> Verified
 
     Raises:
         LeaseHeld: a run of the stream is under way: what it writes would look like a difference.
+        LeaseLost: one began meanwhile, because this process stood still for longer than its lease lasts.
         RequestRefused: the destination shows its records in no way, or the stream goes back on another one's links.
     """
     stream = engine.stream(name)
@@ -194,7 +195,7 @@ async def _mend(engine: Engine, stream: Stream[Any, Any], found: Comparison) -> 
 
 @asynccontextmanager
 async def _held(engine: Engine, stream: Stream[Any, Any]) -> AsyncIterator[None]:
-    """No run of the stream goes on beside this."""
+    """No run of the stream goes on beside this. Raises `LeaseLost` in the end where one did."""
     leases, ttl_s = engine.state.leases, engine.around(stream).settings.options.lease_s
     lease = await engine.state.call(lambda: leases.acquire(lease_name(stream), engine.holder, ttl_s))
 
@@ -209,6 +210,9 @@ async def _held(engine: Engine, stream: Stream[Any, Any]) -> AsyncIterator[None]
     task = asyncio.create_task(beat())
     try:
         yield
+        await engine.state.call(
+            lambda: leases.renew(lease)
+        )  # else what a run has written meanwhile looks like a difference
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

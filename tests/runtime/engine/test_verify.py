@@ -6,12 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import update
 
 from runtime.engine.compare import differing, paths_in
 from runtime.engine.verify import Verified, verify
 from runtime.errors import RequestRefused
-from runtime.state import LeaseHeld
+from runtime.state import LeaseHeld, LeaseLost
 from tests.runtime.engine.conftest import World
 from tests.runtime.engine.test_deletes import HARD, TOMBSTONE, passing
 from tests.runtime.fakes import Shopify
@@ -138,6 +140,23 @@ async def test_verify_beside_a_run_is_refused(world: World) -> None:
     with pytest.raises(LeaseHeld):
         await look(world)
     world.state.leases.release(lease)
+
+
+async def test_comparison_whose_lease_another_took_meanwhile_tells_of_no_difference(world: World) -> None:
+    world.shopify = Shopify(2)
+    await world.sync(changes=LISTED)
+    credo, another = world.credo, world.open_state()
+
+    def taken_over(request: httpx.Request) -> httpx.Response:
+        leases = another.leases._table
+        another.leases._database.execute(update(leases).values(token=leases.c.token + 1))
+        credo.contacts.clear()
+        return credo(request)
+
+    world.credo = taken_over  # type: ignore[assignment]
+    with pytest.raises(LeaseLost):
+        await look(world)
+    another.close()
 
 
 async def test_field_that_the_destination_never_shows_is_no_difference(world: World) -> None:
