@@ -16,12 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
-import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..declare import Stream
@@ -43,6 +40,7 @@ from .parents import ParentReader
 from .passes import RunRequest
 from .report import RunReport
 from .reverse import lease_name
+from .shelf import Shelf
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -148,6 +146,7 @@ async def verify(engine: Engine, name: str, *, repair: bool = False) -> Verified
 
     Raises:
         LeaseHeld: a run of the stream is under way: what it writes would look like a difference.
+        LeaseLost: one began meanwhile, because this process stood still for longer than its lease lasts.
         RequestRefused: the destination shows its records in no way, or the stream goes back on another one's links.
     """
     stream = engine.stream(name)
@@ -196,7 +195,7 @@ async def _mend(engine: Engine, stream: Stream[Any, Any], found: Comparison) -> 
 
 @asynccontextmanager
 async def _held(engine: Engine, stream: Stream[Any, Any]) -> AsyncIterator[None]:
-    """No run of the stream goes on beside this."""
+    """No run of the stream goes on beside this. Raises `LeaseLost` in the end where one did."""
     leases, ttl_s = engine.state.leases, engine.around(stream).settings.options.lease_s
     lease = await engine.state.call(lambda: leases.acquire(lease_name(stream), engine.holder, ttl_s))
 
@@ -211,6 +210,9 @@ async def _held(engine: Engine, stream: Stream[Any, Any]) -> AsyncIterator[None]
     task = asyncio.create_task(beat())
     try:
         yield
+        await engine.state.call(
+            lambda: leases.renew(lease)
+        )  # else what a run has written meanwhile looks like a difference
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -283,6 +285,7 @@ class Comparison:
                 if identity is not None:
                     rows.append((identity, self._adopter.digest(record), bytes(raw)))
             self.shelf.put(rows)
+        self.shelf.is_full()
 
     async def _there(self, named: Sequence[str]) -> dict[str, Any]:
         """Records of the destination by identity."""
@@ -401,94 +404,6 @@ class Comparison:
     def _go_on(self) -> None:
         if self._around.is_stopping():
             raise Stopped("the comparison was asked to stop")
-
-
-class Shelf:
-    """What both sides have, in a temporary file."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="verify-")
-        self._file = sqlite3.connect(Path(self._folder.name) / "shelf", isolation_level=None, check_same_thread=False)
-        self._file.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
-            "CREATE TABLE there (id TEXT PRIMARY KEY, match TEXT, record BLOB, taken INTEGER DEFAULT 0) WITHOUT ROWID;"
-            "CREATE TABLE here (id TEXT PRIMARY KEY) WITHOUT ROWID;"
-            "CREATE TABLE mend (id TEXT PRIMARY KEY, record BLOB);"
-            "CREATE TABLE gone (id TEXT, there INTEGER, PRIMARY KEY (id, there));"
-        )
-
-    def close(self) -> None:
-        """Throw it away."""
-        self._file.close()
-        self._folder.cleanup()
-
-    def put(self, rows: Iterable[tuple[str, str | None, bytes]]) -> None:
-        """Keep records of the destination: identity, match digest, raw."""
-        self._file.executemany("INSERT OR REPLACE INTO there (id, match, record) VALUES (?, ?, ?)", rows)
-
-    def take(self, named: Sequence[str]) -> dict[str, Any]:
-        """Records by identity; they are led to from the source."""
-        found: dict[str, Any] = {}
-        for identity in named:
-            row = self._file.execute("SELECT record FROM there WHERE id = ?", (identity,)).fetchone()
-            if row is not None:
-                found[identity] = decode_exact(row[0])
-        self._file.executemany("UPDATE there SET taken = 1 WHERE id = ?", [(identity,) for identity in found])
-        return found
-
-    def by_match(self, digest: str) -> tuple[str | None, Any]:
-        """A record by its match value: its identity and itself."""
-        row = self._file.execute("SELECT id, record FROM there WHERE match = ?", (digest,)).fetchone()
-        if row is None:
-            return None, None
-        return row[0], self.take([row[0]])[row[0]]
-
-    def came(self, source_ids: Iterable[str]) -> None:
-        """Source records that are there."""
-        self._file.executemany("INSERT OR IGNORE INTO here VALUES (?)", [(each,) for each in source_ids])
-
-    def has_come(self, source_id: str) -> bool:
-        """Whether the source has it."""
-        return self._file.execute("SELECT 1 FROM here WHERE id = ?", (source_id,)).fetchone() is not None
-
-    def untouched(self, size: int) -> Iterable[list[str]]:
-        """Identities of records that were not taken."""
-        after = ""
-        while True:
-            query = "SELECT id FROM there WHERE taken = 0 AND id > ? ORDER BY id LIMIT ?"
-            rows = [row[0] for row in self._file.execute(query, (after, size))]
-            if not rows:
-                return
-            after = rows[-1]
-            yield rows
-
-    def twins(self) -> Iterable[list[str]]:
-        """Identities of records that have one match value."""
-        query = "SELECT match FROM there WHERE match IS NOT NULL GROUP BY match HAVING count(*) > 1 ORDER BY min(id)"
-        for (digest,) in self._file.execute(query).fetchall():
-            rows = self._file.execute("SELECT id FROM there WHERE match = ? ORDER BY id", (digest,)).fetchall()
-            yield [row[0] for row in rows]
-
-    def mend(self, item: Item) -> None:
-        """To be written again."""
-        self._file.execute("INSERT OR REPLACE INTO mend VALUES (?, ?)", (item.source_id, bytes(item.raw)))
-
-    def note_gone(self, identity: str, *, there: bool = False) -> None:
-        """To be asked for by name, at the source or at the destination."""
-        self._file.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (identity, there))
-
-    def to_mend(self, size: int) -> list[tuple[str, bytes]]:
-        """Some of what is to be written again; each is handed out once."""
-        rows = self._file.execute("SELECT id, record FROM mend ORDER BY id LIMIT ?", (size,)).fetchall()
-        self._file.executemany("DELETE FROM mend WHERE id = ?", [(row[0],) for row in rows])
-        return rows
-
-    def gone(self, size: int, *, there: bool = False) -> list[str]:
-        """Some of what is to be asked for; each is handed out once."""
-        query = "SELECT id FROM gone WHERE there = ? ORDER BY id LIMIT ?"
-        rows = [row[0] for row in self._file.execute(query, (there, size))]
-        self._file.executemany("DELETE FROM gone WHERE id = ? AND there = ?", [(each, there) for each in rows])
-        return rows
 
 
 async def _never(*_: Any) -> Any:
