@@ -68,7 +68,7 @@ def test_server_pages_by_link_and_takes_contacts_and_counts():
 
 
 def test_server_with_a_limit_refuses_what_is_over_its_burst():
-    with serving("--per-s", "1", "--burst", "2") as server:
+    with serving("--per-s", "0.001", "--burst", "2") as server:
         for _ in range(2):
             send(f"{server.address}/crm/contacts", {"email": "a"})
         with pytest.raises(HTTPError) as refused:

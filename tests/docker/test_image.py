@@ -14,6 +14,7 @@ import pytest
 
 from mocks import load_mock, serve_in_thread
 from tests.shared import REPOSITORY
+from tests.waiting import free_port, wait_until
 
 PACKAGE = REPOSITORY / "generated" / "shopify_credo"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
@@ -86,7 +87,7 @@ def test_container_that_serves_becomes_healthy(image, running_mocks):
     environment, _ = running_mocks
     control = {
         "CONTROL_TOKEN": "a-control-token-of-32-characters!",
-        "CONTROL_PORT": "18473",
+        "CONTROL_PORT": str(free_port()),
         "CONTROL_HOST": "127.0.0.1",
     }
     settings = environment_options({**environment, **control})
@@ -94,12 +95,9 @@ def test_container_that_serves_becomes_healthy(image, running_mocks):
     options = ("--detach", "--name", name, "--network", "host", "--health-interval", "1s", *HARDENED, *settings)
     docker("run", *options, image, "serve")
     try:
-        state = ""
-        for _ in range(60):
-            state = docker("inspect", "--format", "{{.State.Health.Status}}", name).stdout.strip()
-            if state == "healthy":
-                break
-            time.sleep(0.5)
-        assert state == "healthy", docker("logs", name, check=False).stdout
+        wait_until(
+            lambda: docker("inspect", "--format", "{{.State.Health.Status}}", name).stdout.strip() == "healthy",
+            said=lambda: docker("logs", name, check=False).stdout,
+        )
     finally:
         docker("rm", "--force", "--volumes", name, check=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from vitesse.workflow.build import build_integration
 
 from .conftest import EXAMPLES
@@ -58,7 +59,7 @@ def test_package_passes_its_own_tests_of_fetched_tokens(package: Path) -> None:
         env={**environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=3 * PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 passed" in done.stdout

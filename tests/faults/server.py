@@ -168,7 +168,7 @@ class Vendor:
             case "instead":
                 await _send(exchange, httpx.Response(step.status, headers=step.headers, text=step.body))
             case "bomb":
-                data = _bomb(step.megabytes)
+                data = bomb(step.megabytes)
                 headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
                 await _send(exchange, httpx.Response(200, headers=headers, stream=httpx.ByteStream(data)), data)
             case "huge":
@@ -201,7 +201,7 @@ class Vendor:
 
 
 @cache
-def _bomb(megabytes: int) -> bytes:
+def bomb(megabytes: int) -> bytes:
     engine = zlib.compressobj(1, wbits=31)
     return b"".join(engine.compress(b" " * (1 << 20)) for _ in range(megabytes)) + engine.flush()
 

@@ -24,6 +24,7 @@ from tests.faults.conftest import Wired
 from tests.faults.rows import fault
 from tests.runtime.engine.conftest import SINGLE
 from tests.runtime.fakes import Credo, Shopify
+from tests.yardstick import slowness
 
 
 def bodies(wired: Wired) -> list[bytes]:
@@ -381,7 +382,7 @@ def test_poison_transform_patterns_cannot_be_made_to_run_for_ever() -> None:
         for steps in (("trim",), ("lower",), ("casefold",), ("nfc",), ("digits",)):
             compared(text, steps)  # type: ignore[arg-type]
         is_older(text, text + "0")
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 5 * slowness()
 
 
 @fault("poison-group")

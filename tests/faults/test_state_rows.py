@@ -266,8 +266,9 @@ asyncio.run(main())
 @fault("oom")
 async def test_oom_is_kept_away_by_the_cap_of_a_reply(tmp_path: Path) -> None:
     """A page of two gigabytes and a bomb of one, in a process of its own: it ends with a sentence, far below either."""
-    from tests.faults.server import vendor
+    from tests.faults.server import bomb, vendor
 
+    bomb(1000)  # made before somebody waits for it
     async with vendor(Shopify(3)) as source:
         for step in (Step(does="huge", megabytes=2000, times=1000), Step(does="bomb", megabytes=1000, times=1000)):
             source.script(step)

@@ -461,14 +461,16 @@ async def test_webhook_vs_poll_of_one_record_are_one_after_the_other(tmp_path: P
     shopify, credo = Shopify(60), Credo()
     shopify.page_size = 10
     async with life(tmp_path, shopify, credo) as served:
+        started = asyncio.Event()
 
         async def deliver() -> None:
+            await started.wait()  # the lease is the run's: deliveries wait for it, not it for them
             for number in range(1, 61, 3):
                 shopify.put(number, first_name=f"New{number}")
                 await served.deliver(body_of(served, number), name=f"d{number}")
 
         async def poll() -> Any:
-            return await served.found.engine.run(RunRequest(stream="customers"))
+            return await served.found.engine.run(RunRequest(stream="customers"), started=started)
 
         report, _ = await asyncio.gather(poll(), deliver())
         assert report.state == "done"

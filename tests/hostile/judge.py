@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tests.shared import REPOSITORY
+from tests.yardstick import slowness
 
 from . import structure
 from .children import CPU_S, MEMORY_MB, Finished, run_watched
@@ -130,7 +131,7 @@ def _measure(tried: Tried, built: Finished) -> None:
     tried.cpu_s, tried.wall_s, tried.memory_mb = built.cpu_s, built.wall_s, built.memory_mb
     if built.has_traceback:
         tried.faults.append(f"a traceback: {built.error.strip()[-300:]}")
-    if built.cpu_s > CPU_S:
+    if built.cpu_s > CPU_S and built.cpu_s > CPU_S * slowness():
         tried.faults.append(f"{built.cpu_s:.1f} s of CPU")
     if built.memory_mb > MEMORY_MB:
         tried.faults.append(f"{built.memory_mb:.0f} MB")

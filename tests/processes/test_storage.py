@@ -90,13 +90,20 @@ def test_sqlite_locked_by_another_process_is_waited_for(world_of: Callable[..., 
     assert world.run("status") == 0
     over = threading.Event()
 
+    def version(connection: sqlite3.Connection) -> int:
+        """Another one when somebody else has written."""
+        [found] = connection.execute("PRAGMA data_version").fetchone()
+        return int(found)
+
     def hold() -> None:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         while not over.is_set():
             connection.execute("BEGIN IMMEDIATE")
             time.sleep(0.7)
             connection.execute("ROLLBACK")
-            time.sleep(0.05)
+            before = version(connection)
+            while version(connection) == before and not over.is_set():
+                time.sleep(0.01)  # until the other had its turn, however late it comes to it
         connection.close()
 
     holder = threading.Thread(target=hold)
@@ -255,7 +262,7 @@ def test_pg_pool_connections_that_are_ended_are_made_anew(world_of: Callable[...
     engine.dispose()
     assert process.wait() in (0, 1), world.said()
     world.set(latency_s=0)
-    time.sleep(0.2)
+    world.end_lease()  # to give it back needs a connection too
     assert world.sync()[0]["state"] == "done"
     world.assert_converged(customers=200)
 

@@ -301,7 +301,8 @@ def test_service_puts_out_no_secret(site: Site) -> None:
 
         def ask(method: str, path: str, token: str | None, **more: Any) -> httpx.Response:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            reply = httpx.request(method, base + path, headers={**headers, **more.pop("headers", {})}, **more)
+            headers |= more.pop("headers", {})
+            reply = httpx.request(method, base + path, headers=headers, timeout=PATIENCE_S, **more)
             replies[f"{len(replies)}: {method} {path}"] = f"{reply.status_code} {dict(reply.headers)} {reply.text}"
             return reply
 

@@ -280,12 +280,13 @@ def test_serve_answers_takes_deliveries_and_drains(shell: Shell) -> None:
     base = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: shell.run("health")[0] == 0 or process.poll() is not None)
-        assert httpx.get(f"{base}/readyz").json()["status"] == "ok"
-        assert httpx.get(f"{base}/status").status_code == 401
+        assert httpx.get(f"{base}/readyz", timeout=PATIENCE_S).json()["status"] == "ok"
+        assert httpx.get(f"{base}/status", timeout=PATIENCE_S).status_code == 401
         headers = {"Authorization": "Bearer control_planted"}
 
         def history() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = httpx.get(f"{base}/sync/history", headers=headers).json()["runs"]
+            reply = httpx.get(f"{base}/sync/history", headers=headers, timeout=PATIENCE_S)
+            found: list[dict[str, Any]] = reply.json()["runs"]
             return found if found and found[0]["state"] != "running" else []
 
         runs = wait_until(history)

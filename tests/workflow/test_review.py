@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -258,6 +259,7 @@ class Terminal:
             os.environ |= {**ENVIRONMENT, "TERM": "xterm", **environment}
             os.execv(sys.executable, [sys.executable, "-m", "vitesse", "review", str(folder), "--by", "ana"])
         self.text = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode  # a read may end within a letter
 
     def until(self, part: str, times: int = 1) -> str:
         limit = time.monotonic() + PATIENCE_S
@@ -265,7 +267,7 @@ class Terminal:
             ready, _, _ = select.select([self._fd], [], [], max(0.0, limit - time.monotonic()))
             assert ready, f"waited for {part!r}, saw {self.text!r}"
             try:
-                self.text += os.read(self._fd, 65536).decode()
+                self.text += self._decode(os.read(self._fd, 65536))
             except OSError:
                 break
         return self.text

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 Answer = dict[str, Any]
 DATA = ("<data>\n", "\n</data>")
 
@@ -22,7 +24,8 @@ class Raw:
     status: int = 200
     body: bytes | str | Mapping[str, Any] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
+    silent: bool = False
+    """Nothing is answered as long as the server is there."""
     drip_s: float = 0.0
     """Between single bytes."""
     drop_after: int | None = None
@@ -60,6 +63,7 @@ class Server:
     url: str
     behaviour: Behaviour
     requests: list[Request] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def chats(self) -> list[Request]:
@@ -126,8 +130,8 @@ def serving(behaviour: Behaviour) -> Iterator[Server]:
             if not isinstance(body, bytes | str):
                 body = json.dumps(body)
             content = body.encode() if isinstance(body, str) else body
-            if raw.delay_s:
-                time.sleep(raw.delay_s)
+            if raw.silent:
+                server.over.wait(PATIENCE_S)
             headers = {"content-type": "application/json", "content-length": str(len(content)), **raw.headers}
             self.send_response(raw.status)
             for name, value in headers.items():
@@ -163,6 +167,7 @@ def serving(behaviour: Behaviour) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.over.set()
         httpd.shutdown()
         httpd.server_close()
         thread.join()

@@ -308,12 +308,16 @@ def test_hot_look_ups_go_by_an_index(tmp_path: Path) -> None:
     state.close()
 
 
+HELD_S = 5
+"""What a process may be silent in these tests: longer than a busy machine keeps one from its work."""
+
+
 @pytest.mark.postgres
 def test_transaction_of_a_process_that_was_frozen_is_ended_by_the_server(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would keep its rows locked from whoever takes over its work; when it wakes up, its transaction runs again."""
-    monkeypatch.setattr("runtime.state.connect.HELD_S", 1)
+    monkeypatch.setattr("runtime.state.connect.HELD_S", HELD_S)
     name = f"shop-{uuid.uuid4().hex[:8]}"
     frozen = State(postgresql_url, name=name)
     frozen.prepare()
@@ -345,7 +349,7 @@ def test_transaction_of_a_process_that_was_frozen_in_the_midst_of_a_pipeline_is_
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server does not end it: it counts the silence after an answer alone."""
-    monkeypatch.setattr("runtime.state.connect.HELD_S", 1)
+    monkeypatch.setattr("runtime.state.connect.HELD_S", HELD_S)
     monkeypatch.setattr("runtime.state.connect.STUCK_S", 1)
     name = f"shop-{uuid.uuid4().hex[:8]}"
     other = State(postgresql_url, name=name)
@@ -364,7 +368,7 @@ def test_transaction_of_a_process_that_was_frozen_in_the_midst_of_a_pipeline_is_
 def test_transaction_of_a_process_that_goes_on_with_its_pipeline_is_left_alone(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.state.connect.HELD_S", 2)
+    monkeypatch.setattr("runtime.state.connect.HELD_S", HELD_S)
     name = f"shop-{uuid.uuid4().hex[:8]}"
     other = State(postgresql_url, name=name)
     other.prepare()
@@ -372,7 +376,7 @@ def test_transaction_of_a_process_that_goes_on_with_its_pipeline_is_left_alone(
     with sending(postgresql_url, name) as send, sending(postgresql_url, "another program") as idle:
         idle("select 1")
         send("select 1")
-        time.sleep(2.5)
+        time.sleep(HELD_S + 0.5)
         send("select 2")
         assert database.write(end_frozen) == 0
     other.close()

@@ -19,7 +19,7 @@ from runtime.watch.meter import BUCKETS_S, Latency, memory_bytes
 from runtime.watch.metrics import FAMILIES
 from tests.runtime.fakes import Shopify
 from tests.runtime.test_server import Served, served
-from tests.waiting import free_port, until
+from tests.waiting import PATIENCE_S, free_port, until
 
 __all__ = ["served"]
 
@@ -158,7 +158,8 @@ async def test_worker_answers_monitors_on_a_port_of_its_own(served: Served, monk
     found = served.found
     monkeypatch.setattr(found.settings, "options", replace(found.settings.options, metrics_port=port))
     await run(served)
-    async with monitored(found, served.service.meter), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    base = f"http://127.0.0.1:{port}"
+    async with monitored(found, served.service.meter), httpx.AsyncClient(base_url=base, timeout=PATIENCE_S) as client:
 
         async def answers() -> bool:
             with suppress(httpx.ConnectError):
@@ -171,7 +172,7 @@ async def test_worker_answers_monitors_on_a_port_of_its_own(served: Served, monk
         assert 'fate="created"' in reply.text
         assert (await client.get("/health", headers={"Authorization": "Bearer read-planted"})).json()["status"] == "ok"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{port}/healthz")
+        httpx.get(f"{base}/healthz")
 
 
 # --- health ---
