@@ -134,7 +134,7 @@ async def test_delivery_that_waits_longer_than_they_are_kept_is_dead(inbox_of: A
         inbox.shopify.fail.append(lambda request: httpx.Response(503))
         await inbox.deliver(1)
         await inbox.turns(1)
-        inbox.clock.moment += inbox.found.integration.retention.deliveries_s
+        inbox.clock.moment += inbox.found.integration.retention.deliveries_s + 3600
         await inbox.turns(1)
         assert await inbox.counts() == {"dead": 1}
 
