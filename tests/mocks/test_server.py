@@ -9,6 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from mocks.form import read_mock
 from mocks.schema import Problem, without_waived
@@ -565,6 +567,29 @@ async def test_control_paths_show_and_set_what_is_held() -> None:
         assert (await ask("POST", "/_mock/seed", json={"count": 7}))[1]["collections"] == {"customers": 7}
         assert (await ask("DELETE", "/_mock/faults"))[1] == []
         assert (await ask("GET", "/_mock/elsewhere"))[0] == 404
+
+
+async def test_delivery_with_several_events_is_sent_as_one_body() -> None:
+    """To a URL of this machine; what it answers is told."""
+    taken: list[tuple[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        taken.append((request.headers["X-Hmac"], await request.json()))
+        return web.Response(text="taken")
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    form = shop()
+    form["webhooks"][0] |= {"events": [["events"]], "record_id": ["resourceId"]}
+    async with serving(form, SHOP_KEY) as ask, TestServer(app, host="127.0.0.1") as receiver:
+        ids = ask.mock.store.collections["customers"].ids()[:2]
+        body = {"topic": "customers/update", "url": str(receiver.make_url("/hook"))}
+        for several in ({"ids": ids}, {"id": ids[0]}, {"ids": ids, "forged": True}):
+            status, answer, _ = await ask("POST", "/_mock/webhook", json={**body, **several})
+            assert (status, answer) == (200, {"status": 200, "body": "taken"})
+    events = [{"resourceId": int(id)} for id in ids]
+    assert [body for _, body in taken] == [{"events": events}, {"events": events[:1]}, {"events": events}]
+    assert taken[0][0] != taken[2][0]
 
 
 async def test_delivery_goes_to_this_machine_only() -> None:

@@ -48,7 +48,7 @@ def integration() -> Integration:
     if poison := os.environ.get("POISON"):
         stream = replace(stream, map=failpoints.deadly(stream.map, poison))
     stream = replace(stream, source=source, destination=replace(CUSTOMERS.destination, **shape), schedule=None)
-    apis = {}
+    apis: dict[str, Any] = {}
     if rate := os.environ.get("RATE"):  # "40/10": requests a second, burst
         per_s, burst = rate.split("/")
         apis["destination"] = replace(
@@ -56,6 +56,8 @@ def integration() -> Integration:
         )
     if os.environ.get("SOURCE_RATE") == "none":
         apis["source"] = replace(INTEGRATION.source, rate_limit=None)
+    if os.environ.get("EVENTS"):  # a body is a list of events that only name their record
+        apis["webhooks"] = tuple(replace(each, events=((),), record_id=("objectId",)) for each in INTEGRATION.webhooks)
     more = range(2, int(os.environ.get("STREAMS", "1")) + 1)
     return replace(INTEGRATION, streams=(stream, *(replace(stream, name=f"customers{each}") for each in more)), **apis)
 

@@ -96,7 +96,11 @@ class Service:
 
     def deliver(self, number: int, delivery: str) -> int:
         """A signed delivery about one customer."""
-        body = json.dumps({"id": number, "email": f"Person{number}@Example.com"}).encode()
+        return self.send({"id": number, "email": f"Person{number}@Example.com"}, delivery)
+
+    def send(self, value: object, delivery: str) -> int:
+        """A signed delivery with this body."""
+        body = json.dumps(value).encode()
         digest = hmac.new(b"whsec_planted", body, hashlib.sha256).digest()
         headers = {
             "X-Shopify-Hmac-Sha256": base64.b64encode(digest).decode(),
@@ -122,6 +126,30 @@ def test_wh_ack_durability_delivery_outlives_the_process(world_of: Callable[...,
     again = Service(world)
     wait_until(lambda: len(world.made()) == 20, said=lambda: f"{world.held()}\n{world.said('service')}")
     assert again.deliver(3, "d3") == 200  # a repetition is known
+    again.process.send_signal(signal.SIGTERM)
+    again.process.wait(PATIENCE_S)
+    assert set(world.made().values()) == {1}
+
+
+@pytest.mark.slow
+@fault("wh-ack-durability")
+def test_wh_ack_durability_every_event_of_a_body_outlives_the_process(
+    world_of: Callable[..., World], database: str
+) -> None:
+    """One answer for all of them: killed right after it, the next process carries each out."""
+    world = world_of(database, customers=30)
+    world.set(down=True)  # so that none can be carried out before the kill
+    service = Service(world, EVENTS="1")
+    events = [{"objectId": number} for number in range(1, 31)]
+    assert service.send([*events, {"nothing": 1}], "d1") == 200, world.said("service")
+    service.process.kill()
+    service.process.wait()
+    assert not world.made()
+    world.set(down=False)
+    world.end_lease()
+    again = Service(world, EVENTS="1")
+    wait_until(lambda: len(world.made()) == 30, said=lambda: f"{world.held()}\n{world.said('service')}")
+    assert again.send([*events, {"nothing": 1}], "d1") == 200  # a repetition is known
     again.process.send_signal(signal.SIGTERM)
     again.process.wait(PATIENCE_S)
     assert set(world.made().values()) == {1}
