@@ -7,13 +7,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
+
+from tests.waiting import PATIENCE_S, free_port, wait_until
 
 
 @contextmanager
@@ -24,9 +25,7 @@ def pooled(postgresql_url: str) -> Iterator[str]:
         pytest.skip("no pgbouncer here: `make pooler` installs Debian's, as root")
     where = make_url(postgresql_url)
     host = where.query.get("host") or where.host or ""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="vitesse-pgbouncer-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "pgbouncer.ini"
         file.write_text(
@@ -43,16 +42,16 @@ def pooled(postgresql_url: str) -> Iterator[str]:
         try:
             pooled = where.difference_update_query(["host"]).set(host="127.0.0.1", port=port)
             url = pooled.update_query_dict({"pooler": "transaction"}).render_as_string(hide_password=False)
-            until = time.monotonic() + 60
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    log = (Path(folder) / "log").read_text()
-                    assert process.poll() is None, f"pgbouncer ended:\n{log}"
-                    assert time.monotonic() < until, f"pgbouncer does not answer:\n{log}"
-                    time.sleep(0.05)
+            log = Path(folder) / "log"
+
+            def answers() -> bool:
+                assert process.poll() is None, f"pgbouncer ended:\n{log.read_text()}"
+                with suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
+                    return True
+                return False
+
+            wait_until(answers, said=lambda: f"pgbouncer does not answer:\n{log.read_text()}")
             yield url
         finally:
             process.kill()

@@ -33,7 +33,7 @@ from runtime.errors import (
 from runtime.http.wire import AddressPolicy, Body, Inflater, Origin, WireOptions, tls_context
 from runtime.http.wire_aiohttp import AiohttpWire
 from tests.runtime.raw_server import Behaviour, Exchange, Server, serving
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import PATIENCE_S, free_port, until
 
 Wire: Any = AiohttpWire
 
@@ -86,13 +86,6 @@ async def expire(wire: Any, make: Callable[[], httpx.Request], *, sent: bool | N
 
 async def answer(exchange: Exchange) -> None:
     await exchange.reply(b'{"ok":true}')
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 # --- what goes over the wire ------------------------------------------------------------------------------------------
