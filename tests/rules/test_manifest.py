@@ -188,6 +188,18 @@ def test_load_manifest_of_streams_that_contradict_themselves(tmp_path: Path) -> 
     }
 
 
+def test_load_manifest_when_a_topic_is_of_two_webhooks_names_it(tmp_path: Path) -> None:
+    """V008: a topic has one URL, and one of the two would never hear of a delivery."""
+    form = deepcopy(BASE)
+    hook = {"scheme": "standard", "secret": {"env": "S"}, "stream": "customers"}
+    form["webhooks"] = [{**hook, "topics": ["x", "y"]}, {**hook, "topics": ["z"], "deleted_topics": ["y"]}]
+    [found] = faults(tmp_path, form)
+    assert (found.code, found.places[0].pointer) == ("V008", "#/webhooks/1")
+    assert "`y`" in found.message
+    form["webhooks"][1]["deleted_topics"] = ["z"]
+    load(tmp_path, form)
+
+
 def test_load_manifest_when_a_handshake_does_not_say_where_its_word_stands(tmp_path: Path) -> None:
     """V008: a challenge is never answered to those who know no word."""
     form = deepcopy(BASE)

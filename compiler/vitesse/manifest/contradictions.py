@@ -15,6 +15,7 @@ def contradictions(manifest: Manifest) -> list[Diagnostic]:
         *_deploy(manifest.deploy),
         *(found for name, stream in manifest.streams.items() for found in _stream(name, stream)),
         *(found for index, webhook in enumerate(manifest.webhooks) for found in _webhook(index, webhook, manifest)),
+        *_topics_twice(manifest),
         *_order(manifest),
         *(found for name, stream in manifest.streams.items() for found in _conflicts(name, stream, manifest)),
         *_same_api(manifest),
@@ -184,6 +185,25 @@ def _webhook(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnosti
             help=f"name one of the streams: {', '.join(manifest.streams)}",
         ),
     ]
+
+
+def _topics_twice(manifest: Manifest) -> list[Diagnostic]:
+    """A topic has one URL, so it belongs to one webhook."""
+    first: dict[str, int] = {}
+    faults = []
+    for index, webhook in enumerate(manifest.webhooks):
+        for topic in dict.fromkeys((*webhook.topics, *webhook.deleted_topics)):
+            if first.setdefault(topic, index) != index:
+                other = manifest.webhooks[first[topic]].stream
+                faults.append(
+                    _fault(
+                        "V008",
+                        f"the topic `{topic}` is of two webhooks, and only one of them would get its deliveries",
+                        ("webhooks", index),
+                        help=f"take it out of one: it is also of a webhook of the stream `{other}`",
+                    )
+                )
+    return faults
 
 
 def _named_record(index: int, webhook: Webhook, manifest: Manifest) -> list[Diagnostic]:
