@@ -214,7 +214,7 @@ async def test_credential_in_the_query_is_no_undeclared_parameter() -> None:
 
 async def test_requests_over_the_limit_get_429_with_a_time_to_wait() -> None:
     limit = {"per_s": 0.5, "burst": 3, "used_header": "X-Used", "remaining_header": "X-Left", "reset_header": "X-Reset"}
-    async with serving(shop(rate_limit=limit), SHOP_KEY, limited=True) as ask:
+    async with serving(shop(rate_limit=limit), SHOP_KEY, limited=True, now=lambda: 0.0) as ask:
         answers = [await ask("GET", "/customers.json") for _ in range(4)]
 
         assert [status for status, _, _ in answers] == [200, 200, 200, 429]
