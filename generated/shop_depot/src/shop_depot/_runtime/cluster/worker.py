@@ -147,9 +147,8 @@ class Worker:
             asyncio.to_thread(self._queue.launch, self.identity, self._called, at_once=self._at_once)
         )
         while not (await asyncio.wait((launched,), timeout=min(LAUNCH_S / 3, self._sign_s)))[0]:
-            with suppress(
-                LeaseLost
-            ):  # it stood still for longer, and another one makes them too: the database sees to that
+            # It stood still for longer, and another one makes them too: the database sees to that.
+            with suppress(LeaseLost):
                 await call(lambda: leases.renew(lease))
             await call(lambda: self._shared.workers.beat(self.identity, self._proof))
         await call(lambda: leases.release(lease))
