@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from runtime.state import State
 from tests.processes.conftest import empty_database
@@ -75,6 +75,24 @@ class Replicas(World):
             return self.query(f"select state from shopify_credo.workers where id = '{name}'") == [("dead",)]
 
         self.until(is_dead)
+
+    def give_back(self, name: str, run: str) -> None:
+        """What another worker does with one that is silent and the run that it has, with none there to take it."""
+        from runtime.cluster.queue import FLOW, Queue
+
+        self.silence(name)
+        state, queue = self.state(), Queue(self.url, name=NAME, connections=2, flow=FLOW)
+
+        def bury(connection: Connection) -> None:
+            assert state.workers.bury(connection, 60.0, 1e9)[0] == [name]
+
+        try:
+            state.prepare()
+            assert state.workers.alone(bury)
+            queue.put_back([run])
+        finally:
+            queue.close()
+            state.close()
 
     def midway(self) -> None:
         """Wait until the vendor holds a run (`hold_after`) of which something is on record."""

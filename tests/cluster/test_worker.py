@@ -100,6 +100,27 @@ def test_zombie_a_worker_that_was_stopped_past_its_lease_writes_nothing_more_and
     assert world.query("select distinct token from shopify_credo.checkpoints where stream = 'customers'") == token
 
 
+def test_a_worker_that_is_awake_when_it_is_taken_for_dead_takes_its_run_no_more_and_leaves_it_to_others(
+    replicas_of: Make,
+) -> None:
+    """It is the only one that could take the run that goes back, and does: what came of it there must not end it."""
+    world = replicas_of(customers=600)
+    world.set(hold_after=100)
+    dead = world.worker("a", SIGNS="1")  # so that it does not learn of it from its next sign of life
+    world.midway()
+    [(run, status, _)] = world.waiting()
+    assert status == "PENDING"
+    world.give_back("a", run)
+    assert dead.wait(PATIENCE_S) == 75, world.said("a")
+    assert [each[0] for each in world.waiting()] == [run]
+    world.set(hold_after=0)
+    world.worker("b")
+    world.until(world.idle)
+    world.assert_converged(customers=600)
+    assert set(world.made().values()) == {1}
+    assert world.runs()[0]["state"] == "done"
+
+
 def test_a_second_live_worker_of_one_identity_is_refused(replicas_of: Make) -> None:
     world = replicas_of(customers=10)
     world.worker("a")
