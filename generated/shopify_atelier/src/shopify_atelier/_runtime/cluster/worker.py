@@ -16,6 +16,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ from ..scheduler import schedules_of
 from ..settings import resolve_settings
 from ..signs import alive_file
 from ..state import LeaseHeld, LeaseLost, State, StateError
-from ..state.replicas import WorkerTaken
+from ..state.replicas import Sign, WorkerTaken
 from ..watch.meter import Meter
 from ..watch.overseeing import overseen
 from ..watch.watching import watch
@@ -84,7 +85,8 @@ class Worker:
         self._engine.spread = self._spread
         self._proof = 0.0
         self._leaving = asyncio.Event()
-        self._is_over = False
+        self._over = asyncio.Event()
+        """It was taken for dead."""
         self._runs: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self._alive_file = alive_file(found.integration.name)
@@ -95,21 +97,21 @@ class Worker:
         await self._launch()
         log.info("worker %s takes runs", self.identity, extra={"at_once": self._at_once, "flow": self._queue.flow})
         tasks = [asyncio.create_task(each) for each in (self._beat(), self._reap(), self._tick(), self._clean())]
-        leaving = asyncio.create_task(self._leaving.wait())
+        told = [asyncio.create_task(each.wait()) for each in (self._leaving, self._over)]
         try:
-            ended, _ = await asyncio.wait((*tasks, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if self._is_over:
+            ended, _ = await asyncio.wait((*tasks, *told), return_when=asyncio.FIRST_COMPLETED)
+            if self._over.is_set():
                 self._engine.stop()
                 await self._cut_off()
                 return EXIT_TAKEN_FOR_DEAD
-            for task in ended - {leaving}:
+            for task in ended.difference(told):
                 task.result()  # they end with a bug only
             await self._drain()
             return 0
         finally:
-            for task in (*tasks, leaving):
+            for task in (*tasks, *told):
                 task.cancel()
-            await asyncio.gather(*tasks, leaving, return_exceptions=True)
+            await asyncio.gather(*tasks, *told, return_exceptions=True)
             with suppress(OSError):
                 self._alive_file.unlink()
 
@@ -182,14 +184,24 @@ class Worker:
 
     def _called(self, run_id: str, order: Order) -> dict[str, Any]:
         """In a thread of the queue."""
-        return asyncio.run_coroutine_threadsafe(self._counted(run_id, order), self._loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._counted(run_id, order), self._loop).result()
+        finally:
+            if self._over.is_set():
+                # The run goes on elsewhere. What the queue heard of it from here would end it there, and this process ends soon.
+                threading.Event().wait()
 
     async def _counted(self, run_id: str, order: Order) -> dict[str, Any]:
         task = asyncio.current_task()
         assert task is not None
         self._runs.add(task)
         try:
-            return await self._carry_out(run_id, order)
+            # One that stood still may be taken for dead without knowing it, and may be given its own run again.
+            if not await self._show_life():
+                return {}
+            result = await self._carry_out(run_id, order)
+            await self._show_life()
+            return result
         finally:
             self._runs.discard(task)
 
@@ -252,19 +264,24 @@ class Worker:
 
     async def _beat(self) -> None:
         """Show a sign of life every so often; ends when this worker was taken for dead."""
-        workers = self._shared.workers
-        while True:
-            try:
-                if not await self._shared.call(
-                    lambda: workers.beat(self.identity, self._proof, "leaving" if self._leaving.is_set() else "working")
-                ):
-                    log.error("worker %s was taken for dead; its runs go on elsewhere: it ends", self.identity)
-                    self._is_over = True
-                    return
-                self._alive_file.touch()
-            except StateError as error:
-                log.warning("no sign of life could be written: %s", error)
+        while await self._show_life():
             await asyncio.sleep(self._sign_s)
+
+    async def _show_life(self) -> bool:
+        """Show a sign of life, where the state takes it. False when this worker was taken for dead."""
+        workers = self._shared.workers
+        sign: Sign = "leaving" if self._leaving.is_set() else "working"
+        try:
+            is_alive = await self._shared.call(lambda: workers.beat(self.identity, self._proof, sign))
+        except StateError as error:
+            log.warning("no sign of life could be written: %s", error)
+            return True
+        if is_alive:
+            self._alive_file.touch()
+        elif not self._over.is_set():
+            log.error("worker %s was taken for dead; its runs go on elsewhere: it ends", self.identity)
+            self._over.set()
+        return is_alive
 
     async def _reap(self) -> None:
         """See to what dead workers left, one replica at a time."""
