@@ -249,18 +249,25 @@ def test_pg_lost_in_a_loop_the_runs_converge(world_of: Callable[..., World], ser
 def test_pg_pool_connections_that_are_ended_are_made_anew(world_of: Callable[..., World], server: Any) -> None:
     """An administrator, or a pooler, ends every connection again and again."""
     world = world_of(server.get_uri(), customers=200)
-    world.set(latency_s=0.02)
+    world.set(latency_s=0.02, hold_after=20)  # so that it is in the middle of its work when the first ones are ended
     engine = create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
     process = world.start("sync", "--json", SHAPE="single")
+    wait_until(lambda: world.tell()["held"] > 0 or process.poll() is not None)
+    ended = 0
     with engine.connect() as connection:
         while process.poll() is None:
-            connection.execute(
-                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                     " AND backend_type = 'client backend'")
+            ended += len(
+                connection.execute(
+                    text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                         " AND backend_type = 'client backend'")
+                ).all()
             )  # fmt: skip
+            world.set(hold_after=0)
             time.sleep(0.4)
+    assert ended > 0
     engine.dispose()
     assert process.wait() in (0, 1), world.said()
+    assert "Traceback" not in world.said()
     world.set(latency_s=0)
     world.end_lease()  # to give it back needs a connection too
     assert world.sync()[0]["state"] == "done"
