@@ -128,7 +128,7 @@ def test_wh_ack_durability_delivery_outlives_the_process(world_of: Callable[...,
     assert again.deliver(3, "d3") == 200  # a repetition is known
     again.process.send_signal(signal.SIGTERM)
     again.process.wait(PATIENCE_S)
-    assert set(world.made().values()) == {1}
+    world.assert_made_once()
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_wh_ack_durability_every_event_of_a_body_outlives_the_process(
     assert again.send([*events, {"nothing": 1}], "d1") == 200  # a repetition is known
     again.process.send_signal(signal.SIGTERM)
     again.process.wait(PATIENCE_S)
-    assert set(world.made().values()) == {1}
+    world.assert_made_once()
 
 
 @pytest.mark.slow
@@ -182,7 +182,7 @@ def test_sigterm_webhook_accepted_deliveries_are_kept(world_of: Callable[..., Wo
     )  # fmt: skip
     again.process.send_signal(signal.SIGTERM)
     again.process.wait(PATIENCE_S)
-    assert set(world.made().values()) == {1}
+    world.assert_made_once()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select, update
 
 from runtime.state import State
 from runtime.state.tables import Tables
+from tests.promises import promised
 from tests.shared import WIRE
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -80,9 +81,14 @@ class World:
     def assert_converged(self, *, customers: int | None = None) -> None:
         """Everything is there, and nothing was made twice."""
         told = self.tell()
-        assert told["missing"] == []
-        assert told["created_twice"] == []
+        promised(not told["missing"], f"missing: {told['missing']}")
+        promised(not told["created_twice"], f"made twice: {told['created_twice']}")
         assert customers is None or told["customers"] == customers
+
+    def assert_made_once(self) -> None:
+        """No contact was made again, not even one that is gone by now."""
+        twice = {email: times for email, times in self.made().items() if times > 1}
+        promised(not twice, f"made more than once: {twice}")
 
     # --- the package ---
 
