@@ -206,10 +206,8 @@ async def _get(url: httpx.URL, address: str, policy: Policy, headers: Mapping[st
     }
     try:
         # The time for all of it is the caller's (`_within`): no second timer that could come first and say something else.
-        unbounded = httpx.Timeout(None)
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=unbounded) as client:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=httpx.Timeout(None)) as client:
             request = httpx.Request("GET", pinned, headers=sent, extensions={"sni_hostname": url.raw_host.decode()})
-            request.extensions["timeout"] = unbounded.as_dict()
             reply = await client.send(request, stream=True)
             try:
                 content = b"" if reply.status_code in _REDIRECTS else await _content(reply, url, policy)
