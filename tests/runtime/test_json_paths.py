@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from runtime.engine.engine import _new_id
-from runtime.engine.json_paths import at, raw_getter
 from runtime.hashing import decode_exact
+from runtime.json_paths import at, raw_getter
 
 
 @pytest.mark.parametrize("path", [("id",), ("data", "id"), ("data", 0, "id"), (), ("\ud800",)])
