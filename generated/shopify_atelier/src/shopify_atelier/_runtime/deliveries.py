@@ -10,6 +10,7 @@ import msgspec
 
 from .declare import Path, Webhook
 from .http.paging import shown, value_at, walk
+from .json_paths import at
 from .matching import optional_text
 
 MAX_EVENTS = 5000
@@ -93,15 +94,3 @@ def name_of(body: bytes, webhook: Webhook) -> str | None:
         return None
     text = optional_text(value) or ""
     return text if text.isprintable() and 0 < len(text) <= _MAX_NAME else None
-
-
-def at(value: Any, path: Path) -> Any:
-    """What is at a path of a decoded value; None when there is nothing."""
-    for step in path:
-        if isinstance(step, str) and isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value

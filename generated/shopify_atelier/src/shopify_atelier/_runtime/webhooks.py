@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from .declare import SignatureScheme, Webhook
-from .deliveries import at
 from .errors import IntegrationError, SettingMissing, SettingsError
+from .json_paths import at
 from .settings import Settings
 
 MAX_DELIVERY_BYTES = 5 * 1024 * 1024

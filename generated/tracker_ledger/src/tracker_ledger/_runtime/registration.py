@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .declare import Path, Registration, Webhook
-from .engine.json_paths import at
 from .engine.opened import Opened
 from .errors import ApiError, Conflict, IntegrationError, NotFound, RequestRefused
 from .hashing import decode_exact
+from .json_paths import at
 
 State = Literal["there", "missing", "made", "removed", "not known"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..declare import Batch, Path
 from ..hashing import decode_exact, encode_json
+from ..json_paths import at, getter, overlaid, wrapped
 from ..matching import optional_text
 from .items import Item
-from .json_paths import at, getter, overlaid, wrapped
 
 UNTOLD: Any = object()
 """In place of a result: the reply says nothing about the item."""

@@ -10,6 +10,7 @@ from typing import Any
 from ..declare import Stream
 from ..errors import IntegrationError
 from ..hashing import decode_exact
+from ..json_paths import at, without
 from ..mask import Mask
 from ..state.rows import Checkpoint, Link, Look
 from .adopt import Adopter, object_of
@@ -19,7 +20,6 @@ from .deletes import Tombstones, seen_in
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
-from .json_paths import at, without
 from .letters import Letters
 from .pages import Params, Prefetch, fixed_params
 from .parents import Held, ParentReader

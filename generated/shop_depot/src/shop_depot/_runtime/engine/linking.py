@@ -18,10 +18,10 @@ from ..declare import Stream
 from ..errors import ApiError, Conflict, IntegrationError
 from ..hashing import decode_exact
 from ..http.session import Session
+from ..json_paths import at, overlaid
 from .adopt import Adopter, object_of
 from .classify import SEVERAL_MATCHES, refuse_duplicate
 from .items import Item, Why
-from .json_paths import at, overlaid
 from .pages import Params
 from .versions import is_older
 from .workers import Unit, Workers

@@ -11,9 +11,9 @@ from ..declare import Operation, Stream
 from ..errors import DecodeError, IntegrationError, NotFound
 from ..hashing import decode_exact
 from ..http.session import Reply, Session
+from ..json_paths import at
 from .adopt import Adopter, object_of
 from .items import Item
-from .json_paths import at
 from .pages import Params
 
 

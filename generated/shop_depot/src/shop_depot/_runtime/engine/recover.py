@@ -16,12 +16,12 @@ from typing import Any
 
 from ..declare import Stream
 from ..hashing import decode_exact, encode_json
+from ..json_paths import at
 from ..state.rows import IntentRow, Link
 from .adopt import Adopter, can_find
 from .classify import SEVERAL_MATCHES
 from .deletes import is_removal
 from .items import Item, Past, Why
-from .json_paths import at
 from .merge import alike
 from .requests import CREATES, SETTLED, Request, read_back
 

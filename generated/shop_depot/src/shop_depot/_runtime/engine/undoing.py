@@ -12,12 +12,12 @@ from ..declare import Stream
 from ..errors import NotFound, RequestRefused
 from ..hashing import content_hash, decode_exact, encode_json
 from ..http.session import Session
+from ..json_paths import projected, without, wrapped
 from ..mask import Mask
 from ..state import State
 from ..state.undoing import Undo
 from .adopt import object_of
 from .items import Item, Past
-from .json_paths import projected, without, wrapped
 from .merge import Base, alike
 from .pages import Params
 

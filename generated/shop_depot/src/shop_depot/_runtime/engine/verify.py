@@ -26,6 +26,7 @@ from ..errors import IntegrationError, NotFound, RequestRefused
 from ..exits import EXIT_DONE, EXIT_PARTIAL
 from ..hashing import decode_exact
 from ..http.paging import Picked
+from ..json_paths import at, without
 from ..state import State
 from .adopt import Adopter, object_of
 from .compare import differing, paths_in
@@ -33,7 +34,6 @@ from .deletes import Tombstones
 from .drift import Drift
 from .errors import Stopped
 from .items import Item, Reader
-from .json_paths import at, without
 from .merge import Base, view_of
 from .pages import Prefetch, fixed_params, listed
 from .parents import ParentReader

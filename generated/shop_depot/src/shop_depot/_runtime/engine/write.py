@@ -21,6 +21,7 @@ from ..declare import Stream
 from ..errors import ApiError, Conflict, DecodeError, IntegrationError, NotFound, RequestRefused
 from ..hashing import decode_exact, encode_json
 from ..http.session import Session
+from ..json_paths import at, overlaid, raw_getter, without, wrapped
 from .adopt import Adopter, identity_of, object_of
 from .batches import UNTOLD, Results, with_key, wrapper
 from .conflicts import Merger
@@ -28,7 +29,6 @@ from .deletes import Remover
 from .drift import Drift
 from .history import keep, seen_after
 from .items import Item, Why
-from .json_paths import at, overlaid, raw_getter, without, wrapped
 from .linking import EXISTS, Linker, says_it_exists
 from .pages import Params
 from .requests import Request

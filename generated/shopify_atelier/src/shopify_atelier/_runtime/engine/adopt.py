@@ -11,11 +11,11 @@ from ..declare import Operation, Stream
 from ..errors import DecodeError, NotFound
 from ..hashing import decode_exact
 from ..http.session import Reply, Session
+from ..json_paths import at
 from ..matching import compared, match_digest, optional_text
 from ..state import State
 from ..state.rows import Lease, Look
 from .items import Item
-from .json_paths import at
 from .lag import Lag
 from .pages import Params
 

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from ..declare import Operation, Stream
 from ..hashing import BodyCodec, content_hash, decode_exact, encode_json
 from ..http.session import Reply
+from ..json_paths import at, projected, without, wrapped
 from ..state.rows import NewBase, NewChange
 from ..values import MappingError
 from .items import Item, Past
-from .json_paths import at, projected, without, wrapped
 
 
 def changes_of(stream: Stream[Any, Any], items: Sequence[Item], *, run_id: str, now: float) -> list[NewChange]:

@@ -20,12 +20,12 @@ from ..declare import Operation, Stream
 from ..errors import ApiError, Conflict, IntegrationError
 from ..hashing import decode_exact, encode_json
 from ..http.session import Reply, Session
+from ..json_paths import at, wrapped
 from ..state import State
 from ..state.rows import Found, Link, Look, NewChange, Outcomes
 from .adopt import Adopter
 from .classify import classify, new_item
 from .items import Item, Why
-from .json_paths import at, wrapped
 from .merge import Answer, Base, Merged, View, alike, changed_by_destination, laid_in, merge, newer_side
 from .merge_memory import OWED, Decision, MergeMemory
 from .other_side import OtherSide, shown_in

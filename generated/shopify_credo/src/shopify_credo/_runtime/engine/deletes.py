@@ -17,6 +17,7 @@ from ..errors import IntegrationError, NotFound
 from ..hashing import decode_exact, encode_json
 from ..http.paging import Picked, value_at
 from ..http.session import Session
+from ..json_paths import overlaid, wrapped
 from ..matching import optional_text
 from ..state.lifecycle import UNNAMED, PassEnd
 from ..state.rows import Link
@@ -24,7 +25,6 @@ from .adopt import object_of
 from .errors import MassDelete
 from .history import keep_whole
 from .items import Item, Past, Why
-from .json_paths import overlaid, wrapped
 from .pages import Params
 from .requests import REMOVALS, Kind, Request
 

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..hashing import content_hash, decode_exact, encode_json
+from ..json_paths import at, overlaid, projected, wrapped
 from ..state.rows import NewBase, NewLink, Outcomes
 from ..state.undoing import Undo
 from .conflicts import Merger
-from .json_paths import at, overlaid, projected, wrapped
 from .merge import Base, View, alike
 from .sides import Sides
 from .undoing import Step, Undoing, past_of

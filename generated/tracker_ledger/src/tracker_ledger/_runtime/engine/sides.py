@@ -7,11 +7,11 @@ from typing import Any, Literal, TypeAlias
 
 from ..declare import Merge, Stream
 from ..hashing import decode_exact, encode_json
+from ..json_paths import at
 from ..matching import optional_text
 from .decoding import record_decoder
 from .drift import Drift
 from .items import Bad, Item, Reader
-from .json_paths import at
 from .merge import View, view_of
 
 Direction: TypeAlias = Literal["forward", "backward"]

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..declare import Webhook
-from ..deliveries import Event, at, events_of
+from ..deliveries import Event, events_of
 from ..inbox import InboxWriter
+from ..json_paths import at
 from ..rotation import Secrets
 from ..webhooks import MAX_DELIVERY_BYTES, Delivery, Refused, Verifier
 from .common import problem, read_body

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from ..declare import Path
-from ..hashing import decode_exact
+from .declare import Path
+from .hashing import decode_exact
 
 
 def at(value: Any, path: Path) -> Any:
