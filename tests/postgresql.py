@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -40,6 +41,20 @@ def running() -> Iterator[Any]:
         Path(folder).chmod(0o755)
         with module.get_server(Path(folder) / "data") as server:
             yield server
+
+
+def copy_database(url: str, name: str) -> None:
+    """A copy of a database under another name, as soon as nobody is in it: the server ends the session of a process that is gone
+    when it comes to it, and copies nothing meanwhile."""
+    whose = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(whose.set(database="template1"), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            seen = text("SELECT 1 FROM pg_stat_activity WHERE datname = :name AND backend_type = 'client backend'")
+            wait_until(lambda: connection.execute(seen, {"name": whose.database}).first() is None)
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{whose.database}"'))
+    finally:
+        engine.dispose()
 
 
 def pg_ctl(server: Any, *arguments: str) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -257,9 +258,10 @@ def test_ctrl_c_ends_the_workers_and_leaves_no_half_file(home, alone, tmp_path):
 
 
 def children(pid: int) -> list[int]:
-    found = []
+    found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(each) for each in (task / "children").read_text().split()]
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(each) for each in (task / "children").read_text().split()]
     return found
 
 

@@ -135,8 +135,9 @@ def test_a_worker_that_comes_back_under_its_identity_waits_until_the_old_one_is_
     world.worker("a")
     world.kill("a")
     began = world.query("select started_at from shopify_credo.workers")
-    world.worker("a", wait=False)
     seen = "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    world.until(lambda: world.query(seen) == [])  # the server has noticed
+    world.worker("a", wait=False)
     world.until(lambda: world.query(seen) != [])  # it is there, and asks
     time.sleep(2 * SIGN_S)
     assert world.query("select started_at from shopify_credo.workers") == began

@@ -18,7 +18,7 @@ from sqlalchemy import Index, Table, create_engine, text
 
 from runtime.state import State, migrations
 from tests.faults.rows import fault
-from tests.postgresql import following, pg_ctl, running
+from tests.postgresql import copy_database, following, pg_ctl, running
 from tests.processes.world import KILLED, World
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -282,14 +282,7 @@ def test_pg_failover_to_older_state_repeats_and_does_not_double(world_of: Callab
     url = server.get_uri()
     world = world_of(url, customers=50)
     assert world.sync()[0]["state"] == "done"
-    engine = create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        name = connection.execute(text("SELECT current_database()")).scalar_one()
-    engine.dispose()
-    other = create_engine(server.get_uri(database="template1", driver="psycopg"), isolation_level="AUTOCOMMIT")
-    with other.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE older TEMPLATE "{name}"'))
-    other.dispose()
+    copy_database(url, "older")
     world.set(put={str(number): {} for number in range(51, 101)})
     assert world.sync()[0]["written"] == 50
     world.url = server.get_uri(database="older")
