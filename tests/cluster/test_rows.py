@@ -92,10 +92,13 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
         connection.execute(text("insert into pair values (1, 0), (2, 0)"))
     barrier = threading.Barrier(2, timeout=PATIENCE_S)
     tries = {"up": 0, "down": 0}
+    other_is_done = threading.Event()
 
     def touch(name: str, order: tuple[int, int]) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
             tries[name] += 1
+            if tries[name] > 1:
+                other_is_done.wait(PATIENCE_S)  # it may not have come to its lock yet, and would meet this one there again
             connection.execute(text("update pair set touched = touched + 1 where id = :id"), {"id": order[0]})
             if tries[name] == 1:
                 barrier.wait()
@@ -104,8 +107,13 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
         return work
 
     databases = {name: Database(url, name="sample") for name in tries}
+
+    def write(name: str, order: tuple[int, int]) -> None:
+        databases[name].write(touch(name, order))
+        other_is_done.set()
+
     threads = [
-        threading.Thread(target=databases[name].write, args=(touch(name, order),))
+        threading.Thread(target=write, args=(name, order))
         for name, order in (("up", (1, 2)), ("down", (2, 1)))
     ]
     for thread in threads:

@@ -187,12 +187,15 @@ def test_pg_serialization_deadlock_is_tried_again_as_a_whole(postgresql_url: str
         states[0].leases.acquire(key, "nobody")
     barrier = threading.Barrier(2, timeout=PATIENCE_S)
     attempts = [0, 0]
+    other_is_done = threading.Event()
 
     def work(number: int) -> None:
         order = keys if number == 0 else keys[::-1]
 
         def transact(connection: Any) -> None:
             attempts[number] += 1
+            if attempts[number] > 1:
+                other_is_done.wait(PATIENCE_S)  # it may not have come to its lock yet, and would meet this one there again
             for position, key in enumerate(order):
                 connection.execute(select(leases).where(leases.c.name == key).with_for_update())
                 connection.execute(leases.update().where(leases.c.name == key).values(token=leases.c.token + 1))
@@ -200,6 +203,7 @@ def test_pg_serialization_deadlock_is_tried_again_as_a_whole(postgresql_url: str
                     barrier.wait()
 
         states[number]._database.write(transact)
+        other_is_done.set()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
     for thread in threads:
