@@ -98,7 +98,7 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
         def work(connection: Connection) -> None:
             tries[name] += 1
             if tries[name] > 1:
-                other_is_done.wait(PATIENCE_S)  # it may not have come to its lock yet, and would meet this one there again
+                other_is_done.wait(PATIENCE_S)  # or it meets this one again, at the lock that it waits for
             connection.execute(text("update pair set touched = touched + 1 where id = :id"), {"id": order[0]})
             if tries[name] == 1:
                 barrier.wait()
@@ -112,10 +112,7 @@ def test_pg_serialization_a_deadlock_runs_the_whole_transaction_again(postgresql
         databases[name].write(touch(name, order))
         other_is_done.set()
 
-    threads = [
-        threading.Thread(target=write, args=(name, order))
-        for name, order in (("up", (1, 2)), ("down", (2, 1)))
-    ]
+    threads = [threading.Thread(target=write, args=(name, order)) for name, order in (("up", (1, 2)), ("down", (2, 1)))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -195,7 +195,7 @@ def test_pg_serialization_deadlock_is_tried_again_as_a_whole(postgresql_url: str
         def transact(connection: Any) -> None:
             attempts[number] += 1
             if attempts[number] > 1:
-                other_is_done.wait(PATIENCE_S)  # it may not have come to its lock yet, and would meet this one there again
+                other_is_done.wait(PATIENCE_S)  # or it meets this one again, at the lock that it waits for
             for position, key in enumerate(order):
                 connection.execute(select(leases).where(leases.c.name == key).with_for_update())
                 connection.execute(leases.update().where(leases.c.name == key).values(token=leases.c.token + 1))
