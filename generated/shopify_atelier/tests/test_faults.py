@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import Bench, QuickClock, serving
+from tests.bench import PATIENCE_S, Bench, QuickClock, serving
 from tests.mocks.store import dumps
 from tests.package import destination_form, runtime, source_form
 
@@ -228,7 +228,7 @@ async def test_pages_that_go_in_a_circle_come_to_an_end(bench: Bench) -> None:
         pytest.skip("this list has one page")
     bench.source.page_cap = 10
     bench.source.faults.add("loop", count=100_000, operation=bench.stream.source.list.id)
-    report = await asyncio.wait_for(bench.run(), 60)
+    report = await asyncio.wait_for(bench.run(), PATIENCE_S)
 
     assert len(bench.source.requests) < 10
     assert _copies(bench) == 0
@@ -297,7 +297,7 @@ async def test_declared_rate_limits_are_kept(stream: str, tmp_path: Path) -> Non
     slowest = min(limit.per_s for limit in limits)
     clock = QuickClock(speed=min(max(20 / slowest, 1.0), 20.0))
     async with serving(stream, tmp_path, count=20, limited=True, clock=clock) as bench:
-        report = await asyncio.wait_for(bench.run(), 60)
+        report = await asyncio.wait_for(bench.run(), PATIENCE_S)
         sent = [status for mock in (bench.source, bench.destination) for _, status in mock.requests]
 
         assert report.counts.created == len(bench.mappable())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.bench import PATIENCE_S
 from tests.package import COMMAND, MODULE
 
 _IMPORTED = (
@@ -14,7 +15,7 @@ _IMPORTED = (
 
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def test_import_brings_no_third_party_module() -> None:

@@ -12,15 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.bench import Bench, serving
+from tests.bench import PATIENCE_S, Bench, serving
 from tests.mocks.form import WebhookForm
 from tests.mocks.places import at, put
 from tests.mocks.webhooks import delivery, event, sent_to, sign
 from tests.package import INTEGRATION, destination_form, runtime, source_form
 
 PUBLIC_URL = "https://hooks.example.com"
-PATIENCE_S = 240.0
-"""For what must come, on a machine that has much else to do."""
 DELETED = {topic for webhook in INTEGRATION.webhooks for topic in webhook.deleted_topics}
 WEBHOOKS = [
     pytest.param(webhook, topic, id=topic)
