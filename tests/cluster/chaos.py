@@ -220,6 +220,8 @@ class Chaos:
         calm_at = world.query("select extract(epoch from clock_timestamp())")[0][0]
 
         def is_settled() -> bool:
+            if not self._alive():
+                self._start()  # the machine kept all of them from showing that they live
             if not world.tell()["missing"] and not world.query("select 1 from shopify_credo.intents"):
                 return any(
                     run["state"] == "done" and run["started_at"] > float(calm_at) + 1 for run in world.runs()[:5]
