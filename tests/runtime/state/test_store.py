@@ -400,3 +400,17 @@ def sending(url: str, name: str) -> Iterator[Callable[[str], None]]:
         send("begin")
         yield send
         driver.finish()
+
+
+def test_log_that_others_have_filled_is_not_forgotten_unmerged(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two replicas fill it together past the length at which one merges: what stands in it still tells owners."""
+    lease = run(state)
+    pairs = [("aa", "1"), ("bb", "2")]
+    first = Outcomes(stream=S, links=[link(name, match=match) for match, name in pairs], matches=pairs)
+    state.store.commit(Commit(run_id="r1", lease=lease, step=1, counts={}, outcomes=first))
+    monkeypatch.setattr("runtime.state.matches.MERGE_AT", 2)
+    state.store.matches.forget(S)
+    look = Look(stream=S, source_ids=[], matches=["aa", "bb"])
+    for step in (2, 3, 4):
+        found = state.store.commit(Commit(run_id="r1", lease=lease, step=step, counts={}, look=look))
+        assert found.owners == {"aa": "1", "bb": "2"}
