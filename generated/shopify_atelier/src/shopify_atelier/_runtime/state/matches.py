@@ -25,6 +25,8 @@ class Matches:
         self._logged: dict[str, dict[str, str]] = {}
         """Stream → match digest → source identity, as the log has it; only of streams that are being run."""
         self._log_length = 0
+        self._was_merged = False
+        """Whether the last `append` merged the log."""
         self._owners = sql.find((t.matches.c.match, t.matches.c.source_id), of="of", by=t.matches.c.match)
         self._log_of = sql.compile(
             select(t.match_log.c.match, t.match_log.c.source_id)
@@ -72,15 +74,17 @@ class Matches:
         log = self._log(connection, stream)
         self._append.run_many(connection, [(stream, match, source_id) for match, source_id in pairs])
         log.update(pairs)
-        if self._log_length + len(pairs) >= MERGE_AT:
+        self._was_merged = self._log_length + len(pairs) >= MERGE_AT
+        if self._was_merged:
             self._merge.run_now(connection, ())
             if self._clear is not None:
                 self._clear.run_now(connection, ())
 
     def committed(self, pairs: int) -> None:
-        """So many pairs are durable."""
+        """So many pairs are durable, which `append` was given."""
         self._log_length += pairs
-        if self._log_length >= MERGE_AT:
+        # Not by its length: a log that others have filled may be longer, and not be merged.
+        if pairs and self._was_merged:
             self._log_length = 0
             for logged in self._logged.values():
                 logged.clear()
