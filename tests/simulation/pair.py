@@ -610,6 +610,8 @@ class PairAuditor(Auditor):
         fresh_in = {name: self._fresh(book, key, name, source[name], destination[name]) for name in apart}
         clashing = {side for name in apart if name not in pair.owned for side, _ in fresh_in[name]}
         is_clash = len(clashing) == 2  # what `skip` decides about is one thing
+        # Nobody learnt how its creation ended: without a link, what is there on both sides counts as changed by both.
+        is_clash = is_clash or key in book.unanswered or key in book.made_by
         for name in apart:
             fresh = [value for _, value in fresh_in[name]]
             if pair.pair.strategy == "skip" and (is_clash if name not in pair.owned else len(fresh) == 2):

@@ -177,7 +177,7 @@ class Writer:
         if item.destination_id is None and reply.body.strip():
             self._drift.lacks((*operation.record, *self._destination.identity))
         if self._merger is not None:
-            await self._merger.written(item, reply, operation)
+            await self._merger.written(item, reply, operation, is_repeated=request.id in self.repeated)
 
     def _in_doubt(self, request: Request, error: IntegrationError) -> IntegrationError:
         """A 409 on a request of an earlier run may speak of that run's own, which was carried out or still is."""

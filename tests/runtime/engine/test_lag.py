@@ -89,6 +89,24 @@ async def test_nameless_record_that_was_written_long_ago_is_not_waited_for(world
     assert (report.counts.dead, world.clock.slept) == (1, [])
 
 
+async def test_nameless_record_whose_match_value_moved_is_found_by_the_one_it_was_written_with(world: World) -> None:
+    """What has its new value is another record's, made in the same group (seed 22143)."""
+    credo = world.credo
+    credo.by_email = lambda email: []  # type: ignore[method-assign]  # it takes two of a kind
+    hook = answers_nothing(world)
+    credo.fail.append(hook)
+    world.shopify.put(1)
+    await world.sync(changes=SINGLE)
+    credo.fail.remove(hook)
+    [mine] = credo.contacts
+    world.shopify.put(1, email="moved@example.com", first_name="Mine")
+    world.shopify.put(2, email="moved@example.com", first_name="Theirs")
+    await world.sync(changes=SINGLE)
+    await world.sync(changes=SINGLE)
+    assert {each["first_name"] for each in credo.contacts.values()} == {"Mine", "Theirs"}
+    assert credo.contacts[mine]["first_name"] == "Mine"
+
+
 async def test_record_that_was_made_again_is_not_looked_for_where_it_was_before(world: World) -> None:
     """The list was read before its first object went; the second one was made without a word about its name (seed 5078)."""
     credo = world.credo
@@ -208,3 +226,42 @@ async def test_dead_letter_of_a_record_that_waits_for_a_person_now_is_over(make:
     assert world.state.dead_letters.open_count("products") == 0
     [row] = world.state.conflicts.latest()
     assert row["fields"] == ["name"]
+
+
+@pytest.mark.parametrize("again", ["at once", "in the same run"])
+async def test_record_that_went_back_and_is_not_shown_yet_is_not_made_once_more(
+    make: Callable[..., Between], again: str
+) -> None:
+    """It was made without learning what it is called, by a run or by what settles an earlier one (seed 20564)."""
+    world = make()
+    made_at: dict[str, float] = {}
+
+    def late(request: httpx.Request) -> httpx.Response | None:
+        for identity in world.shop.records:
+            made_at.setdefault(identity, world.clock.moment)
+        if request.method == "POST" and again == "in the same run" and not made_at and not world.clock.slept:
+            raise httpx.ReadError("connection reset by peer", request=request)  # nothing was made
+        if request.method == "POST":
+            world.shop._answer("POST", "", request)
+            return httpx.Response(201, content=b'{"cut')
+        if "match" not in request.url.params:
+            return None
+        found = [world.shop.records[each] for each, moment in made_at.items() if moment + 4 <= world.clock.moment]
+        return httpx.Response(200, json={"items": found})
+
+    world.shop.refuse.append(late)
+    world.ledger.put(code="A", name="one", amount=1, quantity=1)
+    first = await back_at_once(world)
+    assert (first.counts.unknown, first.counts.created) == (1, 0)
+    for _ in range(3):
+        await back_at_once(world)
+    assert len(world.shop.records) == 1
+    assert (await back_at_once(world)).counts.unknown == 0
+    await world.both()
+    assert world.agree()
+    assert [kind for kind, _ in (*world.shop.effects, *world.ledger.effects)] == ["create"]
+
+
+async def back_at_once(world: Between) -> RunReport:
+    """A run of the way back, without any time in between."""
+    return await world.engine().run(RunRequest(stream="entries"))

@@ -6,6 +6,8 @@ import itertools
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import httpx
 import pytest
 
 from tests.runtime.fakes import iso
-from tests.runtime.two_way import Between
+from tests.runtime.two_way import PRODUCTS, Between
 
 Make = Callable[..., Between]
 
@@ -140,6 +142,38 @@ async def test_creation_whose_answer_is_lost_is_not_made_again_nor_sent_back(mak
     await (world.sync("entries") if side == "ledger" else world.sync("products"))
     await world.both()
     assert len(world.shop.records) == len(world.ledger.records) == 1
+    assert world.agree()
+    await settled(world)
+
+
+async def test_creation_that_is_answered_again_after_a_change_over_there_does_not_count_it_as_agreed(
+    make: Make,
+) -> None:
+    """The answer to the repetition is of today; what was made is what was sent, and what is there now came later (seed 30399)."""
+    create = replace(PRODUCTS.destination.create, idempotency_header="Idempotency-Key")
+    world = make(destination__create=create, conflicts="destination_priority")
+    answers: dict[str, httpx.Response] = {}
+
+    def remembers(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "POST":
+            return httpx.Response(200, json={"items": []}) if not world.reports else None  # it is not shown yet
+        key = request.headers["idempotency-key"]
+        if key in answers:
+            return answers[key]
+        world.ledger._answer("POST", "", request)
+        answers[key] = httpx.Response(204, headers={"Date": formatdate(world.clock.moment + 10_000, usegmt=True)})
+        raise httpx.ReadError("connection reset by peer", request=request)
+
+    world.ledger.refuse.append(remembers)
+    a = world.shop.put(sku="A", title="one", price="1.00", stock=1)
+    assert (await world.sync("products")).counts.unknown == 1
+    [b] = world.ledger.records
+    world.ledger.put(b, name="theirs")
+    await world.sync("products")
+    world.shop.put(a, title="ours")
+    await world.both()
+    await world.both()
+    assert world.ledger.view("name") == {"A": ("theirs",)}
     assert world.agree()
     await settled(world)
 
