@@ -27,6 +27,8 @@ FIRST = Path(__file__).parent / "many_first.json"
 PARTLY = Path(__file__).parent / "many_partly.json"
 """Seeds that the newest way of drawing changed."""
 FAILED = Path(__file__).parent / "failed.json"
+BEYOND = Path(__file__).parent / "beyond.json"
+"""Seeds past those of the long runs, and which of them fail."""
 PIECE = 250
 
 
@@ -47,6 +49,12 @@ def nothing() -> dict[str, Any]:
 def load_failed() -> list[dict[str, Any]]:
     """Seeds that failed in a long run, each with the way its story was drawn (see `World`) and the commit that it failed at."""
     found: list[dict[str, Any]] = json.loads(FAILED.read_text("utf-8"))
+    return found
+
+
+def load_beyond() -> dict[str, Any]:
+    """What was played past the long runs: ranges, and the seeds that are open with what is known of each."""
+    found: dict[str, Any] = json.loads(BEYOND.read_text("utf-8"))
     return found
 
 

@@ -441,7 +441,10 @@ class Book:
             given = self.typed.get((key, name, new)) if new is not None and not self._shape.both_ways else None
             if given is not None and self._was_decided(side.reads.get(id, ()), key, at, given[1]):
                 continue  # it was decided, nothing goes back, and what the source alone changes then goes over it
-            if not side.shape.etags and at >= side.read_at.get((process, id), 0.0):
+            has_tag = (
+                side.shape.etags and side.shape.gets[side.name == "destination"]
+            )  # what is looked up or listed comes without one
+            if not has_tag and at >= side.read_at.get((process, id), 0.0):
                 world.note("auditor", f"{old} was typed between the read and the write, and nothing tells the vendor")
                 continue
             self.overwritten.append(Overwritten(side.name, key, name, old, process))
@@ -856,8 +859,11 @@ class PairSimulation(Simulation):
     async def _until_still(self, process: Process) -> None:
         """Runs of both directions, until none of them has anything to do."""
         world = self.world
-        for _ in range(MOST_QUIET_RUNS):
-            before, is_still = len(self.destination.effects), True
+        for number in range(MOST_QUIET_RUNS):
+            before, is_still = (
+                len(self.destination.effects),
+                number > 0,
+            )  # the first may go on in the middle of one that failed
             for name in self._streams():
                 report = await self._run(process, RunRequest(stream=name), is_calm=True)
                 await asyncio.sleep(70.0)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.simulation import page
-from tests.simulation.many import load_failed
+from tests.simulation.many import load_beyond, load_failed
 from tests.simulation.mutants import MUTANTS, Mutant, hunt, load_known
 from tests.simulation.simulation import Runner
 from tests.simulation.world import FAULTS, STORIES, World, main_fault, story_of
@@ -110,6 +110,13 @@ def test_seed_that_failed_once_holds_now(runner: Runner, failed: dict[str, Any])
     """What long runs found is mended."""
     result = runner.play(failed["seed"], draw=failed["draw"])
     assert result.is_well, f"{result.violations}\n" + "\n".join(result.trace[-60:])
+
+
+@pytest.mark.parametrize("one", load_beyond()["open"], ids=lambda one: str(one["seed"]))
+def test_seed_that_is_open_still_fails_as_the_page_says(runner: Runner, one: dict[str, Any]) -> None:
+    """Once it holds it belongs to those that failed once."""
+    result = runner.play(one["seed"], draw=load_beyond()["draw"])
+    assert one["what"] in [str(violation) for violation in result.violations], result.violations
 
 
 def test_page_is_what_the_results_say() -> None:
