@@ -107,6 +107,13 @@ class Linker:
         self._workers.dead(item, Why("match", "permanent_record", SEVERAL_MATCHES if found else lost))
         return False
 
+    async def linked_record(self, item: Item) -> dict[str, Any] | None:
+        """The record that an item is linked to, as a look-up shows it; one that was written a moment ago is waited for."""
+        found = _named(await self._adopter.find(item), item)
+        if found is None and (written_at := await self._written_at(item.source_id)) is not None:
+            found = _named(await self._adopter.find_late(item, written_at), item)
+        return found
+
     async def link(self, item: Item, error: IntegrationError | str, may_be_ours: bool) -> None:
         """Link an item to the destination record that is the same thing. Without a fate then, it is an update of that.
 
@@ -181,3 +188,7 @@ def _lacks_name(item: Item) -> bool:
     if item.fate != "unchanged" or link is None or link.destination_id is not None or link.gone_at is not None:
         return False
     return not is_older(item.version, link.version)
+
+
+def _named(found: Sequence[tuple[str, dict[str, Any] | None]], item: Item) -> dict[str, Any] | None:
+    return next((record for identity, record in found if identity == item.destination_id), None)

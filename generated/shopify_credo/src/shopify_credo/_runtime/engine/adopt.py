@@ -90,11 +90,17 @@ class Adopter:
 
     async def find(self, item: Item) -> list[tuple[str, dict[str, Any] | None]]:
         """Destination records that match an item: identity and, when it was read, the whole record."""
+        former = _former_match(item)
+        if former is not None:
+            return await self._listed(former) if self._stream.destination.list is not None else []
         if item.match is None or not self.can_find:
             return []
         if self._stream.destination.find is not None:
             return await self._ask(item)
-        entry = await self._entry(item.match)
+        return await self._listed(item.match)
+
+    async def _listed(self, match: str) -> list[tuple[str, dict[str, Any] | None]]:
+        entry = await self._entry(match)
         if entry is None:
             return []
         identity, several = entry
@@ -103,7 +109,8 @@ class Adopter:
     async def find_late(self, item: Item, written_at: float) -> list[tuple[str, dict[str, Any] | None]]:
         """As `find`, for a record that was written then and has just not been found: once more, when it is shown for sure."""
         has_waited = await self._lag.wait(written_at)
-        if self._stream.destination.find is None and self._indexed_at < written_at + self._lag.seconds:
+        is_listed = self._stream.destination.find is None or _former_match(item) is not None
+        if is_listed and self._indexed_at < written_at + self._lag.seconds:
             self.is_indexed = False
         elif not has_waited:
             return []
@@ -211,3 +218,12 @@ def object_of(reply: Reply) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DecodeError("the record in the reply is not an object", operation=reply.operation.id)
     return record
+
+
+def _former_match(item: Item) -> str | None:
+    """The digest that an item was written with, where only that tells what it is called: the record over there has it still, and
+    one with the item's new match value is another."""
+    link = item.link
+    if item.is_create or link is None or link.gone_at is not None or link.destination_id is not None:
+        return None
+    return link.match if link.match != item.match else None

@@ -360,8 +360,12 @@ class Merger:
 
     # --- after a write ---
 
-    async def written(self, item: Item, reply: Reply, operation: Operation) -> None:
-        """Note what the written side shows now, so that it is known again when it comes back."""
+    async def written(self, item: Item, reply: Reply, operation: Operation, *, is_repeated: bool = False) -> None:
+        """Note what the written side shows now, so that it is known again when it comes back.
+
+        Args:
+            is_repeated: The request was carried out by an earlier run, and answered again: the answer's date says nothing of it.
+        """
         record = shown_in(reply, operation)
         decision = self._memory.of(item)
         if decision is None:
@@ -373,13 +377,21 @@ class Merger:
             if not self._is_whole(decision, record):
                 read = await self._other.after_write(item)
                 record = read or record
+        if self._sides.direction == "backward" and item.destination_id is None:
+            # A pair is known by what both are called. Until it is, a second record would be made of the one that went back.
+            self._memory.drop(item)
+            item.fate, item.why = (
+                "unknown",
+                Why("send", "unknown", "it was made, and what it is called there is not known"),
+            )
+            return
         if record is None:
             return
         after = decision.after
         if self._sides.direction == "forward":
             version = self._sides.version_of(record)
             shown = decision.settled(self._sides.view(record))
-            if read is not None and _is_after(version, reply):
+            if read is not None and (is_repeated or _is_after(version, reply)):
                 shown, version = _as_written(shown, after.destination), None
             decision.after = Base(after.source, {**after.destination, **shown}, after.to_source, after.to_destination)
             decision.other_version = version or decision.other_version
@@ -389,7 +401,7 @@ class Merger:
             decision.hash = OWED
             return
         view = decision.settled(self._sides.mapped_view(twin.body))
-        is_changed = read is not None and _is_after(twin.version, reply)
+        is_changed = read is not None and (is_repeated or _is_after(twin.version, reply))
         if is_changed:
             view = _as_written(view, after.source)
         # Of an earlier run, what it was made from is not kept: what was sent is what both sides had.

@@ -177,7 +177,7 @@ class Writer:
         if item.destination_id is None and reply.body.strip():
             self._drift.lacks((*operation.record, *self._destination.identity))
         if self._merger is not None:
-            await self._merger.written(item, reply, operation)
+            await self._merger.written(item, reply, operation, is_repeated=request.id in self.repeated)
 
     def _in_doubt(self, request: Request, error: IntegrationError) -> IntegrationError:
         """A 409 on a request of an earlier run may speak of that run's own, which was carried out or still is."""
@@ -269,10 +269,10 @@ class Writer:
             params = {**self._fixed, destination.get_argument: item.destination_id}
             current = object_of(await self._session.request(destination.get, params=params))
         else:
-            found = [record for identity, record in await self._adopter.find(item) if identity == item.destination_id]
-            if not found or found[0] is None:
+            found = await self._linker.linked_record(item)
+            if found is None:
                 raise RequestRefused("a replacing update needs the record as it is, and no operation reads it")
-            current = found[0]
+            current = found
         if self._stream.rollback:
             keep(self._stream, item, current)
         for path in destination.never_sent:
