@@ -206,3 +206,13 @@ def test_base_is_stored_and_read_back(source: Any, destination: Any) -> None:
 
 def test_record_from_before_the_stream_merged_is_a_base() -> None:
     assert Base.decode(b'{"a":1,"other":2}', FIELDS) == Base({"a": 1}, {"a": 1})
+
+
+@pytest.mark.parametrize("answer", [Answer(take="source", by="ana"), None], ids=["person", "strategy"])
+def test_value_that_an_earlier_decision_left_to_a_side_is_kept_when_it_goes(answer: Answer | None) -> None:
+    """Only that side ever had it (seed 25142)."""
+    base = Base({"a": "old", "b": "ours"}, {"a": "old", "b": "theirs"})
+    source, destination = {"a": "new", "b": "ours"}, {"a": "other", "b": "theirs"}
+    found = merge(rule(), "timestamp_based", base, source, destination, newer="source", answer=answer)
+    assert found.view == source
+    assert found.lost == {"destination": {"a": "other", "b": "theirs"}}
