@@ -267,7 +267,9 @@ class _Decision:
 
     def _lose(self, side: Side, name: str) -> None:
         state = self._states[name]
-        if state.by_source if side == "source" else state.by_destination:
+        has_changed = state.by_source if side == "source" else state.by_destination
+        # What an earlier decision left to a side is nowhere else either.
+        if has_changed or (state.is_settled and not state.is_same):
             self.lost[side][name] = self._sides[side].get(name)
 
     def _take(self, name: str, side: Side) -> None:
