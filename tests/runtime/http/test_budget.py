@@ -12,7 +12,7 @@ from runtime.declare import RateLimit
 from runtime.http.budget import SharedLimiter
 from runtime.state import State
 from runtime.state.budgets import Terms
-from tests.runtime.http.test_limiter import Bucket
+from tests.runtime.http.test_limiter import Bucket, Freezing, most_above_bound, room_for_late_wakes
 from tests.runtime.virtual_time import VirtualClock, run_virtual
 from tests.waiting import PATIENCE_S
 
@@ -119,6 +119,49 @@ def test_replicas_that_come_and_go_stay_below_what_the_server_allows(tmp_path: P
     assert found.vendor.refused == 0
     assert found.vendor.accepted > 50
     found.close()
+
+
+@pytest.mark.parametrize("freeze_s", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize(("per_s", "burst"), [(5.0, 1), (40.0, 1), (40.0, 4), (100.0, 10)])
+def test_replica_that_stood_still_starts_no_more_than_the_server_allows(
+    tmp_path: Path, per_s: float, burst: int, freeze_s: float
+) -> None:
+    """What was drawn for the time in which the process stood still does not start at once when it goes on."""
+    seconds = 20.0
+
+    async def main(virtual: VirtualClock) -> list[float]:
+        clock = Freezing(virtual._loop)
+        state = State(f"sqlite:///{tmp_path / 'state.db'}", name="sample", now=clock.now)
+        state.prepare()
+        limiter = SharedLimiter(
+            RateLimit(per_s=per_s, burst=burst),
+            clock,
+            name="crm",
+            budgets=state.budgets,
+            caller=SlowDatabase(clock, random.Random(1)),
+            max_concurrent=16,
+        )
+        starts: list[float] = []
+
+        async def worker() -> None:
+            while clock.monotonic() < seconds:
+                if not limiter.start_now(clock.monotonic()):
+                    await limiter.start()
+                starts.append(clock.monotonic())
+                await clock.sleep(0.03)
+                limiter.finish()
+
+        tasks = [asyncio.create_task(worker()) for _ in range(16)]
+        for _ in range(3):
+            await clock.sleep(4.013)
+            clock.freeze(freeze_s)
+        await asyncio.gather(*tasks)
+        state.close()
+        return starts
+
+    starts = run_virtual(main)
+    assert most_above_bound(starts, per_s, burst) <= room_for_late_wakes(per_s, burst) + 1e-6
+    assert len(starts) >= 0.9 * per_s * (seconds - 3 * freeze_s)
 
 
 def test_one_slow_replica_leaves_the_rate_to_the_others(tmp_path: Path) -> None:

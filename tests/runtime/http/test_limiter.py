@@ -277,3 +277,179 @@ def test_nothing_remaining_pauses_until_the_reset(reset: str, seconds: float) ->
         assert limiter.paused_s() == pytest.approx(seconds)
 
     paused(main)
+
+
+def most_above_bound(starts: list[float], per_s: float, burst: int) -> float:
+    """By how many starts the fullest span exceeds burst + rate × its length; not above 0 when the bound holds."""
+    most, emptiest = float("-inf"), float("inf")
+    for number, at in enumerate(starts):
+        emptiest = min(emptiest, number - per_s * at)
+        most = max(most, number + 1 - per_s * at - emptiest - burst)
+    return most
+
+
+def room_for_late_wakes(per_s: float, burst: int) -> float:
+    """How many starts more than the bound a burst of one gets."""
+    return min(1.0, 0.025 * per_s) if burst == 1 else 0.0
+
+
+class Freezing(VirtualClock):
+    """A clock of a process that can stand still: its timers come late, all at once."""
+
+    def freeze(self, seconds: float) -> None:
+        self._loop.now += seconds
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("per_s", "burst"), [(5.0, 1), (5.0, 10), (40.0, 1), (40.0, 10), (40.0, 40), (0.5, 2)])
+def test_process_that_stood_still_starts_no_more_than_the_server_allows(per_s: float, burst: int, fast: bool) -> None:
+    """What became due meanwhile is not started at once; all that waited start, those who came first before the others."""
+    waiting = 16
+
+    async def main(virtual: VirtualClock) -> list[tuple[float, int]]:
+        clock = Freezing(virtual._loop)
+        limiter = Limiter(RateLimit(per_s=per_s, burst=burst), clock, max_concurrent=1000)
+        starts: list[tuple[float, int]] = []
+
+        async def request(number: int) -> None:
+            if not (fast and limiter.start_now(clock.monotonic())):
+                await limiter.start()
+            starts.append((clock.monotonic(), number))
+            limiter.finish()
+
+        tasks = [asyncio.create_task(request(number)) for number in range(burst + waiting)]
+        await clock.sleep(0.5 / per_s)
+        clock.freeze((burst + 20) / per_s)
+        if fast:
+            await clock.sleep(0.001 / per_s)  # those that are overdue wake before others come
+        for number in range(burst + waiting, 2 * (burst + waiting)):
+            if number >= 2 * burst + waiting:  # as many as the burst at once, the others one by one
+                await clock.sleep(0.4 / per_s)
+            tasks.append(asyncio.create_task(request(number)))
+            if number == 2 * burst + waiting + 8:
+                await clock.sleep(0.0)
+                clock.freeze(3 / per_s)  # again, while those of the first time wait
+        await asyncio.gather(*tasks)
+        assert limiter.active == 0
+        return starts
+
+    starts = run_virtual(main)
+    assert most_above_bound([at for at, _ in starts], per_s, burst) <= room_for_late_wakes(per_s, burst) + 1e-6
+    assert sorted(number for _, number in starts) == list(range(2 * (burst + waiting)))
+    first = [number for _, number in starts if number < burst + waiting]
+    assert first == sorted(first)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("burst", [1, 2, 10, 40])
+def test_clock_that_wakes_late_costs_no_throughput(burst: int, seed: int) -> None:
+    """Each sleep lasts up to 20 ms too long: the declared rate is used, and in no span more."""
+    per_s, seconds = 40.0, 60.0
+
+    async def main(virtual: VirtualClock) -> list[float]:
+        class Late(VirtualClock):
+            async def sleep(self, seconds: float) -> None:
+                await super().sleep(seconds + 0.02 * self.random())
+
+        clock = Late(virtual._loop, seed)
+        limiter = Limiter(RateLimit(per_s=per_s, burst=burst), clock, max_concurrent=16)
+        starts: list[float] = []
+
+        async def worker() -> None:
+            while clock.monotonic() < seconds:
+                if not limiter.start_now(clock.monotonic()):
+                    await limiter.start()
+                starts.append(clock.monotonic())
+                await clock.sleep(0.03)
+                limiter.succeeded()
+                limiter.finish()
+
+        await asyncio.gather(*(worker() for _ in range(16)))
+        return starts
+
+    starts = run_virtual(main)
+    assert most_above_bound(starts, per_s, burst) <= room_for_late_wakes(per_s, burst) + 1e-6
+    assert sum(at < seconds for at in starts) >= 0.97 * per_s * seconds
+
+
+def test_pause_while_those_that_woke_too_late_wait_sends_them_behind_it() -> None:
+    """A 429 after the process stood still: nobody starts before its end, then one by one; cancelled ones take no turn."""
+
+    async def main(virtual: VirtualClock) -> None:
+        clock = Freezing(virtual._loop)
+        limiter = Limiter(RateLimit(per_s=5, burst=1), clock, max_concurrent=16)
+        starts: list[float] = []
+
+        async def request() -> None:
+            await limiter.start()
+            starts.append(clock.monotonic())
+
+        tasks = [asyncio.create_task(request()) for _ in range(10)]
+        await clock.sleep(0.01)
+        clock.freeze(4.0)
+        await clock.sleep(0.1)
+        assert len(starts) == 2  # the one at the beginning, one after standing still; the others are due but wait
+        tasks[2].cancel()
+        tasks[3].cancel()
+        limiter.throttled(30.0)
+        until = clock.monotonic() + 30.0
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(starts) == 8
+        assert limiter.active == 8
+        assert starts[2] == pytest.approx(until)
+        assert all(0.2 <= later - earlier < 0.21 for earlier, later in itertools.pairwise(starts[2:]))
+
+    paused(main)
+
+
+def test_cancelled_while_waiting_after_standing_still_leaves_the_turn_to_the_next() -> None:
+    """Whoever is cancelled takes no token and wakes the next one."""
+
+    async def main(virtual: VirtualClock) -> None:
+        clock = Freezing(virtual._loop)
+        limiter = Limiter(RateLimit(per_s=5, burst=1), clock, max_concurrent=16)
+        starts: list[float] = []
+
+        async def request() -> None:
+            await limiter.start()
+            starts.append(clock.monotonic())
+
+        tasks = [asyncio.create_task(request()) for _ in range(6)]
+        await clock.sleep(0.01)
+        clock.freeze(4.0)
+        await clock.sleep(0.1)
+        for task in tasks[2:5]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(starts) == limiter.active == 3
+        assert 0.17 <= starts[2] - starts[1] < 0.21  # one that was late before the next is given 25 ms
+
+    paused(main)
+
+
+def test_learnt_pace_starts_no_herd_after_standing_still() -> None:
+    """Without a declared rate nothing is known of a burst: what is overdue starts one by one."""
+
+    async def main(virtual: VirtualClock) -> None:
+        clock = Freezing(virtual._loop)
+        limiter = Limiter(None, clock, max_concurrent=16)
+        starts: list[float] = []
+
+        async def request() -> None:
+            await limiter.start()
+            starts.append(clock.monotonic())
+            limiter.finish()
+
+        for _ in range(10):
+            await request()
+            await clock.sleep(0.1)
+        limiter.throttled(1.0)
+        del starts[:]
+        tasks = [asyncio.create_task(request()) for _ in range(12)]
+        await clock.sleep(1.01)
+        clock.freeze(3.0)
+        await asyncio.gather(*tasks)
+        assert len(starts) == 12
+        assert min(later - earlier for earlier, later in itertools.pairwise(starts)) >= 0.08
+
+    paused(main)
