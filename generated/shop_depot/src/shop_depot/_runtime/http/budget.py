@@ -21,7 +21,7 @@ from ..declare import Api, RateLimit
 from ..errors import IntegrationError
 from ..state import Caller
 from ..state.budgets import LONGEST_AHEAD_S, Budgets, Draw, Terms
-from .limiter import HEADROOM, Limiter, _number, _reset_s
+from .limiter import HEADROOM, Limiter, _number, _reset_s, started_slack_s
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,9 @@ class SharedLimiter(Limiter):
         self._interval = self._ceiling = self._slack = 0.0  # the parent keeps no pace of its own
         per_s = limit.per_s if limit is not None else 0.0
         burst = float(limit.burst) if limit is not None else 0.0
+        self._spacing_s = 1 / per_s if per_s > 0 else 0.0
+        if limit is not None and per_s > 0:
+            self._slack_started = started_slack_s(limit)
         self._late_s = min(LATEST_S, burst / (4 * per_s)) if per_s > 0 else LATEST_S
         kept_back = min(max(1.0, per_s * (ARRIVAL_S + self._late_s)), burst * 0.8)
         self._terms = Terms(per_s=per_s * HEADROOM, burst=max(1.0, burst - kept_back))
@@ -95,7 +98,7 @@ class SharedLimiter(Limiter):
             return False
         if self._terms.per_s:
             self._drop_late(now)
-            if not self._slots or self._slots[0] > now:
+            if not self._slots or self._slots[0] > now or self._next > now:
                 return False
             self._slots.popleft()
             self._count_use(now)
@@ -142,16 +145,22 @@ class SharedLimiter(Limiter):
             if slot > now:
                 await clock.sleep(slot - now)
                 now = clock.monotonic()
-            if generation == self._generation and now >= self._paused_until:
-                if now <= slot + self._late_s:
-                    self._count_use(now)
-                    break
-                if self._unused >= PATIENCE:
-                    self._unused -= PATIENCE
+            paused = generation != self._generation or now < self._paused_until
+            if not paused and (now <= slot + self._late_s or self._pays_late()):
+                if self._next > now:  # it stood still, and what has become due meanwhile must not start at once
+                    now = await self._let_through(generation)
+                if generation == self._generation:
                     self._count_use(now)
                     break
             self._lose()
         self.waited_s += now - began
+
+    def _pays_late(self) -> bool:
+        """Whether enough was lost to pay for one that is used late."""
+        if self._unused < PATIENCE:
+            return False
+        self._unused -= PATIENCE
+        return True
 
     def _drop_late(self, now: float) -> None:
         while self._slots and self._slots[0] + self._late_s < now:
@@ -163,6 +172,7 @@ class SharedLimiter(Limiter):
         self._unused += 1
 
     def _count_use(self, now: float) -> None:
+        self._count_start(now, self._spacing_s)
         self._used += 1
         if now - self._used_from >= AHEAD_S:
             self._rate = self._used / (now - self._used_from)

@@ -3,6 +3,11 @@
 A paced token bucket: never more than `burst + rate × t` requests in any span of t seconds, spread evenly once the burst is
 used, with one pause for everybody when the server says 429, after which requests come one by one and not in a herd. The
 server's own count is believed where the API declares headers for it. Times come from the clock that is handed in.
+
+Two counts are kept. Who waits has its time given beforehand, so that the pace does not suffer from waking late; and what has
+really started is counted as the server counts it, so that a process that stood still does not start at once all that has
+become due meanwhile. The second one is the wider: it makes nobody wait who woke about in time. With a burst of one nothing
+could make up for a late wake within the bound; there, two requests may come closer together than the rate says.
 """
 
 from __future__ import annotations
@@ -34,11 +39,14 @@ class Limiter:
         "_clock",
         "_generation",
         "_interval",
+        "_late",
         "_limit",
         "_max",
+        "_next",
         "_paused_until",
         "_recovering",
         "_slack",
+        "_slack_started",
         "_span_from",
         "_span_starts",
         "_tat",
@@ -64,6 +72,12 @@ class Limiter:
         self._ceiling = 0.0
         self._interval = 0.0
         self._slack = 0.0
+        self._next = float("-inf")
+        """Nothing may start before: the count of what has started, with the server's whole burst."""
+        self._slack_started = JITTER_S
+        """The burst of that count, in seconds: of a pace that was learnt none is known, and it gives way to late wakes alone."""
+        self._late = asyncio.Lock()
+        """Whose time came but who may not start yet, first come first served."""
         self.pauses = 0
         self.waited_s = 0.0
         if limit is not None and limit.per_s > 0:
@@ -71,6 +85,7 @@ class Limiter:
             self._ceiling = limit.per_s * HEADROOM
             self._interval = 1.0 / self._ceiling
             self._slack = max(0.0, (limit.burst - 1 - kept_back) * self._interval)
+            self._slack_started = started_slack_s(limit)
 
     @property
     def active(self) -> int:
@@ -87,9 +102,10 @@ class Limiter:
             return False
         if self._interval:
             tat = self._tat if self._tat > now else now
-            if tat - self._slack > now:
+            if tat - self._slack > now or self._next > now:
                 return False
             self._tat = tat + self._interval
+            self._count_start(now, self._interval * HEADROOM)
         self._active += 1
         self._span_starts += 1
         return True
@@ -143,10 +159,28 @@ class Limiter:
             while now < due and generation == self._generation:
                 await clock.sleep(due - now)
                 now = clock.monotonic()
+            if self._next > now and generation == self._generation:
+                now = await self._let_through(generation)
             # A pause that came meanwhile emptied the bucket: queue up again behind it.
             if generation == self._generation:
+                # At the declared rate, not the share of it that is used: what woke a little late is made up for.
+                self._count_start(now, self._interval * HEADROOM)
                 break
         self.waited_s += now - began
+
+    async def _let_through(self, generation: int) -> float:
+        """Wait until one more may start, behind those that wait for it already, or until a pause. Returns the time."""
+        clock = self._clock
+        async with self._late:
+            now = clock.monotonic()
+            while now < self._next and generation == self._generation:
+                await clock.sleep(self._next - now)
+                now = clock.monotonic()
+        return now
+
+    def _count_start(self, now: float, spacing_s: float) -> None:
+        full = now - self._slack_started
+        self._next = (self._next if self._next > full else full) + spacing_s
 
     def throttled(self, retry_after_s: float | None = None) -> float:
         """A 429 came: everybody pauses. Returns the seconds from now until the pause ends."""
@@ -177,6 +211,7 @@ class Limiter:
         self._paused_until = until
         self._generation += 1
         self._tat = until + self._slack  # one request at `until`, the next ones paced
+        self._next = until
         self._span_from, self._span_starts = until, 0
 
     def _slow_down(self, now: float) -> None:
@@ -219,8 +254,15 @@ class Limiter:
     def _at_most(self, tokens: float) -> None:
         """Lower the bucket to `tokens`; what the server counts higher than we do is not given back."""
         if self._interval:
-            full_at = self._clock.monotonic() + self._slack - (max(tokens, 0.0) - 1.0) * self._interval
-            self._tat = max(self._tat, full_at)
+            next_at = self._clock.monotonic() - (max(tokens, 0.0) - 1.0) * self._interval
+            self._tat = max(self._tat, next_at + self._slack)
+            self._next = max(self._next, next_at)
+
+
+def started_slack_s(limit: RateLimit) -> float:
+    """The burst of what has really started, in seconds: the declared one. One that leaves no room for late wakes gets room
+    for them, of one request at most."""
+    return max((limit.burst - 1) / limit.per_s, min(JITTER_S, 1 / limit.per_s))
 
 
 def _number(text: str | None) -> float | None:

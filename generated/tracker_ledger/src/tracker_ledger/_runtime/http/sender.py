@@ -168,6 +168,7 @@ class Sender:
             self.auth.look(now)
             if self.auth.is_fetched:
                 await self._sign_in(attempt, acted)
+                now = self.clock.monotonic()
             request = call.request(target, extra, data, media)
             generation = self.auth.generation
             epoch = self.breaker.epoch
