@@ -239,8 +239,8 @@ def failed_line() -> str:
         told,
         "",
         f"{seeds:,} seeds past those ({ranges}) were played while what they showed was being mended, each seed once: {len(mended)}"
-        f" that failed are mended (among those above), {len(lines)} are open. The tests hold that these still fail, so that a mend is"
-        " noticed:",
+        f" that failed are mended (among those above), {len(lines)} {'is' if len(lines) == 1 else 'are'} open. The tests hold that what"
+        " is open still fails, so that a mend is noticed:",
         "",
         *lines,
     ))  # fmt: skip

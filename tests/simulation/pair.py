@@ -221,6 +221,7 @@ class Side:
             self.book.adopting[self.name, id] = None
         if method == "PUT":
             self.book.told[self.name, id] = (None, world.now)
+            self.book.unlearnt.append((self, id, world.now))
         if world.happens("destination-lost-after"):
             raise TransportError("lost on the way back", sent=None if world.chance.random() < 0.5 else True)
         if world.happens("destination-500-after"):
@@ -231,6 +232,7 @@ class Side:
             self.book.adopting[self.name, id] = process
         if method == "PUT":
             self.book.told[self.name, id] = (process, world.now)
+            self.book.unlearnt.pop()
         if (method == "PUT" and self.shape.silent) or world.happens("destination-empty-reply"):
             return 204, headers, b""
         self.book.unanswered = before
@@ -387,6 +389,8 @@ class Book:
         self.overwritten: list[Overwritten] = []
         self.made_by: dict[str, str] = {}
         """Key of a record that was made → the process that was told so, until a run of that process ends in good order."""
+        self.remembered_at: dict[str, float] = {}
+        """Key of a record of `made_by` → when another process had written down what both sides of it had."""
         self.unanswered: set[str] = set()
         """Keys of records that were made with a request whose answer was lost, or said nothing."""
         self.adopting: dict[tuple[str, str], str | None] = {}
@@ -394,6 +398,8 @@ class Book:
         self.told: dict[tuple[str, str], tuple[str | None, float]] = {}
         """(side, record) → the process that was told how the last write to it ended, if one was, and when that was carried out; until
         a run of that process ends in good order."""
+        self.unlearnt: list[tuple[Side, str, float]] = []
+        """Updates that were carried out and whose answer was lost: where, of which record, and when."""
         self.source_reads: Callable[[str], list[tuple[float, str]]] = lambda key: []
         """Key → when the source's record was shown, and to which process."""
         self.is_owed: Callable[[str, str], bool] = lambda side, id: False
@@ -451,7 +457,7 @@ class Book:
             self._check_strategy(side, key, name, old, process)
             is_lost = key in self.unanswered  # without a link, what is there on both sides is all that is known
             is_lost = is_lost or self._is_adoption_open(side.name, id, process)
-            is_lost = is_lost or self._is_creation_open(key, side.name, id, process)
+            is_lost = is_lost or self._is_creation_open(key, side.name, id, process, at)
             is_lost = is_lost or self._is_update_open(side.name, id, process, at)
             if new in older and self._shape.is_single(name) and key not in self.answers and not is_lost:
                 world.violate(
@@ -474,10 +480,12 @@ class Book:
         same: that is checked for every value, these too."""
         return self.adopting.get((side, id), process) != process and not self.remembers(side, id)
 
-    def _is_creation_open(self, key: str, side: str, id: str, process: str) -> bool:
-        """Whether the process ended that was told that a record is made on the other side, and nobody else learnt it: as after a
-        creation without an answer, what is there on both sides is all that is known."""
-        return self.made_by.get(key, process) != process and not self.remembers(side, id)
+    def _is_creation_open(self, key: str, side: str, id: str, process: str, at: float) -> bool:
+        """Whether the process ended that was told that a record is made on the other side, and nobody else had learnt it when a value
+        was typed: as after a creation without an answer, what is there on both sides is all that is known. A run may decide so, and
+        the next one carry it out."""
+        is_open = not self.remembers(side, id) or at <= self.remembered_at.get(key, float("-inf"))
+        return self.made_by.get(key, process) != process and is_open
 
     def _is_update_open(self, side: str, id: str, process: str, at: float) -> bool:
         """Whether a value was typed after a write whose outcome is not on record: its answer was lost, or the process ended that had
@@ -486,6 +494,18 @@ class Book:
         source has now: it does not go back to an older state of that."""
         told, carried_out = self.told.get((side, id), (process, 0.0))
         return told != process and at > carried_out and self.is_owed(side, id)
+
+    def is_after_unlearnt(self, side: Side, id: str, name: str) -> bool:
+        """Whether a value was typed between an update whose answer was lost and the next look at the record: see `_is_update_open`."""
+        view = side.view(id)
+        typed = self.typed.get((str(view["code"]), name, str(view[name])))
+        if typed is None or typed[0] != side.name:
+            return False
+        for where, which, at in self.unlearnt:
+            looks = [seen for seen, _ in side.reads.get(id, ()) if seen > at]
+            if where is side and which == id and at <= typed[1] <= min(looks, default=typed[1]):
+                return True
+        return False
 
     def _check_strategy(self, side: Side, key: str, name: str, old: str, process: str) -> None:
         if key in self.answers:
@@ -508,6 +528,12 @@ class PairAuditor(Auditor):
 
     def committed(self, process: Process) -> None:
         self._check_lease(process)
+        pair: PairSimulation = self._simulation  # type: ignore[assignment]
+        book = pair.book
+        for key, maker in book.made_by.items():
+            is_open = maker != process.name and key not in book.remembered_at
+            if is_open and any(self.has_base("source", id) for id in pair.source.of(key)):
+                book.remembered_at[key] = self._world.now
 
     def effect(self, effect: Effect) -> None:
         return
@@ -615,6 +641,10 @@ class PairAuditor(Auditor):
         is_clash = len(clashing) == 2  # what `skip` decides about is one thing
         # Nobody learnt how its creation ended: without a link, what is there on both sides counts as changed by both.
         is_clash = is_clash or key in book.unanswered or key in book.made_by
+        # Nor how an update did: what was typed before anybody looked counts as changed by both.
+        sides = ((pair.source, here), (pair.destination, there))
+        is_open = any(book.is_after_unlearnt(side, id, name) for side, id in sides for name in apart)
+        is_clash = is_clash or is_open
         for name in apart:
             fresh = [value for _, value in fresh_in[name]]
             if pair.pair.strategy == "skip" and (is_clash if name not in pair.owned else len(fresh) == 2):
