@@ -10,6 +10,7 @@ import pytest
 
 from runtime.declare import RateLimit
 from runtime.http.budget import SharedLimiter
+from runtime.http.limiter import LongPause
 from runtime.state import State
 from runtime.state.budgets import Terms
 from tests.runtime.http.test_limiter import Bucket, Freezing, most_above_bound, room_for_late_wakes
@@ -162,6 +163,33 @@ def test_replica_that_stood_still_starts_no_more_than_the_server_allows(
     starts = run_virtual(main)
     assert most_above_bound(starts, per_s, burst) <= room_for_late_wakes(per_s, burst) + 1e-6
     assert len(starts) >= 0.9 * per_s * (seconds - 3 * freeze_s)
+
+
+def test_pause_that_is_too_long_ends_the_waiting_on_all_replicas(tmp_path: Path) -> None:
+    """Also of those that wait for a draw, or hold a token that is not due yet."""
+
+    async def main(clock: VirtualClock) -> list[object]:
+        found = Replicas(clock, tmp_path, burst=10, replicas=2)
+        first, second = found.limiters
+
+        async def request(limiter: SharedLimiter) -> None:
+            await limiter.start(longest_pause_s=120)
+            limiter.finish()
+
+        tasks = [asyncio.create_task(request(first)) for _ in range(14)]
+        await clock.sleep(0.1)
+        first.throttled(1e9)
+        await clock.sleep(1.0)
+        tasks += [asyncio.create_task(request(second)) for _ in range(14)]
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert first.active == second.active == 0
+        assert clock.monotonic() < 10
+        found.close()
+        return ended
+
+    ended = run_virtual(main)
+    assert {type(each) for each in ended[:14]} == {type(None), LongPause}
+    assert {type(each) for each in ended[14:]} == {LongPause}
 
 
 def test_one_slow_replica_leaves_the_rate_to_the_others(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.declare import RateLimit
-from runtime.http.limiter import Limiter
+from runtime.http.limiter import Limiter, LongPause
 from tests.runtime.virtual_time import START_S, VirtualClock, run_virtual
 
 
@@ -398,6 +398,34 @@ def test_pause_while_those_that_woke_too_late_wait_sends_them_behind_it() -> Non
         assert limiter.active == 8
         assert starts[2] == pytest.approx(until)
         assert all(0.2 <= later - earlier < 0.21 for earlier, later in itertools.pairwise(starts[2:]))
+
+    paused(main)
+
+
+def test_pause_that_is_too_long_for_those_that_wait_ends_their_waiting() -> None:
+    """Also of those that waited for their turn, or for a place, before it began: a vendor that wants a day gets no held run."""
+
+    async def main(virtual: VirtualClock) -> None:
+        limiter = Limiter(RateLimit(per_s=5, burst=1), virtual, max_concurrent=4)
+
+        async def request() -> float:
+            await limiter.start(longest_pause_s=120)
+            limiter.finish()
+            return virtual.monotonic()
+
+        await limiter.start(longest_pause_s=120)
+        tasks = [asyncio.create_task(request()) for _ in range(8)]
+        await virtual.sleep(0.1)
+        limiter.throttled(100.0)
+        limiter.finish()
+        await virtual.sleep(50.0)
+        assert not any(task.done() for task in tasks)  # so long they are ready to wait
+        limiter.throttled(1e9)
+        began = virtual.monotonic()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(each, LongPause) and each.seconds > 86_000 for each in ended)
+        assert virtual.monotonic() - began < 61.0  # when the first pause would have been over
+        assert limiter.active == 0
 
     paused(main)
 
