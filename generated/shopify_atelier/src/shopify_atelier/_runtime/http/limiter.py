@@ -29,6 +29,14 @@ FIRST_PAUSE_S = 1.0
 LONGEST_BLIND_PAUSE_S = 60.0
 
 
+class LongPause(Exception):
+    """All must wait for longer than whoever wanted to start is ready to."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no request may start for {seconds:.0f} s")
+        self.seconds = seconds
+
+
 class Limiter:
     """Pace, pauses and a cap on requests under way for one API and credential."""
 
@@ -110,15 +118,19 @@ class Limiter:
         self._span_starts += 1
         return True
 
-    async def start(self) -> None:
-        """Wait for a place and for its time. Each `start` that returns needs one `finish`."""
+    async def start(self, *, longest_pause_s: float = float("inf")) -> None:
+        """Wait for a place and for its time. Each `start` that returns needs one `finish`.
+
+        Raises:
+            LongPause: a pause for everybody lasts longer than `longest_pause_s`, also one that began while this one waited.
+        """
         if self._active < self._max and not self._waiters:
             self._active += 1
         else:
             await self._place()
         if self._interval or self._paused_until > self._clock.monotonic():
             try:
-                await self._pace()
+                await self._pace(longest_pause_s)
             except BaseException:
                 self.finish()
                 raise
@@ -143,13 +155,11 @@ class Limiter:
                 self.finish()
             raise
 
-    async def _pace(self) -> None:
+    async def _pace(self, longest_pause_s: float) -> None:
         clock = self._clock
         began = now = clock.monotonic()
         while True:
-            while now < self._paused_until:
-                await clock.sleep(self._paused_until - now)
-                now = clock.monotonic()
+            now = await self._sit_out(now, longest_pause_s)
             if not self._interval:
                 break
             generation = self._generation
@@ -167,6 +177,16 @@ class Limiter:
                 self._count_start(now, self._interval * HEADROOM)
                 break
         self.waited_s += now - began
+
+    async def _sit_out(self, now: float, longest_pause_s: float) -> float:
+        """Wait for the end of a pause, when there is one. Returns the time."""
+        while now < self._paused_until:
+            left_s = self.paused_s()
+            if left_s > longest_pause_s:
+                raise LongPause(left_s)
+            await self._clock.sleep(left_s)
+            now = self._clock.monotonic()
+        return now
 
     async def _let_through(self, generation: int) -> float:
         """Wait until one more may start, behind those that wait for it already, or until a pause. Returns the time."""

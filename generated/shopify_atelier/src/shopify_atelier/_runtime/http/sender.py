@@ -36,7 +36,7 @@ from ..settings import Settings
 from .auth import Authenticator
 from .breaker import Breaker, BreakerPolicy
 from .encode import encode_body, fitted
-from .limiter import Limiter
+from .limiter import Limiter, LongPause
 from .paging import read_json, value_at
 from .prepare import Call, Head
 from .reply import Reply, request_id
@@ -266,16 +266,16 @@ class Sender:
     async def _leave_to_send(self, operation: Operation, began: float) -> int:
         """Return with a place in the limiter and leave from the breaker, whose epoch it is."""
         while True:
-            paused_s = self.limiter.paused_s()
-            if paused_s > self.policy.max_wait_s:
+            try:
+                await self.limiter.start(longest_pause_s=self.policy.max_wait_s)
+            except LongPause as pause:
                 raise Throttled(
                     status=429,
                     operation=operation.id,
                     api=self.api.name,
-                    retry_after_s=paused_s,
+                    retry_after_s=pause.seconds,
                     excerpt="still paused",
-                )
-            await self.limiter.start()
+                ) from None
             try:
                 return self.breaker.enter()
             except BreakerOpen as error:

@@ -107,24 +107,22 @@ class SharedLimiter(Limiter):
         self._active += 1
         return True
 
-    async def start(self) -> None:
+    async def start(self, *, longest_pause_s: float = float("inf")) -> None:
         if self._active < self._max and not self._waiters:
             self._active += 1
         else:
             await self._place()
         try:
-            await self._turn()
+            await self._turn(longest_pause_s)
         except BaseException:
             self.finish()
             raise
 
-    async def _turn(self) -> None:
+    async def _turn(self, longest_pause_s: float) -> None:
         clock = self._clock
         began = now = clock.monotonic()
         while True:
-            while now < self._paused_until:
-                await clock.sleep(self._paused_until - now)
-                now = clock.monotonic()
+            now = await self._sit_out(now, longest_pause_s)
             if not self._terms.per_s:
                 if now - self._looked_at > LOOKED_S:
                     await self._look()
@@ -223,6 +221,8 @@ class SharedLimiter(Limiter):
             self._stop_until(now + draw.pause_s)
         elif generation != self._generation:
             return  # a pause began meanwhile: these came before it
+        if not draw.count and draw.pause_s > 0:
+            return  # whoever wanted one sits the pause out, or does not
         if not draw.count:
             await self._clock.sleep(max(0.05, draw.first_in_s - LONGEST_AHEAD_S / 2))
             return
