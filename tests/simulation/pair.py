@@ -447,9 +447,8 @@ class Book:
             given = self.typed.get((key, name, new)) if new is not None and not self._shape.both_ways else None
             if given is not None and self._was_decided(side.reads.get(id, ()), key, at, given[1]):
                 continue  # it was decided, nothing goes back, and what the source alone changes then goes over it
-            has_tag = (
-                side.shape.etags and side.shape.gets[side.name == "destination"]
-            )  # what is looked up or listed comes without one
+            # What is looked up or listed comes without one.
+            has_tag = side.shape.etags and side.shape.gets[side.name == "destination"]
             if not has_tag and at >= side.read_at.get((process, id), 0.0):
                 world.note("auditor", f"{old} was typed between the read and the write, and nothing tells the vendor")
                 continue
@@ -643,8 +642,7 @@ class PairAuditor(Auditor):
         is_clash = is_clash or key in book.unanswered or key in book.made_by
         # Nor how an update did: what was typed before anybody looked counts as changed by both.
         sides = ((pair.source, here), (pair.destination, there))
-        is_open = any(book.is_after_unlearnt(side, id, name) for side, id in sides for name in apart)
-        is_clash = is_clash or is_open
+        is_clash = is_clash or any(book.is_after_unlearnt(side, id, name) for side, id in sides for name in apart)
         for name in apart:
             fresh = [value for _, value in fresh_in[name]]
             if pair.pair.strategy == "skip" and (is_clash if name not in pair.owned else len(fresh) == 2):
@@ -890,10 +888,8 @@ class PairSimulation(Simulation):
         """Runs of both directions, until none of them has anything to do."""
         world = self.world
         for number in range(MOST_QUIET_RUNS):
-            before, is_still = (
-                len(self.destination.effects),
-                number > 0,
-            )  # the first may go on in the middle of one that failed
+            before = len(self.destination.effects)
+            is_still = number > 0  # the first may go on in the middle of one that failed
             for name in self._streams():
                 report = await self._run(process, RunRequest(stream=name), is_calm=True)
                 await asyncio.sleep(70.0)
