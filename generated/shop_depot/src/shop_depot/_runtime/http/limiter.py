@@ -128,12 +128,11 @@ class Limiter:
             self._active += 1
         else:
             await self._place()
-        if self._interval or self._paused_until > self._clock.monotonic():
-            try:
-                await self._pace(longest_pause_s)
-            except BaseException:
-                self.finish()
-                raise
+        try:
+            await self._pace(longest_pause_s)
+        except BaseException:
+            self.finish()
+            raise
         self._span_starts += 1
 
     def finish(self) -> None:
@@ -156,6 +155,7 @@ class Limiter:
             raise
 
     async def _pace(self, longest_pause_s: float) -> None:
+        """Wait for the time of one that has its place."""
         clock = self._clock
         began = now = clock.monotonic()
         while True:

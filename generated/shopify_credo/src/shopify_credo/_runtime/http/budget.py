@@ -107,18 +107,7 @@ class SharedLimiter(Limiter):
         self._active += 1
         return True
 
-    async def start(self, *, longest_pause_s: float = float("inf")) -> None:
-        if self._active < self._max and not self._waiters:
-            self._active += 1
-        else:
-            await self._place()
-        try:
-            await self._turn(longest_pause_s)
-        except BaseException:
-            self.finish()
-            raise
-
-    async def _turn(self, longest_pause_s: float) -> None:
+    async def _pace(self, longest_pause_s: float) -> None:
         clock = self._clock
         began = now = clock.monotonic()
         while True:
